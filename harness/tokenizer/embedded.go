@@ -1,0 +1,110 @@
+package tokenizer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// Both files are written by gen/main.go.
+var (
+	//go:embed cl100k.ranks.gz
+	ranksFile []byte
+
+	//go:embed words.txt
+	wordsFile string
+)
+
+// The unpacked forms are made once, at first use: unpacking takes some milliseconds that a program which never counts should not pay.
+var (
+	defaultBPE   = sync.OnceValue(loadDefault)
+	defaultWords = sync.OnceValue(func() wordList { return parseWords(wordsFile) })
+)
+
+// Default returns the embedded tokenizer: cl100k's ranks with Qwen's digit rule. Every call returns the same one. The first
+// call unpacks it, in a few tens of milliseconds, so make it before the clock starts.
+func Default() *BPE { return defaultBPE() }
+
+// Words returns the words, of three to ten letters a-z and in alphabetical order, of which prompts of exactly N tokens are
+// joined: first[i] + " " + rest[j] + " " + rest[k] ... has as many tokens as words, by the default tokenizer and by those of
+// OpenAI's cl100k, o200k and p50k and of Qwen. A word of rest is one token together with the blank before it;
+// those of first, a subset, are one token without it too. Slurs and obscenities are left out.
+//
+// All callers share the two slices: do not change them.
+func Words() (first, rest []string) {
+	words := defaultWords()
+	return words.first, words.rest
+}
+
+func loadDefault() *BPE {
+	ranks, err := parseRanks(ranksFile)
+	if err != nil { // the file is compiled in, so this is a broken build and nothing that a caller could handle
+		panic(fmt.Sprintf("tokenizer: reading the embedded cl100k.ranks.gz: %v; run gen/main.go again", err))
+	}
+	sum := sha256.Sum256(ranksFile)
+	return newBPE("cl100k, Qwen digit rule (embedded default)", hex.EncodeToString(sum[:]), ranks, 1)
+}
+
+func newBPE(name, sha256 string, ranks map[string]uint32, digitRun int) *BPE {
+	longest := 0
+	for token := range ranks {
+		longest = max(longest, len(token))
+	}
+	return &BPE{name: name, sha256: sha256, ranks: ranks, longest: longest, digitRun: digitRun}
+}
+
+// parseRanks reads a gzip'd list of tokens in the order of their ranks from 0, each one byte of length and that many bytes.
+func parseRanks(packed []byte) (map[string]uint32, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	var plain strings.Builder
+	if _, err := io.Copy(&plain, zip); err != nil {
+		return nil, err
+	}
+	ranks := make(map[string]uint32, 1<<17)
+	for rest := plain.String(); rest != ""; {
+		n := int(rest[0])
+		if n == 0 || n >= len(rest) {
+			return nil, fmt.Errorf("token %d has %d bytes, %d are left", len(ranks), n, len(rest)-1)
+		}
+		token := rest[1 : 1+n] // shares plain's memory
+		if first, twice := ranks[token]; twice {
+			return nil, fmt.Errorf("token %q has ranks %d and %d", token, first, len(ranks))
+		}
+		ranks[token] = uint32(len(ranks))
+		rest = rest[1+n:]
+	}
+	for b := range 256 {
+		if _, ok := ranks[string([]byte{byte(b)})]; !ok {
+			return nil, fmt.Errorf("byte 0x%02x is no token, so not every text can be encoded", b)
+		}
+	}
+	if len(ranks) >= 1<<24 {
+		return nil, errors.New("more than 16,777,215 tokens: merge.go packs a rank into 24 bits")
+	}
+	return ranks, nil
+}
+
+type wordList struct{ first, rest []string }
+
+// parseWords reads one word a line; a "^" before it says that the word may begin a prompt.
+func parseWords(file string) wordList {
+	var words wordList
+	for line := range strings.Lines(file) {
+		word, canBegin := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "^")
+		words.rest = append(words.rest, word)
+		if canBegin {
+			words.first = append(words.first, word)
+		}
+	}
+	return words
+}

@@ -1,0 +1,180 @@
+package tokenizer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// withDigits is the default tokenizer with another digit rule: 3 makes it cl100k itself.
+func withDigits(run int) *BPE {
+	return newBPE("test", "", Default().ranks, run)
+}
+
+// decode joins the bytes of the tokens.
+func decode(ids []int) string {
+	tokens := tokensByID()
+	var text strings.Builder
+	for _, id := range ids {
+		text.WriteString(tokens[id])
+	}
+	return text.String()
+}
+
+var tokensByID = sync.OnceValue(func() []string {
+	tokens := make([]string, len(Default().ranks))
+	for token, id := range Default().ranks {
+		tokens[id] = token
+	}
+	return tokens
+})
+
+func TestReferenceVectors(t *testing.T) {
+	file, err := os.ReadFile("testdata/vectors.json") // what made it: testdata/vectors.py
+	require.NoError(t, err)
+	var vectors []struct {
+		Text         string
+		Qwen, Cl100k []int
+	}
+	require.NoError(t, json.Unmarshal(file, &vectors))
+	require.Greater(t, len(vectors), 300)
+	cl100k, differing := withDigits(3), 0
+	for _, v := range vectors {
+		assert.Equal(t, v.Qwen, Default().Encode(nil, v.Text), "Qwen rule, %q", v.Text)
+		assert.Equal(t, v.Cl100k, cl100k.Encode(nil, v.Text), "cl100k rule, %q", v.Text)
+		assert.Equal(t, len(v.Qwen), Default().Count(v.Text), "count of %q", v.Text)
+		if len(v.Qwen) != len(v.Cl100k) {
+			differing++
+		}
+	}
+	assert.Positive(t, differing, "the vectors do not tell the two digit rules apart")
+}
+
+func TestEncodeAppends(t *testing.T) {
+	hello := Default().Encode(nil, "hello, world")
+	assert.Equal(t, append([]int{7, 8}, hello...), Default().Encode([]int{7, 8}, "hello, world"))
+	assert.Equal(t, []int{7}, Default().Encode([]int{7}, ""))
+	assert.Equal(t, 0, Default().Count(""))
+}
+
+func TestBytesThatAreNotUTF8(t *testing.T) {
+	for _, text := range []string{"\xff", "a\xffb", "\xe4\xb8", "\xed\xa0\x80", " \xc3\n", "\xf0\x9f\x98 \x80"} {
+		ids := Default().Encode(nil, text)
+		assert.Equal(t, text, decode(ids))
+		assert.Equal(t, len(ids), Default().Count(text), "%q", text)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	file, err := os.ReadFile("cl100k.ranks.gz")
+	require.NoError(t, err)
+	sum := sha256.Sum256(file)
+	assert.Equal(t, hex.EncodeToString(sum[:]), Default().SHA256())
+	assert.Equal(t, "cl100k, Qwen digit rule (embedded default)", Default().Name())
+	assert.Same(t, Default(), Default())
+}
+
+// TestLongRuns gives texts that the pattern cuts nowhere. A quadratic algorithm needs minutes for the third of these sizes already.
+func TestLongRuns(t *testing.T) {
+	const enough = 30 * time.Second // some 100 times what it takes
+	for name, unit := range map[string]string{"one letter": "a", "two letters": "qz", "Han": "鬱龘靐", "symbols": "=", "not UTF-8": "\xfe", "blanks": " ", "newlines": "\n\r"} {
+		passed := t.Run(name, func(t *testing.T) {
+			for size := 16 << 10; size <= 1<<20; size *= 4 {
+				text := strings.Repeat(unit, size/len(unit))
+				start := time.Now()
+				tokens := Default().Count(text)
+				require.Less(t, time.Since(start), enough, "%d bytes", size)
+				require.Positive(t, tokens)
+				require.LessOrEqual(t, tokens, len(text))
+			}
+		})
+		if !passed {
+			return // the others would take as long
+		}
+	}
+}
+
+func TestConcurrentCounts(t *testing.T) {
+	texts := randomTexts(50)
+	want := make([]int, len(texts))
+	for i, text := range texts {
+		want[i] = Default().Count(text)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i, text := range texts {
+				assert.Equal(t, want[i], Default().Count(text), "%q", text)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestCountKeepsItsMemory counts without allocating, once warm. It allows some allocations all the same, because a sync.Pool may lose what
+// it holds and under the race detector does so a quarter of the time; without the pool there would be some eight a call.
+func TestCountKeepsItsMemory(t *testing.T) {
+	const calls = 100
+	text := strings.Repeat(" qzxj vwkqj", 10)
+	require.Greater(t, Default().Count(text), 40, "the words must need merging for this to test anything")
+	allocated := testing.AllocsPerRun(10, func() {
+		for range calls {
+			Default().Count(text)
+		}
+	})
+	assert.Less(t, allocated, 4.0*calls)
+}
+
+// randomTexts draws short strings from an alphabet chosen for the pattern's corners; the seed is fixed.
+func randomTexts(n int) []string {
+	alphabet := strings.Split("a b e n s S t R ing the of x 0 1 9 ' ' ! ... - _ ( é ß 语 한 😀 ½ ٣ \u0301 \u017f \u200d 's 'RE 'Ll \xff \xe4", " ")
+	alphabet = append(alphabet, " ", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u0085")
+	draw := rand.New(rand.NewPCG(1, 2))
+	texts := make([]string, n)
+	for i := range texts {
+		for range draw.IntN(24) {
+			texts[i] += alphabet[draw.IntN(len(alphabet))]
+		}
+	}
+	return texts
+}
+
+func FuzzCount(f *testing.F) {
+	for _, text := range randomTexts(20) {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		ids := Default().Encode(nil, text)
+		assert.Equal(t, len(ids), Default().Count(text))
+		assert.Equal(t, text, decode(ids))
+	})
+}
+
+func BenchmarkCount(b *testing.B) {
+	Default() // unpacked before the clock starts
+	prose := strings.Repeat("A token counter that is slow disturbs what it measures, so this one is kept well above the speed of any stream. "+
+		"Mr. O'Brien's 1,024 requests didn't wait; the unforeseeable backpressure (see 4.2) came from elsewhere.\n\n", 5000)
+	for name, text := range map[string]string{
+		"prose":        prose,
+		"code":         strings.Repeat("\tif err := json.Unmarshal(body, &out); err != nil {\n\t\treturn fmt.Errorf(\"status %d: %w\", code, err)\n\t}\n", 10000),
+		"Han":          strings.Repeat("孙子曰：兵者，国之大事，死生之地，存亡之道，不可不察也。", 10000),
+		"one long run": strings.Repeat("a", 1<<20),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				Default().Count(text)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package mockserver
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// failure is an error as a client sees it: a status and OpenAI's envelope.
+type failure struct {
+	status  int
+	Message string `json:"message"`
+	Type    string `json:"type"`
+	Code    string `json:"code"`
+}
+
+func (f *failure) write(w http.ResponseWriter) {
+	writeJSON(w, f.status, struct {
+		Error *failure `json:"error"`
+	}{f})
+}
+
+// invalid is the failure of a request that the client must change.
+func invalid(status int, code, format string, args ...any) *failure {
+	return &failure{status: status, Message: fmt.Sprintf(format, args...), Type: "invalid_request_error", Code: code}
+}
+
+func unknownRoute(r *http.Request) *failure {
+	return invalid(http.StatusNotFound, "unknown_url", "Unknown request URL: %s %s. "+
+		"This server has /v1/chat/completions, /v1/completions, /v1/models, /health, /live and /version.",
+		r.Method, r.URL.Path)
+}
+
+func wrongMethod(r *http.Request, want string) *failure {
+	return invalid(http.StatusMethodNotAllowed, "method_not_allowed",
+		"Not allowed to %s on %s: use %s.", r.Method, r.URL.Path, want)
+}
+
+func shuttingDown() *failure {
+	return &failure{
+		status:  http.StatusServiceUnavailable,
+		Message: "The server is shutting down.",
+		Type:    "server_error",
+		Code:    "shutting_down",
+	}
+}
+
+func internal(err error) *failure {
+	return &failure{
+		status:  http.StatusInternalServerError,
+		Message: "The engine refused the request: " + err.Error() + ".",
+		Type:    "server_error",
+		Code:    "engine_error",
+	}
+}
+
+// writeJSON answers with a JSON document and a newline. That the client may be
+// gone is of no interest here.
+func writeJSON(w http.ResponseWriter, status int, document any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(document)
+}
+
+// quoted is a string as JSON.
+func quoted(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		// Marshal replaces what is not UTF-8; it has no way to fail on a string.
+		panic(err)
+	}
+	return text
+}

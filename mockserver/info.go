@@ -1,0 +1,45 @@
+package mockserver
+
+import "net/http"
+
+const (
+	// version is that of what the mock server does on the wire.
+	version = "0.1.0"
+	// modelCreated stands in for the date of a model that nobody trained.
+	modelCreated = 1_700_000_000
+)
+
+func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) {
+	type model struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created"`
+		OwnedBy string `json:"owned_by"`
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Object string  `json:"object"`
+		Data   []model `json:"data"`
+	}{"list", []model{{s.options.Model, "model", modelCreated, "llmsweep-mock"}}})
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Status    string   `json:"status"`
+		Message   string   `json:"message"`
+		Endpoints []string `json:"endpoints"`
+		Instances []string `json:"instances"`
+	}{"healthy", "Service is healthy", []string{"/v1/chat/completions", "/v1/completions"}, []string{}})
+}
+
+func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+	}{"live", "Service is live"})
+}
+
+func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Version string `json:"version"`
+	}{version})
+}

@@ -1,0 +1,185 @@
+package mockserver
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/mockserver/engine"
+)
+
+// A loop that begins 60 ms late: passes and tokens keep the instants they would
+// have had, an event in the overdue time joins the pass that it would have
+// joined, and when the loop has caught up it is on time.
+func TestLatenessDoesNotAddUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		l, err := newLoop(DefaultOptions(), stop)
+		require.NoError(t, err)
+		const late = 60 * time.Millisecond
+		l.epoch = l.epoch.Add(-late)
+		a, b := newAnswer(), newAnswer()
+		l.pending = []event{
+			{at: 0, request: engine.Request{ID: 1, PromptTokens: 100, MaxTokens: 4}, answer: a},
+			{at: 5 * time.Millisecond, request: engine.Request{ID: 2, PromptTokens: 200, MaxTokens: 3}, answer: b},
+			{at: 20 * time.Millisecond, request: engine.Request{ID: 3, PromptTokens: 50, MaxTokens: 2}, answer: newAnswer()},
+		}
+		ended := make(chan struct{})
+		go func() { l.run(); close(ended) }()
+
+		synctest.Wait()
+		assert.Zero(t, l.now()-late, "nothing is waited for")
+		ready, due, err := a.state()
+		require.NoError(t, err)
+		assert.Equal(t, 2, ready)
+		assert.Equal(t, 43_324_124*time.Nanosecond, due)
+
+		for _, end := range []time.Duration{66_341_373, 72_099_707} {
+			ready, _, err = a.wait(t.Context(), stop, ready)
+			require.NoError(t, err)
+			assert.Equal(t, end, l.now())
+		}
+		assert.Equal(t, 4, ready)
+		close(stop)
+		<-ended
+	})
+}
+
+// An event of the very instant at which a pass starts waits for the next one,
+// even if it has been received in time.
+func TestEventAtTheStartOfAPassWaits(t *testing.T) {
+	t.Parallel()
+	l, err := newLoop(DefaultOptions(), nil)
+	require.NoError(t, err)
+	const start = 18_023_974
+	l.pending = []event{
+		{at: start - 1, request: engine.Request{ID: 1, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
+		{at: start, request: engine.Request{ID: 2, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
+	}
+	l.apply(start)
+	require.Len(t, l.pending, 1)
+	assert.Equal(t, uint64(2), l.pending[0].request.ID)
+	pass, _ := l.engine.Step(start)
+	assert.Len(t, pass.Tokens, 1)
+}
+
+// The rule of the package comment on virtual passes: at least one nanosecond
+// more than they have tokens, and clear of the tokens of the pass before.
+func TestVirtualEnds(t *testing.T) {
+	t.Parallel()
+	l := &loop{virtual: true}
+	three, one := make([]engine.Token, 3), make([]engine.Token, 1)
+	assert.Equal(t, time.Duration(104), l.end(engine.Pass{Start: 100, End: 100, Tokens: three}))
+	// The three are written at 105, 106 and 107.
+	assert.Equal(t, time.Duration(108), l.end(engine.Pass{Start: 104, End: 104, Tokens: one}))
+	assert.Equal(t, time.Duration(110), l.end(engine.Pass{Start: 108, End: 109, Tokens: one}))
+	assert.Equal(t, time.Duration(900), l.end(engine.Pass{Start: 110, End: 900, Tokens: three}))
+}
+
+// Tokens that are ready together are written together, in bounded pieces.
+func TestReadyTokensShareAWrite(t *testing.T) {
+	t.Parallel()
+	s, err := New(DefaultOptions())
+	require.NoError(t, err)
+	defer s.Close()
+	a := newAnswer()
+	for range 300 {
+		a.add(0)
+	}
+	w := &writeCounter{ResponseRecorder: httptest.NewRecorder()}
+	s.stream(w, httptest.NewRequest("POST", "/", nil), a, s.newRenderer(call{length: 300}, 1, 0))
+	assert.Equal(t, 2, w.writes)
+	assert.Equal(t, 1+300+1+1, strings.Count(w.Body.String(), "data: "))
+}
+
+type writeCounter struct {
+	*httptest.ResponseRecorder
+	writes int
+}
+
+func (w *writeCounter) Write(p []byte) (int, error) {
+	w.writes++
+	return w.ResponseRecorder.Write(p)
+}
+
+// The server never sends such a request; should it, nobody waits for ever.
+func TestRefusalOfTheEngineReachesTheHandler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(DefaultOptions())
+		require.NoError(t, err)
+		a, open := s.loop.submit(engine.Request{ID: 9})
+		require.True(t, open)
+		w := httptest.NewRecorder()
+		s.whole(w, httptest.NewRequest("POST", "/", nil), a, s.newRenderer(call{length: 1}, 9, 0))
+		assert.Equal(t, 500, w.Code)
+		assert.Contains(t, w.Body.String(), "submitting request 9")
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestAnswerCountsWhileNobodyReads(t *testing.T) {
+	t.Parallel()
+	a := newAnswer()
+	for k := range 1000 {
+		a.add(time.Duration(k))
+	}
+	ready, due, err := a.wait(t.Context(), nil, 999)
+	require.NoError(t, err)
+	assert.Equal(t, 1000, ready)
+	assert.Equal(t, time.Duration(999), due)
+	a.fail(errors.New("gone"))
+	_, _, err = a.wait(t.Context(), nil, 1000)
+	assert.EqualError(t, err, "gone")
+}
+
+// What a token costs its renderer: no allocation.
+func TestTokensAreRenderedWithoutAllocation(t *testing.T) {
+	s, err := New(DefaultOptions())
+	require.NoError(t, err)
+	defer s.Close()
+	d := s.newRenderer(call{kind: chat, length: 1000}, 1, 0)
+	buffer := make([]byte, 0, 4096)
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		buffer = d.appendEnd(d.appendToken(d.appendToken(buffer[:0], 0), 1))
+	}))
+}
+
+func BenchmarkToken(b *testing.B) {
+	s, err := New(DefaultOptions())
+	require.NoError(b, err)
+	defer s.Close()
+	d := s.newRenderer(call{kind: chat, length: 1000}, 1, 0)
+	buffer := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for index := 1; b.Loop(); index++ {
+		buffer = d.appendToken(buffer[:0], index)
+	}
+}
+
+func TestWordsAreCountedLikeFields(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]int{
+		"": 0, "  ": 0, "a": 1, " a b ": 2, "a\nb\tc\u00a0d\u2003e": 5, "日本 語": 2, "a\xffb \xff": 2,
+	} {
+		assert.Equal(t, want, countWords(s), "%q", s)
+	}
+}
+
+func TestVocabularyNeedsNoEscaping(t *testing.T) {
+	t.Parallel()
+	s, err := New(DefaultOptions())
+	require.NoError(t, err)
+	defer s.Close()
+	assert.Len(t, s.words, 128)
+	for _, word := range s.words {
+		assert.Regexp(t, "^[a-z]+$", word)
+	}
+}

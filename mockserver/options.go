@@ -1,0 +1,93 @@
+package mockserver
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/mockserver/engine"
+)
+
+// Options say what the server serves and how fast. Start from [DefaultOptions]:
+// the zero value is not valid.
+type Options struct {
+	// Model is the only model served; requests for another one get a 404.
+	Model string
+	// MaxNumSeqs is how many requests may run at a time; others wait. At least 1.
+	MaxNumSeqs int
+	// MaxNumBatchedTokens is how many tokens one pass may compute. At least 1.
+	MaxNumBatchedTokens int
+	// NumGPUBlocks is the size of the simulated cache in blocks. At least 1.
+	NumGPUBlocks int
+	// BlockSize is the number of tokens in a block of the cache. At least 1.
+	BlockSize int
+	// MaxModelLen is how many tokens prompt and answer may have together, at
+	// least 2; 0 means any number.
+	MaxModelLen int
+	// SpeedupRatio divides the time of every pass; 0 means no waiting at all.
+	SpeedupRatio float64
+	// DecodeSpeedupRatio divides the decode part of a pass once more; 0 means
+	// that decoding takes no time.
+	DecodeSpeedupRatio float64
+	// Seed chooses the words and identifiers of answers.
+	Seed int64
+	// Virtual keeps events apart in time, for servers in a testing/synctest
+	// bubble. In real time it only wastes timers.
+	Virtual bool
+}
+
+// DefaultOptions returns the defaults of Dynamo's mocker, serving
+// Qwen/Qwen3-0.6B in real time.
+func DefaultOptions() Options {
+	c := engine.DefaultConfig()
+	return Options{
+		Model:               "Qwen/Qwen3-0.6B",
+		MaxNumSeqs:          c.MaxNumSeqs,
+		MaxNumBatchedTokens: c.MaxNumBatchedTokens,
+		NumGPUBlocks:        c.NumGPUBlocks,
+		BlockSize:           c.BlockSize,
+		SpeedupRatio:        c.SpeedupRatio,
+		DecodeSpeedupRatio:  c.DecodeSpeedupRatio,
+	}
+}
+
+// Validate returns every problem of the options, joined, or nil.
+func (o Options) Validate() error {
+	var model, length error
+	if strings.TrimSpace(o.Model) == "" {
+		model = fmt.Errorf("model-name %q: must not be blank", o.Model)
+	}
+	if o.MaxModelLen < 0 || o.MaxModelLen == 1 {
+		length = fmt.Errorf(`max-model-len "%d": must be at least 2, or 0 for no limit`, o.MaxModelLen)
+	}
+	return errors.Join(model, o.engine().Validate(), length)
+}
+
+// RegisterFlags defines a flag for each option but Virtual, under the names that
+// Dynamo's mocker uses, with the values that o has now as defaults.
+func RegisterFlags(fs *flag.FlagSet, o *Options) {
+	fs.StringVar(&o.Model, "model-name", o.Model, "`name` of the model served")
+	fs.IntVar(&o.MaxNumSeqs, "max-num-seqs", o.MaxNumSeqs, "run at most `n` requests at a time")
+	fs.IntVar(&o.MaxNumBatchedTokens, "max-num-batched-tokens", o.MaxNumBatchedTokens,
+		"compute at most `n` tokens in a pass")
+	fs.IntVar(&o.NumGPUBlocks, "num-gpu-blocks-override", o.NumGPUBlocks, "size of the cache: `n` blocks")
+	fs.IntVar(&o.BlockSize, "block-size", o.BlockSize, "size of a block: `n` tokens")
+	fs.IntVar(&o.MaxModelLen, "max-model-len", o.MaxModelLen,
+		"refuse prompt + answer above `n` tokens; 0 is no limit")
+	fs.Float64Var(&o.SpeedupRatio, "speedup-ratio", o.SpeedupRatio, "run `x` times as fast; 0 is without waiting")
+	fs.Float64Var(&o.DecodeSpeedupRatio, "decode-speedup-ratio", o.DecodeSpeedupRatio,
+		"decode another `x` times as fast; 0 is without waiting")
+	fs.Int64Var(&o.Seed, "seed", o.Seed, "`number` that chooses the words of the answers")
+}
+
+func (o Options) engine() engine.Config {
+	return engine.Config{
+		MaxNumSeqs:          o.MaxNumSeqs,
+		MaxNumBatchedTokens: o.MaxNumBatchedTokens,
+		NumGPUBlocks:        o.NumGPUBlocks,
+		BlockSize:           o.BlockSize,
+		SpeedupRatio:        o.SpeedupRatio,
+		DecodeSpeedupRatio:  o.DecodeSpeedupRatio,
+	}
+}

@@ -1,0 +1,174 @@
+package mockserver_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/mockserver"
+)
+
+var update = flag.Bool("update", false, "write what the server sends into testdata; review the diff")
+
+// exchanges are the requests of the golden files: name, route, body.
+func exchanges() [][3]string {
+	const post = "POST /v1/chat/completions"
+	chat := func(rest string) string {
+		return `{"model":"` + model + `","messages":[{"role":"user","content":"how are you"}],"max_tokens":3` + rest + `}`
+	}
+	text := func(rest string) string {
+		return `{"model":"` + model + `","prompt":"once upon a time","max_tokens":2` + rest + `}`
+	}
+	return [][3]string{
+		{"chat_stream", post, chat(`,"stream":true`)},
+		{"chat_stream_usage", post, chat(`,"stream":true,"stream_options":{"include_usage":true}`)},
+		{"chat_whole", post, chat(``)},
+		{"text_stream_usage", "POST /v1/completions", text(`,"stream":true,"stream_options":{"include_usage":true}`)},
+		{"text_whole", "POST /v1/completions", text(``)},
+		{"error", post, chat(`,"n":2`)},
+		{"models", "GET /v1/models", ""},
+		{"health", "GET /health", ""},
+		{"live", "GET /live", ""},
+		{"version", "GET /version", ""},
+	}
+}
+
+// TestWireBytes holds everything the server puts on a connection against a file,
+// HTTP framing included: one HTTP chunk is one write and one flush. In virtual
+// time the dates are fixed.
+func TestWireBytes(t *testing.T) {
+	t.Parallel()
+	for _, exchange := range exchanges() {
+		name, route, body := exchange[0], exchange[1], exchange[2]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, nil, func(r *rig) {
+				got := r.raw(fmt.Sprintf("%s HTTP/1.1\r\nHost: mock\r\nX-Request-Id: req-7\r\n"+
+					"Connection: close\r\nContent-Length: %d\r\n\r\n%s", route, len(body), body))
+				file := filepath.Join("testdata", name+".http")
+				if *update {
+					require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+				}
+				want, err := os.ReadFile(file)
+				require.NoError(t, err)
+				assert.Equal(t, string(want), got)
+			})
+		})
+	}
+}
+
+// raw writes bytes on a new connection and returns all that comes back.
+func (r *rig) raw(request string) string {
+	c, err := r.listener.DialContext(r.t.Context(), "mem", "mock:80")
+	require.NoError(r.t, err)
+	_, err = c.Write([]byte(request))
+	require.NoError(r.t, err)
+	answer, err := io.ReadAll(c)
+	require.NoError(r.t, err)
+	require.NoError(r.t, c.Close())
+	return string(answer)
+}
+
+func TestStreamFoldsIntoTheWholeAnswer(t *testing.T) {
+	t.Parallel()
+	for _, route := range []string{"/v1/chat/completions", "/v1/completions"} {
+		t.Run(route, func(t *testing.T) {
+			t.Parallel()
+			body := `{"model":"` + model + `","prompt":"a b","messages":[{"content":"a b"}],"max_tokens":50,` +
+				`"stream_options":{"include_usage":true},"stream":`
+			var whole chunk
+			var pieces []chunk
+			// Two servers, so that both requests are the first.
+			inBubble(t, nil, func(r *rig) {
+				whole = decode(r.t, readAll(r.t, r.open(route, body+"false}")))
+				assert.Greater(t, r.now().Milliseconds(), int64(16+49*5), "an answer takes its time, streamed or not")
+			})
+			inBubble(t, nil, func(r *rig) {
+				all, err := r.events(r.open(route, body+"true}"))
+				require.NoError(t, err)
+				require.Equal(t, "[DONE]", all[len(all)-1].data)
+				for _, e := range all[:len(all)-1] {
+					pieces = append(pieces, decode(r.t, e.data))
+				}
+			})
+			assertFolds(t, whole, pieces)
+		})
+	}
+}
+
+func assertFolds(t *testing.T, whole chunk, pieces []chunk) {
+	t.Helper()
+	var content strings.Builder
+	words, role, finished := 0, "", 0
+	for i, p := range pieces {
+		assert.Equal(t, whole.ID, p.ID)
+		assert.Equal(t, whole.Created, p.Created)
+		assert.Equal(t, whole.Model, p.Model)
+		if i == len(pieces)-1 {
+			assert.Empty(t, p.Choices, "the usage chunk is the last")
+			assert.Equal(t, whole.Usage, p.Usage)
+			break
+		}
+		assert.Nil(t, p.Usage)
+		require.Len(t, p.Choices, 1)
+		choice := p.Choices[0]
+		if text := choice.Delta.Content + choice.Text; text != "" {
+			assert.Zero(t, finished, "no content after finish_reason")
+			assert.Len(t, strings.Fields(text), 1, "one word a chunk")
+			content.WriteString(text)
+			words++
+		}
+		role += choice.Delta.Role
+		if choice.FinishReason != nil {
+			assert.Equal(t, "length", *choice.FinishReason)
+			finished++
+		}
+	}
+	assert.Equal(t, 1, finished)
+	assert.Equal(t, whole.Choices[0].Message.Role, role)
+	assert.Equal(t, whole.Choices[0].Message.Content+whole.Choices[0].Text, content.String())
+	assert.Equal(t, "length", *whole.Choices[0].FinishReason)
+	assert.Equal(t, 50, words)
+	zero := 0
+	assert.Equal(t, &usage{2, 50, 52, struct {
+		CachedTokens *int `json:"cached_tokens"`
+	}{&zero}}, whole.Usage)
+}
+
+func TestUsageComesOnlyWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(r *rig) {
+		for _, e := range r.stream(3, 3) {
+			assert.NotContains(t, e.data, "usage")
+		}
+	})
+}
+
+func TestAnswersFollowFromSeedAndRequestNumber(t *testing.T) {
+	t.Parallel()
+	answers := func(seed int64) (first, second string) {
+		inBubble(t, func(o *mockserver.Options) { o.Seed = seed }, func(r *rig) {
+			read := func() string {
+				return readAll(r.t, r.open("/v1/chat/completions", chatBody(5, 30, false)))
+			}
+			first, second = read(), read()
+		})
+		return first, second
+	}
+	first, second := answers(1)
+	again, _ := answers(1)
+	other, _ := answers(2)
+	assert.Equal(t, first, again)
+	for _, different := range []string{second, other} {
+		a, b := decode(t, first), decode(t, different)
+		assert.NotEqual(t, a.ID, b.ID)
+		assert.NotEqual(t, a.Choices[0].Message.Content, b.Choices[0].Message.Content)
+	}
+}

@@ -1,0 +1,149 @@
+// Package chart turns plain series into PNG pictures.
+//
+// It knows nothing of recordings, metrics or benchmarks: a [Chart] holds names
+// and numbers, [Chart.WritePNG] draws them. Two kinds exist. [Lines] has a
+// logarithmic x axis whose ticks stand exactly at the x values of the data, as
+// load levels do; [Scatter] has two linear axes and writes a short text beside
+// each dot. What makes a series recognisable, its colour and marker, depends on
+// its index alone ([Color], [SymbolPath]), so a benchmark looks the same in all
+// pictures of a report, and the HTML report can look like the pictures.
+//
+// What it refuses to do: more than [MaxSeries] series, because a thirteenth
+// would repeat a colour, and guessing: a point without a finite value, or at
+// x <= 0 on a logarithmic axis, is left out and counted in the footnote. All
+// value axes contain zero; a difference of two percent shall look like one.
+//
+// Fonts come from the embedded Liberation family and are set on each text
+// style, never on gonum's package variables, so two charts may be drawn at the
+// same time. The same chart gives the same bytes.
+//
+// Files: style.go (colours, markers, fonts), axis.go (ranges, ticks, numbers),
+// legend.go and labels.go (the two placement problems), picture.go (drawing
+// with gonum/plot), png.go (encoding).
+package chart
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+)
+
+// MaxSeries is the number of series that one chart can tell apart.
+const MaxSeries = 12
+
+// Kind selects the form of a chart.
+type Kind int
+
+const (
+	// Lines joins the points of a series over a logarithmic x axis: 10 x 6 in.
+	Lines Kind = iota
+	// Scatter puts labelled dots on two linear axes: 12 x 8 in.
+	Scatter
+)
+
+// Point is one value of a series, in the units of the axis labels.
+type Point struct {
+	X, Y  float64
+	Label string // text beside the dot in a Scatter, such as the concurrency; unused in Lines
+}
+
+// Series is one benchmark: its points under its name, which is shown verbatim.
+type Series struct {
+	Name   string
+	Points []Point
+}
+
+// Chart is one picture.
+type Chart struct {
+	File   string // name of the PNG file, such as request_throughput_vs_concurrency.png
+	Title  string
+	XLabel string // with its unit, one word, in parentheses at the end if it has one
+	YLabel string // likewise
+	Kind   Kind
+	Note   string   // footnote, in italics at the lower left; may be empty
+	Series []Series // at most MaxSeries; series i has colour i and marker i
+}
+
+// Validate reports all reasons why c cannot be drawn. Empty series, and no
+// series at all, are not among them: they give a picture that says "no data".
+func (c Chart) Validate() error {
+	var problems []error
+	if n := len(c.Series); n > MaxSeries {
+		problems = append(problems, fmt.Errorf(
+			"chart %q: %d series, but only %d can be told apart: name the benchmarks to plot", c.Title, n, MaxSeries))
+	}
+	if c.Kind != Lines && c.Kind != Scatter {
+		problems = append(problems, fmt.Errorf("chart %q: kind %d: must be Lines or Scatter", c.Title, int(c.Kind)))
+	}
+	return errors.Join(problems...)
+}
+
+// Drawable returns the series with those points that have a place on the axes,
+// and the number of points left out: not finite, or x <= 0 on the logarithmic
+// axis of [Lines]. Index and name of each series are kept, also when no point
+// is left, because the index carries the colour. Points of Lines are sorted by
+// x. The result shares no memory with c.
+func (c Chart) Drawable() (series []Series, leftOut int) {
+	series = make([]Series, len(c.Series))
+	for i, s := range c.Series {
+		kept := make([]Point, 0, len(s.Points))
+		for _, p := range s.Points {
+			if c.canDraw(p) {
+				kept = append(kept, p)
+			}
+		}
+		leftOut += len(s.Points) - len(kept)
+		if c.Kind == Lines {
+			slices.SortStableFunc(kept, func(a, b Point) int { return cmp.Compare(a.X, b.X) })
+		}
+		series[i] = Series{Name: s.Name, Points: kept}
+	}
+	return series, leftOut
+}
+
+func (c Chart) canDraw(p Point) bool {
+	return finite(p.X) && finite(p.Y) && (c.Kind != Lines || p.X > 0)
+}
+
+// finite also refuses magnitudes so large that the span of an axis over them
+// would overflow.
+func finite(v float64) bool {
+	return math.Abs(v) < math.MaxFloat64/16 // false for NaN
+}
+
+// Footnote returns the note of c, followed by a sentence on the points left
+// out, if there are any.
+func (c Chart) Footnote() string {
+	_, leftOut := c.Drawable()
+	switch {
+	case leftOut == 0:
+		return c.Note
+	case c.Note == "":
+		return leftOutText(leftOut)
+	default:
+		return c.Note + " " + leftOutText(leftOut)
+	}
+}
+
+func leftOutText(n int) string {
+	if n == 1 {
+		return "(1 point without a drawable value is left out.)"
+	}
+	return fmt.Sprintf("(%d points without a drawable value are left out.)", n)
+}
+
+// WritePNG draws c at 300 dots per inch and writes the picture to w: 3000 x
+// 1800 pixels for [Lines], 3600 x 2400 for [Scatter]. It returns the problems
+// of [Chart.Validate], or the error of w; in the first case nothing is written.
+func (c Chart) WritePNG(w io.Writer) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if err := encodePNG(w, paint(c)); err != nil {
+		return fmt.Errorf("writing chart %q: %w", c.Title, err)
+	}
+	return nil
+}

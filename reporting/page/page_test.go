@@ -1,0 +1,240 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"html"
+	"math"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/reporting/chart"
+)
+
+// hostile is what a name must not be able to do anything with: end a script or
+// an attribute, start an entity, a template action or a line of JavaScript.
+const hostile = `</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>` +
+	"\"'`&lt;{{.Title}}${1}\u2028\u2029"
+
+func sample() Page {
+	lines := chart.Chart{
+		File: "p50_inter_token_latency_vs_concurrency.png", Title: "P50 Inter-Token Latency vs Concurrency",
+		XLabel: "Concurrency Level", YLabel: "P50 Inter-Token Latency (ms)",
+		Series: []chart.Series{
+			{Name: "vllm-agg", Points: []chart.Point{{X: 1, Y: 5.8}, {X: 10, Y: 8.25}, {X: 250, Y: 27.125}}},
+			{Name: "vllm-disagg", Points: []chart.Point{{X: 1, Y: 6.5}, {X: 50, Y: 1234.5}, {X: 0, Y: 3}}},
+			{Name: "broken", Points: []chart.Point{{X: 1, Y: math.NaN()}}},
+		},
+	}
+	dots := chart.Chart{
+		Kind: chart.Scatter, File: "efficiency_tok_s_gpu_vs_user.png", Title: "GPU Efficiency vs User Experience",
+		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Note: "Note: Numbers on dots indicate concurrency level",
+		Series: []chart.Series{
+			{Name: "vllm-agg", Points: []chart.Point{{X: 170, Y: 150, Label: "c1"}, {X: 20, Y: 3800, Label: "c250"}}},
+		},
+	}
+	return Page{
+		Title: "Benchmark report", Subtitle: "seven levels",
+		Facts:       []Fact{{"Model", "Qwen/Qwen3-0.6B"}, {"Seed", "42"}},
+		Warnings:    []string{"the client was busy"},
+		Tables:      []Table{{Title: "Headline", Caption: "valid requests", Columns: []Column{{Name: "Benchmark", Text: true}, {Name: "TTFT", Unit: "ms"}}, Rows: [][]string{{"vllm-agg", "48.55"}, {"vllm-disagg", "—"}}}},
+		Charts:      []chart.Chart{lines, dots},
+		Definitions: []Fact{{"ITL", "inter-token latency"}},
+		Notes:       []string{"percentiles interpolate"},
+	}
+}
+
+// hostilePage has the hostile text wherever a caller can put one.
+func hostilePage() Page {
+	p := sample()
+	p.Title, p.Subtitle = hostile, hostile
+	p.Facts, p.Definitions = []Fact{{hostile, hostile}}, []Fact{{hostile, hostile}}
+	p.Warnings, p.Notes = []string{hostile}, []string{hostile}
+	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]string{{hostile}}}}
+	for i := range p.Charts {
+		c := &p.Charts[i]
+		c.Title, c.File, c.Note, c.XLabel, c.YLabel = hostile, hostile, hostile, hostile, hostile
+		for k := range c.Series {
+			c.Series[k].Name = hostile
+			for j := range c.Series[k].Points {
+				c.Series[k].Points[j].Label = hostile
+			}
+		}
+	}
+	return p
+}
+
+func written(t *testing.T, p Page) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, p.Write(&b))
+	return b.String()
+}
+
+// own is the page without the text of ECharts and its licences.
+func own(t *testing.T, document string) string {
+	t.Helper()
+	require.Equal(t, 1, strings.Count(document, echartsScript))
+	return strings.Replace(document, echartsScript, "", 1)
+}
+
+// drawingsOf reads the charts back out of the script.
+func drawingsOf(t *testing.T, document string) []drawing {
+	t.Helper()
+	_, rest, found := strings.Cut(own(t, document), "const drawings = ")
+	require.True(t, found)
+	var drawings []drawing
+	require.NoError(t, json.NewDecoder(strings.NewReader(rest)).Decode(&drawings))
+	return drawings
+}
+
+func TestPageHoldsAllTexts(t *testing.T) {
+	document := own(t, written(t, sample()))
+	for _, part := range []string{
+		"<title>Benchmark report</title>", "<h1>Benchmark report</h1>", `<p class="subtitle">seven levels</p>`,
+		"<dt>Model</dt><dd>Qwen/Qwen3-0.6B</dd>", "<h2>1 warning</h2>", "<li>the client was busy</li>",
+		`<th scope="col" class="text">Benchmark</th>`, `<th scope="col">TTFT<span class="unit">ms</span></th>`,
+		`<tr><td class="text">vllm-agg</td><td>48.55</td></tr>`, `<p class="caption">valid requests</p>`,
+		"<h3>P50 Inter-Token Latency vs Concurrency</h3>", "<h3>GPU Efficiency vs User Experience</h3>",
+		`<span class="name">vllm-disagg</span>`, `<span class="name">broken</span> <i>(no data)</i>`,
+		"<figcaption>Note: Numbers on dots indicate concurrency level</figcaption>",
+		"(2 points without a drawable value are left out.)",
+		"<dt>ITL</dt><dd>inter-token latency</dd>", "<p>percentiles interpolate</p>",
+		"<noscript>", "p50_inter_token_latency_vs_concurrency.png",
+		"Apache ECharts 6.1.0", "The Apache Software Foundation (https://www.apache.org/)", "Copyright 2010-2016 Mike Bostock",
+	} {
+		assert.Contains(t, document, part)
+	}
+}
+
+func TestPageLoadsNothing(t *testing.T) {
+	document := written(t, sample())
+	lower := strings.ToLower(document)
+	for _, load := range []string{`src="http`, `src='http`, `href="http`, `href='http`, `src="//`, "//cdn", "@import", "<link"} {
+		assert.NotContains(t, lower, load)
+	}
+	assert.Contains(t, document, "default-src 'none'")
+	assert.Contains(t, echartsScript, "Licensed to the Apache Software Foundation (ASF)", "the licence header is kept")
+	assert.NotContains(t, strings.ToLower(echartsScript), "</script", "the library would end its own script element")
+	assert.NotContains(t, echartsScript, "<!--")
+}
+
+func TestSamePageGivesSameBytes(t *testing.T) {
+	want := written(t, sample())
+	for range 3 {
+		assert.True(t, want == written(t, sample()), "the bytes differ")
+	}
+}
+
+func TestHostileTextStaysText(t *testing.T) {
+	document := own(t, written(t, hostilePage()))
+	assert.NotContains(t, document, "<script>document")
+	assert.NotContains(t, document, "<img")
+	assert.NotContains(t, document, "onerror=document.title='owned'>", "an attribute or a tag was left open")
+
+	tags := regexp.MustCompile(`</?script`).FindAllString(document, -1)
+	assert.Equal(t, []string{"<script", "</script", "<script", "</script"}, tags, "only our own two scripts")
+
+	_, script, _ := strings.Cut(document, "const drawings = ")
+	data, _, _ := strings.Cut(script, "\n")
+	for _, raw := range []string{"<", ">", "&", "\u2028", "\u2029"} {
+		assert.NotContains(t, data, raw, "unescaped in the script")
+	}
+	for _, d := range drawingsOf(t, written(t, hostilePage())) {
+		assert.Equal(t, hostile, d.YLabel, "the text itself is kept")
+	}
+	_, title, _ := strings.Cut(document, "<title>")
+	title, _, _ = strings.Cut(title, "</title>")
+	assert.Equal(t, hostile, html.UnescapeString(title))
+}
+
+// at walks down a decoded JSON tree: keys for objects, numbers for arrays.
+func at(t *testing.T, tree any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch key := step.(type) {
+		case string:
+			tree = tree.(map[string]any)[key]
+		case int:
+			tree = tree.([]any)[key]
+		}
+	}
+	return tree
+}
+
+func TestEveryChartHasItsData(t *testing.T) {
+	p := sample()
+	drawings := drawingsOf(t, written(t, p))
+	require.Len(t, drawings, len(p.Charts))
+	for i, c := range p.Charts {
+		d := drawings[i]
+		assert.Equal(t, c.XLabel, at(t, d.Option, "xAxis", 0, "name"))
+		assert.Equal(t, c.YLabel, at(t, d.Option, "yAxis", 0, "name"))
+		assert.Equal(t, c.Kind == chart.Lines, d.Lines)
+		series, _ := c.Drawable()
+		for k, s := range series {
+			assert.Equal(t, chart.Color(k), at(t, d.Option, "series", k, "itemStyle", "color"))
+			assert.Equal(t, "path://"+chart.SymbolPath(k), at(t, d.Option, "series", k, "symbol"))
+			assert.Equal(t, true, at(t, d.Option, "series", k, "symbolKeepAspect"))
+			for j, point := range s.Points {
+				assert.Equal(t, []any{point.X, point.Y}, at(t, d.Option, "series", k, "data", j, "value"))
+				if c.Kind == chart.Scatter {
+					assert.Equal(t, point.Label, at(t, d.Option, "series", k, "data", j, "name"))
+				}
+			}
+		}
+	}
+}
+
+func TestAxesAreThoseOfThePictures(t *testing.T) {
+	drawings := drawingsOf(t, written(t, sample()))
+	x := at(t, drawings[0].Option, "xAxis", 0)
+	axis := sample().Charts[0].XAxis()
+	assert.Equal(t, "log", at(t, x, "type"))
+	assert.Equal(t, axis.Min, at(t, x, "min"))
+	assert.Equal(t, axis.Max, at(t, x, "max"))
+	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisLabel", "customValues"))
+	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisTick", "customValues"))
+	assert.Equal(t, "value", at(t, drawings[1].Option, "xAxis", 0, "type"))
+
+	// The guide below the dots shares their name, so that the legend acts on both.
+	series := at(t, drawings[1].Option, "series").([]any)
+	require.Len(t, series, 2)
+	assert.Equal(t, []any{"scatter", "line"}, []any{at(t, series[0], "type"), at(t, series[1], "type")})
+	assert.Equal(t, at(t, series[0], "name"), at(t, series[1], "name"))
+}
+
+func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {
+	p := Page{Title: "Empty", Charts: []chart.Chart{
+		{Title: "A", Series: []chart.Series{{Name: "none"}}}, {Title: "B", Kind: chart.Scatter},
+	}}
+	document := written(t, p)
+	assert.Equal(t, 2, strings.Count(document, `<p class="nodata">no data</p>`))
+	assert.NotContains(t, document, "<script")
+	assert.Less(t, len(document), 40_000)
+	assert.NotContains(t, written(t, Page{}), "<section", "empty parts are left out")
+}
+
+func TestPageProblemsAreReportedTogether(t *testing.T) {
+	p := sample()
+	p.Tables[0].Rows = append(p.Tables[0].Rows, []string{"x"})
+	p.Charts[0].Series = make([]chart.Series, 13)
+	var b bytes.Buffer
+	err := p.Write(&b)
+	assert.ErrorContains(t, err, `table "Headline", row 3: 1 cells for 2 columns: must be equal`)
+	assert.ErrorContains(t, err, "13 series")
+	assert.Zero(t, b.Len())
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestPageWriteErrorIsReturned(t *testing.T) {
+	assert.ErrorContains(t, sample().Write(brokenWriter{}), `writing page "Benchmark report": disk full`)
+}
