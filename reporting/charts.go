@@ -1,0 +1,82 @@
+package reporting
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/reporting/chart"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// charts returns the five charts of the guide, in its order, and what could not be drawn.
+func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
+	line := func(file, title, y, tag, statistic string) chart.Chart {
+		return chart.Chart{File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic)}
+	}
+	all := []chart.Chart{
+		line("p50_inter_token_latency_vs_concurrency.png", "P50 Inter-Token Latency vs Concurrency", "P50 Inter-Token Latency (ms)", "inter_token_latency", "p50"),
+		line("avg_inter_token_latency_vs_concurrency.png", "Average Inter-Token Latency vs Concurrency", "Average Inter-Token Latency (ms)", "inter_token_latency", "avg"),
+		line("request_throughput_vs_concurrency.png", "Request Throughput vs Concurrency", "Request Throughput (req/s)", "request_throughput", "avg"),
+		line("avg_time_to_first_token_vs_concurrency.png", "Average Time to First Token vs Concurrency", "Average Time to First Token (ms)", "time_to_first_token", "avg"),
+		efficiency(benchmarks),
+	}
+	return all, gaps(benchmarks)
+}
+
+func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Series {
+	all := make([]chart.Series, 0, len(benchmarks))
+	for _, b := range benchmarks {
+		s := chart.Series{Name: b.Name}
+		for i := range b.Levels {
+			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok {
+				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y})
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// gaps names the levels that have no point in a chart.
+func gaps(benchmarks []*results.Benchmark) []string {
+	var warnings []string
+	for _, b := range benchmarks {
+		for i := range b.Levels {
+			l := &b.Levels[i]
+			var missing []string
+			for _, tag := range []string{"inter_token_latency", "time_to_first_token", "request_throughput"} {
+				if _, ok := l.Figures.Get(tag, "avg"); !ok {
+					missing = append(missing, tag)
+				}
+			}
+			if len(missing) > 0 {
+				warnings = append(warnings, fmt.Sprintf("%s: c%d has no %s: its points are left out of the charts", b.Name, l.Concurrency, strings.Join(missing, ", ")))
+			}
+		}
+	}
+	return warnings
+}
+
+func efficiency(benchmarks []*results.Benchmark) chart.Chart {
+	c := chart.Chart{
+		File: "efficiency_tok_s_gpu_vs_user.png", Title: "GPU Efficiency vs User Experience",
+		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter,
+		Note: "Note: Numbers on dots indicate concurrency level",
+	}
+	for _, b := range benchmarks {
+		gpus, assumed := b.GPUs()
+		if assumed {
+			c.YLabel = "Tokens/sec per GPU (1 GPU assumed)"
+		}
+		s := chart.Series{Name: b.Name}
+		for i := range b.Levels {
+			l := &b.Levels[i]
+			if x, y, ok := summary.Efficiency(l, gpus); ok {
+				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency)})
+			}
+		}
+		c.Series = append(c.Series, s)
+	}
+	return c
+}

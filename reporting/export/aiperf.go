@@ -1,0 +1,208 @@
+// Package export writes the figures of a level in the formats that other tools read: AIPerf's aggregate as JSON (schema 1.3) and
+// CSV, and its list of requests. Values are in the units of the definitions; what has no value is absent.
+package export
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+// schemaVersion is the version of AIPerf's aggregate that is written.
+const schemaVersion = "1.3"
+
+// statistics are the keys of a distribution in AIPerf's order.
+func statistics() []string {
+	return []string{"avg", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "min", "max", "std", "count", "sum"}
+}
+
+// field is one member of a JSON object whose order is kept.
+type field struct {
+	key   string
+	value any
+}
+
+type object []field
+
+// MarshalJSON writes the members in order.
+func (o object) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, f := range o {
+		key, _ := json.Marshal(f.key)
+		value, err := json.Marshal(f.value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.key, err)
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, key...), ':'), value...)
+	}
+	return append(b, '}'), nil
+}
+
+// Aggregate writes profile_export_aiperf.json.
+func Aggregate(w io.Writer, run *record.Run, l *results.Level) error {
+	id := benchmarkID(run)
+	document := object{{"schema_version", schemaVersion}, {"aiperf_version", "llmsweep " + run.Tool.Version}, {"benchmark_id", id}}
+	for _, r := range l.Results {
+		document = append(document, field{r.Tag, figure(r.Tag, r.Unit, r.PerRequest, l.Figures)})
+	}
+	end := l.Record.StartedAt.Add(time.Duration(l.Record.EndedNS))
+	document = append(document,
+		field{"input_config", inputConfig(run, l)},
+		field{"run_info", object{
+			{"benchmark_id", id}, {"random_seed", run.Plan.Seed}, {"trial", 0}, {"run_label", run.Plan.BenchmarkName},
+			{"variation_label", record.LevelName(l.Concurrency)}, {"variation_index", slices.Index(run.Plan.Concurrencies, l.Concurrency)},
+			{"variation_values", object{{"concurrency", l.Concurrency}}}, {"cli_command", Command(run)},
+		}},
+		field{"was_cancelled", l.Record.WasCancelled()},
+		field{"error_summary", errorSummary(l.Samples)},
+		field{"start_time", stamp(l.Record.StartedAt)},
+		field{"end_time", stamp(end)},
+		field{"llmsweep", ours(run, l)},
+	)
+	data, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the aggregate: %w", err)
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000+00:00") }
+
+func figure(tag, unit string, perRequest bool, figures results.Figures) object {
+	o := object{{"unit", unit}}
+	for _, name := range statistics() {
+		value, ok := figures.Get(tag, name)
+		if (name == "avg" || perRequest) && ok && !math.IsNaN(value) && !math.IsInf(value, 0) {
+			o = append(o, field{name, value})
+		}
+	}
+	return o
+}
+
+// benchmarkID is the same for all levels of a run and for each writing of its report.
+func benchmarkID(run *record.Run) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d %s", run.Plan.BenchmarkName, run.Plan.Seed, run.Plan.Nonce, run.CreatedAt))
+	return hex.EncodeToString(sum[:8])
+}
+
+func inputConfig(run *record.Run, l *results.Level) object {
+	p := &run.Plan
+	return object{
+		{"endpoint", object{
+			{"model_names", []string{p.Model}}, {"type", "chat"}, {"streaming", true}, {"urls", p.Endpoints},
+			{"timeout_seconds", p.RequestTimeout.Seconds()}, {"use_server_token_count", true},
+		}},
+		{"input", object{
+			{"prompt", object{
+				{"input_tokens", object{{"mean", p.ISL}, {"stddev", p.StdDev}}},
+				{"output_tokens", object{{"mean", p.OSL}, {"stddev", 0}}},
+			}},
+			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
+		}},
+		{"loadgen", object{
+			{"concurrency", l.Concurrency}, {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
+		}},
+		{"tokenizer", object{{"name", p.Tokenizer}}},
+		{"output", object{{"artifact_directory", record.LevelName(l.Concurrency)}}},
+		{"cli_command", Command(run)},
+	}
+}
+
+// Command is the command that repeats the run, without secrets.
+func Command(run *record.Run) string {
+	p := &run.Plan
+	levels := fmt.Sprint(p.Concurrencies[0])
+	for _, c := range p.Concurrencies[1:] {
+		levels += fmt.Sprintf(",%d", c)
+	}
+	command := "go test ./bench -run Sweep -v -count=1 -timeout 0"
+	switch {
+	case p.Virtual:
+		command += " -virtual"
+	case !p.EmbeddedMock:
+		for _, e := range p.Endpoints {
+			command += " -endpoint=" + e
+		}
+	}
+	command += fmt.Sprintf(" -benchmark-name=%s -model=%s -isl=%d -std=%d -osl=%d -concurrencies=%s -seed=%d -nonce=%d",
+		p.BenchmarkName, p.Model, p.ISL, p.StdDev, p.OSL, levels, p.Seed, p.Nonce)
+	if p.RequestCount > 0 {
+		command += fmt.Sprintf(" -request-count=%d", p.RequestCount)
+	}
+	if p.WarmupRequests > 0 {
+		command += fmt.Sprintf(" -warmup-requests=%d", p.WarmupRequests)
+	}
+	if !p.GPUsAssumed {
+		command += fmt.Sprintf(" -gpus=%d", p.GPUs)
+	}
+	if p.Compat != "llm" {
+		command += " -compat=" + p.Compat
+	}
+	if len(p.ExtraInputs) > 0 {
+		extra, _ := json.Marshal(p.ExtraInputs) // it came from JSON
+		command += " -extra-inputs='" + strings.ReplaceAll(string(extra), "'", `'\''`) + "'"
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
+		if strings.HasPrefix(p.Headers[name], "env:") {
+			command += fmt.Sprintf(" -header=%s:%s", name, p.Headers[name])
+		}
+	}
+	return command
+}
+
+// ours holds what AIPerf's schema has no key for.
+func ours(run *record.Run, l *results.Level) object {
+	o := object{
+		{"status", l.Record.Status}, {"reason", l.Record.Reason}, {"concurrency", l.Concurrency},
+		{"counts", l.Record.Counts}, {"gpus", run.Plan.GPUs}, {"gpus_assumed", run.Plan.GPUsAssumed},
+		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
+		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}}},
+	}
+	if l.Load.HasPlateau {
+		o = append(o, field{"plateau", object{
+			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},
+			{"output_token_throughput", l.Load.TokensPerSecond}, {"edge_share", l.Load.EdgeShare},
+		}})
+	}
+	return o
+}
+
+type errorGroup struct {
+	Details record.Error `json:"error_details"`
+	Count   int          `json:"count"`
+}
+
+// errorSummary groups failed requests, the most frequent first.
+func errorSummary(samples []*record.Sample) []errorGroup {
+	groups := []errorGroup{}
+	for _, s := range samples {
+		if s.Phase != record.Profiling || s.Error == nil {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g errorGroup) bool { return g.Details == *s.Error })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, errorGroup{Details: *s.Error})
+		}
+		groups[i].Count++
+	}
+	slices.SortStableFunc(groups, func(a, b errorGroup) int {
+		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Details.Code, b.Details.Code), cmp.Compare(a.Details.Message, b.Details.Message))
+	})
+	return groups
+}

@@ -1,0 +1,94 @@
+package reporting
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/reporting/chart"
+	"github.com/llmsweep/llmsweep/reporting/export"
+	"github.com/llmsweep/llmsweep/reporting/page"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// htmlPage puts the report together for package page.
+func htmlPage(r *Report, pictures []chart.Chart) page.Page {
+	names := make([]string, len(r.Benchmarks))
+	for i, b := range r.Benchmarks {
+		names[i] = b.Name
+	}
+	p := page.Page{
+		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: r.Warnings,
+		Subtitle: "Latency and throughput against the number of concurrent requests",
+	}
+	if len(r.Benchmarks) > 3 {
+		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
+	}
+	for _, b := range r.Benchmarks {
+		for _, fact := range summary.Facts(b) {
+			f := page.Fact{Name: fact[0], Value: fact[1]}
+			if len(r.Benchmarks) > 1 {
+				f.Name = b.Name + ": " + f.Name
+			}
+			p.Facts = append(p.Facts, f)
+		}
+		for _, w := range b.Warnings {
+			p.Warnings = append(p.Warnings, b.Name+": "+w)
+		}
+		if b.Run != nil {
+			p.Notes = append(p.Notes, "Repeat "+b.Name+": "+export.Command(b.Run))
+		}
+	}
+	if len(r.Benchmarks) > 1 {
+		p.Tables = append(p.Tables, comparison(r.Benchmarks))
+	}
+	for _, b := range r.Benchmarks {
+		p.Tables = append(p.Tables, headline(b))
+	}
+	p.Definitions = definitions()
+	return p
+}
+
+func headline(b *results.Benchmark) page.Table {
+	t := page.Table{Title: b.Name, Caption: "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."}
+	for _, c := range summary.Columns() {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit})
+	}
+	for i := range b.Levels {
+		var row []string
+		for _, c := range summary.Columns() {
+			row = append(row, c.Cell(&b.Levels[i]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func comparison(benchmarks []*results.Benchmark) page.Table {
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed.", Rows: summary.Comparison(benchmarks)}
+	for _, c := range summary.CompareColumns() {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
+	}
+	return t
+}
+
+// definitions explains the figures that the page shows.
+func definitions() []page.Fact {
+	shown := map[string]bool{
+		"time_to_first_token": true, "inter_token_latency": true, "request_latency": true, "output_token_throughput": true,
+		"request_throughput": true, "output_sequence_length": true, "benchmark_duration": true,
+	}
+	var facts []page.Fact
+	for _, d := range metric.Definitions() {
+		if shown[d.Tag] {
+			facts = append(facts, page.Fact{Name: fmt.Sprintf("%s (%s)", d.Name, d.Unit), Value: fmt.Sprintf("%s. Definition of %s.", d.Formula, d.Source)})
+		}
+	}
+	return append(facts,
+		page.Fact{Name: "Reached", Value: "time-weighted mean number of requests in flight until the last request started"},
+		page.Fact{Name: "Plateau", Value: "output tokens per second while at least 95 % of the concurrency was in flight; Edge is the share of the level outside it"},
+		page.Fact{Name: "Percentiles", Value: "linear interpolation between order statistics; the standard deviation is the population's"},
+		page.Fact{Name: "Tokens/sec per User", Value: "output_token_throughput / concurrency"},
+	)
+}

@@ -1,0 +1,245 @@
+// Package reporting turns recorded runs into what people look at: exports in each level's folder, five charts, one page and
+// SUMMARY.txt for up to twelve benchmarks.
+//
+// It depends on files and not on the run that wrote them, so the report of an old folder is, byte for byte, what the run wrote at
+// its end; only SUMMARY.txt names the directories it was made from and into.
+//
+// Rooms: results reads folders, export writes other tools' formats, chart draws PNGs, page the HTML, summary the text.
+package reporting
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/chart"
+	"github.com/llmsweep/llmsweep/reporting/export"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// File names of a report.
+const (
+	SummaryFile = "SUMMARY.txt"
+	PageFile    = "report.html"
+)
+
+// WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv. dir is the level's
+// folder inside a benchmark's folder of ours. It returns the level's figures.
+func WriteLevel(dir string) (*results.Level, error) {
+	var run record.Run
+	if err := record.ReadJSON(filepath.Join(filepath.Dir(dir), record.RunFile), &run); err != nil {
+		return nil, err
+	}
+	var stored record.Level
+	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
+		return nil, err
+	}
+	level, err := results.ReadLevel(record.LevelDir{Path: dir, Concurrency: stored.Concurrency})
+	if err != nil {
+		return nil, err
+	}
+	return level, writeExports(&run, level)
+}
+
+// Attribute is one figure for JUnit: a key without blanks, and its value with its unit.
+type Attribute struct{ Key, Value string }
+
+// Attributes returns the headline figures of a level: passing tests leave no text in JUnit, but attributes. There are few of them,
+// since go test -v prints each on a line of its own.
+func Attributes(l *results.Level) []Attribute {
+	attributes := []Attribute{{"requests", fmt.Sprintf("ok=%d failed=%d in_flight=%.2f", l.Record.Counts.Outcomes[record.OK], l.Record.Counts.Failures(), l.Load.Reached)}}
+	for _, r := range l.Results {
+		switch r.Tag {
+		case "time_to_first_token", "inter_token_latency", "request_latency":
+			s := r.Summary
+			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, fmt.Sprintf("avg=%.6g p50=%.6g p90=%.6g p99=%.6g n=%d", s.Avg, s.P50, s.P90, s.P99, s.Count)})
+		case "request_throughput", "output_token_throughput":
+			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.6g %s", r.Value, r.Unit)})
+		}
+	}
+	return attributes
+}
+
+// PrintTable writes the headline table of one benchmark, and its warnings.
+func PrintTable(w io.Writer, dataDir, name string) error {
+	b, err := results.Read(dataDir, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	summary.Table(w, b)
+	for _, warning := range b.Warnings {
+		fmt.Fprintln(w, "warning:", warning)
+	}
+	return nil
+}
+
+func writeExports(run *record.Run, l *results.Level) error {
+	return errors.Join(
+		rewrite(filepath.Join(l.Dir, record.AggregateFile), func(w io.Writer) error { return export.Aggregate(w, run, l) }),
+		rewrite(filepath.Join(l.Dir, record.AggregateTable), func(w io.Writer) error { return export.Table(w, l) }),
+		rewrite(filepath.Join(l.Dir, record.RequestsFile), func(w io.Writer) error {
+			return export.Requests(w, filepath.Join(l.Dir, record.LogFile))
+		}),
+	)
+}
+
+func rewrite(path string, write func(io.Writer) error) error { return record.WriteFile(path, write) }
+
+// Inputs says what a report is made of.
+type Inputs struct {
+	DataDir string
+	Names   []string // benchmarks, in the order of the legends; none: all in DataDir, by name
+}
+
+// Report is what Write made.
+type Report struct {
+	Benchmarks []*results.Benchmark
+	Files      []string // paths of the charts, page and summary
+	Warnings   []string
+}
+
+// NoDataError says that there is nothing to report on, and what there would be.
+type NoDataError struct {
+	DataDir  string
+	Missing  []string // names asked for that do not exist
+	Existing []string
+}
+
+// Error names what exists.
+func (e *NoDataError) Error() string {
+	text := fmt.Sprintf("no benchmark results in %q", e.DataDir)
+	if len(e.Missing) > 0 {
+		text = fmt.Sprintf("no benchmark %s in %q", quoted(e.Missing), e.DataDir)
+	}
+	if len(e.Existing) > 0 {
+		text += "; there are: " + strings.Join(e.Existing, ", ")
+	}
+	return text
+}
+
+func quoted(names []string) string {
+	q := make([]string, len(names))
+	for i, name := range names {
+		q[i] = fmt.Sprintf("%q", name)
+	}
+	return strings.Join(q, ", ")
+}
+
+// TooManyError names benchmarks beyond the twelve that charts can tell apart.
+type TooManyError struct{ Names []string }
+
+// Error lists them.
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("%d benchmarks, but charts can tell only %d apart: choose with -benchmark-name from: %s", len(e.Names), chart.MaxSeries, strings.Join(e.Names, ", "))
+}
+
+// Write reads the benchmarks and writes charts, page and SUMMARY.txt to dir, and the exports of our own benchmarks beside their
+// recordings.
+func Write(dir string, in Inputs) (*Report, error) {
+	names, err := choose(in)
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{}
+	for _, name := range names {
+		b, err := results.Read(in.DataDir, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Levels) == 0 {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("%s left out: no level of it can be read", name))
+			report.Warnings = append(report.Warnings, b.Warnings...)
+			continue
+		}
+		report.Benchmarks = append(report.Benchmarks, b)
+	}
+	if len(report.Benchmarks) == 0 {
+		existing, _ := results.Names(in.DataDir)
+		return report, fmt.Errorf("%w\n%s", &NoDataError{DataDir: in.DataDir, Existing: existing}, strings.Join(report.Warnings, "\n"))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return report, fmt.Errorf("creating the report's folder: %w", err)
+	}
+	return report, report.write(dir, in)
+}
+
+// choose returns the names to report on, in order.
+func choose(in Inputs) ([]string, error) {
+	existing, err := results.Names(in.DataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("data-dir %q does not exist", in.DataDir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data-dir %q: %w", in.DataDir, err)
+	}
+	names := in.Names
+	if len(names) == 0 {
+		names = existing
+	}
+	var missing []string
+	var chosen []string
+	for _, name := range names {
+		if !slices.Contains(existing, name) {
+			missing = append(missing, name)
+		} else if !slices.Contains(chosen, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	if len(missing) > 0 || len(chosen) == 0 {
+		return nil, &NoDataError{DataDir: in.DataDir, Missing: missing, Existing: existing}
+	}
+	if len(chosen) > chart.MaxSeries {
+		return nil, &TooManyError{Names: chosen}
+	}
+	return chosen, nil
+}
+
+func (r *Report) write(dir string, in Inputs) error {
+	var failures []error
+	for _, b := range r.Benchmarks {
+		for i := range b.Levels {
+			if b.Run != nil {
+				failures = append(failures, writeExports(b.Run, &b.Levels[i]))
+			}
+		}
+	}
+	pictures, warnings := charts(r.Benchmarks)
+	r.Warnings = append(r.Warnings, warnings...)
+	put := func(name string, write func(io.Writer) error) {
+		path := filepath.Join(dir, name)
+		if err := rewrite(path, write); err != nil {
+			failures = append(failures, err)
+			return
+		}
+		r.Files = append(r.Files, path)
+	}
+	plots := make([]string, 0, len(pictures))
+	for _, c := range pictures {
+		plots = append(plots, c.File)
+		put(c.File, c.WritePNG)
+	}
+	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
+	put(SummaryFile, func(w io.Writer) error {
+		return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
+	})
+	return errors.Join(failures...)
+}
+
+// AllWarnings returns the report's own warnings and those of its benchmarks.
+func (r *Report) AllWarnings() []string {
+	all := slices.Clone(r.Warnings)
+	for _, b := range r.Benchmarks {
+		for _, w := range b.Warnings {
+			all = append(all, b.Name+": "+w)
+		}
+	}
+	return all
+}

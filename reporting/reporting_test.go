@@ -1,0 +1,234 @@
+package reporting
+
+import (
+	"flag"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// update writes the golden files anew.
+var update = flag.Bool("update", false, "write the golden files")
+
+const recorded = "testdata/results"
+
+func copyRecorded(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(recorded)))
+	return dir
+}
+
+// TestSummaryGolden holds SUMMARY.txt over one benchmark of ours with troubles, one without, and one of AIPerf's against a file to
+// read.
+func TestSummaryGolden(t *testing.T) {
+	dir := copyRecorded(t)
+	writeTroubled(t, filepath.Join(dir, "troubled"))
+	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}})
+	require.NoError(t, err)
+	assert.Len(t, report.Files, 7)
+	got, err := os.ReadFile(filepath.Join(dir, "plots", SummaryFile))
+	require.NoError(t, err)
+	text := strings.ReplaceAll(string(got), dir, "DIR")
+	const golden = "testdata/SUMMARY.txt"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), text)
+	for line := range strings.Lines(text) {
+		assert.LessOrEqual(t, len(line), 101, line)
+	}
+}
+
+// writeTroubled records a run whose first level failed in part, whose second failed wholly, and whose third was interrupted.
+func writeTroubled(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.NoError(t, record.WriteJSON(filepath.Join(dir, record.RunFile), &record.Run{
+		SchemaVersion: record.SchemaVersion, Tool: record.Tool{Name: "llmsweep", Version: "0.1.0"}, CreatedAt: started,
+		Plan: record.Plan{
+			BenchmarkName: "troubled", Endpoints: []string{"http://server:8000/v1/chat/completions"}, Model: "m", ISL: 8, OSL: 4,
+			Concurrencies: []int{1, 2, 3}, GPUs: 1, GPUsAssumed: true, Tokenizer: "t", Compat: "llm",
+		},
+		Host: &record.Host{OS: "linux", Arch: "amd64", CPUs: 2, CPU: "CPU", GoVersion: "go1"},
+	}))
+	write := func(c int, status record.Status, reason string, samples ...*record.Sample) {
+		level := filepath.Join(dir, record.LevelName(c))
+		require.NoError(t, os.MkdirAll(level, 0o755))
+		counts := record.Counts{Planned: len(samples) + 1, NotStarted: 1, Outcomes: map[record.Outcome]int{}}
+		log, err := record.CreateLog(filepath.Join(level, record.LogFile), started)
+		require.NoError(t, err)
+		for _, s := range samples {
+			counts.Outcomes[s.Outcome]++
+			require.NoError(t, log.Append(s, metric.OfSample(s)))
+		}
+		require.NoError(t, log.Close())
+		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &record.Level{
+			SchemaVersion: record.SchemaVersion, Concurrency: c, Status: status, Reason: reason, StartedAt: started, EndedNS: 5e9, Counts: counts,
+		}))
+	}
+	write(1, record.Done, "", good(0, 4), good(1, 2), bad(2, record.Rejected, 503), good(3, 4))
+	write(2, record.Failed, "2 of 2 requests failed (2 cut); the limit is 5 %", bad(0, record.Cut, 502), bad(1, record.Cut, 502))
+	write(3, record.Interrupt, "received interrupt", good(0, 4), bad(1, record.Cancelled, 499))
+}
+
+// good is a request of 1 s that started at i seconds and gave n tokens, counted by the tokenizer.
+func good(i, n int) *record.Sample {
+	s := &record.Sample{
+		Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: int64(i) * 1e9, ScheduledNS: int64(i) * 1e9, EndNS: int64(i+1) * 1e9,
+		HeadersNS: int64(i)*1e9 + 1, RequestedOSL: 4, Counted: record.Counted{ISL: 8, OSL: n, Source: record.FromTokenizer},
+	}
+	for k := range n {
+		s.ChunksNS = append(s.ChunksNS, s.StartNS+int64(k+1)*1e9/int64(n))
+	}
+	return s
+}
+
+func bad(i int, outcome record.Outcome, code int) *record.Sample {
+	return &record.Sample{
+		Index: i, Phase: record.Profiling, Outcome: outcome, StartNS: int64(i) * 1e9, EndNS: int64(i)*1e9 + 5e8, HeadersNS: record.Never,
+		RequestedOSL: 4, Counted: record.Counted{ISL: 8}, Error: &record.Error{Code: code, Type: string(outcome), Message: "why"},
+	}
+}
+
+// TestWriteIsRepeatable: the same files give the same bytes, and exports that are lost come back.
+func TestWriteIsRepeatable(t *testing.T) {
+	dir := copyRecorded(t)
+	for _, name := range []string{record.AggregateFile, record.AggregateTable, record.RequestsFile} {
+		require.NoError(t, os.Remove(filepath.Join(dir, "ours", "c4", name)))
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "aiperf/c1", record.AggregateFile))
+	require.NoError(t, err)
+	first := map[string][]byte{}
+	for range 2 {
+		report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir})
+		require.NoError(t, err)
+		for _, path := range report.Files {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			if first[path] == nil {
+				first[path] = data
+			}
+			assert.True(t, string(first[path]) == string(data), path)
+		}
+	}
+	for _, name := range []string{record.AggregateFile, record.AggregateTable, record.RequestsFile} {
+		want, err := os.ReadFile(filepath.Join(recorded, "ours", "c4", name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, "ours", "c4", name))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got))
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "aiperf/c1", record.AggregateFile))
+	require.NoError(t, err)
+	assert.Equal(t, before, after, "a folder that is not ours is not written to")
+	assert.NoFileExists(t, filepath.Join(dir, "aiperf/c1", record.AggregateTable))
+}
+
+func TestPicturesHaveTheGuidesNames(t *testing.T) {
+	dir := copyRecorded(t)
+	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir})
+	require.NoError(t, err)
+	for _, name := range []string{
+		"p50_inter_token_latency_vs_concurrency", "avg_inter_token_latency_vs_concurrency", "avg_time_to_first_token_vs_concurrency",
+		"request_throughput_vs_concurrency", "efficiency_tok_s_gpu_vs_user",
+	} {
+		file, err := os.Open(filepath.Join(dir, "plots", name+".png"))
+		require.NoError(t, err)
+		_, err = png.Decode(file)
+		assert.NoError(t, err)
+		require.NoError(t, file.Close())
+	}
+}
+
+func TestSeriesFollowTheOrderOfTheNames(t *testing.T) {
+	report, err := Write(t.TempDir(), Inputs{DataDir: copyRecorded(t), Names: []string{"ours", "aiperf", "ours"}})
+	require.NoError(t, err)
+	pictures, _ := charts(report.Benchmarks)
+	require.Len(t, pictures, 5)
+	for _, c := range pictures {
+		require.Len(t, c.Series, 2, "a name that is given twice counts once")
+		assert.Equal(t, "ours", c.Series[0].Name)
+		assert.Equal(t, "aiperf", c.Series[1].Name)
+	}
+	scatter := pictures[4]
+	assert.Equal(t, "Tokens/sec per GPU (1 GPU assumed)", scatter.YLabel)
+	assert.Equal(t, "10", scatter.Series[1].Points[1].Label)
+	assert.InDelta(t, 3.1*200/10, scatter.Series[1].Points[1].X, 1e-9, "request rate x measured length where no throughput is recorded")
+	throughput, ok := report.Benchmarks[0].Levels[1].Figures.Get("output_token_throughput", "avg")
+	require.True(t, ok)
+	assert.InDelta(t, throughput/4, scatter.Series[0].Points[1].X, 1e-9)
+	assert.InDelta(t, throughput/2, scatter.Series[0].Points[1].Y, 1e-9, "two GPUs")
+}
+
+func TestNothingToReportOn(t *testing.T) {
+	dir := copyRecorded(t)
+	_, err := Write(t.TempDir(), Inputs{DataDir: filepath.Join(dir, "missing")})
+	assert.ErrorContains(t, err, "missing\" does not exist")
+	_, err = Write(t.TempDir(), Inputs{DataDir: dir, Names: []string{"ours", "nope", "neither"}})
+	assert.ErrorContains(t, err, `no benchmark "nope", "neither" in`)
+	assert.ErrorContains(t, err, "there are: aiperf, ours")
+	_, err = Write(t.TempDir(), Inputs{DataDir: t.TempDir()})
+	assert.ErrorContains(t, err, "no benchmark results in")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "ours/c1/level.json")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "ours/c4/level.json")))
+	plots := filepath.Join(t.TempDir(), "plots")
+	_, err = Write(plots, Inputs{DataDir: dir, Names: []string{"ours"}})
+	assert.ErrorContains(t, err, "ours left out: no level of it can be read")
+	assert.NoDirExists(t, plots)
+}
+
+func TestThirteenBenchmarksAreTooMany(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 13 {
+		require.NoError(t, os.CopyFS(filepath.Join(dir, fmt.Sprintf("b%02d", i)), os.DirFS(filepath.Join(recorded, "aiperf"))))
+	}
+	_, err := Write(t.TempDir(), Inputs{DataDir: dir})
+	var tooMany *TooManyError
+	require.ErrorAs(t, err, &tooMany)
+	assert.Len(t, tooMany.Names, 13)
+	assert.ErrorContains(t, err, "b00, b01")
+	report, err := Write(t.TempDir(), Inputs{DataDir: dir, Names: tooMany.Names[:12]})
+	require.NoError(t, err)
+	assert.Len(t, report.Benchmarks, 12)
+}
+
+func TestAttributesHaveKeysThatJUnitTakes(t *testing.T) {
+	level, err := WriteLevel(filepath.Join(copyRecorded(t), "ours", "c4"))
+	require.NoError(t, err)
+	attributes := Attributes(level)
+	require.Len(t, attributes, 6)
+	for _, a := range attributes {
+		assert.NotContains(t, a.Key, " ")
+		assert.NotContains(t, a.Value, "\n")
+	}
+	assert.Equal(t, Attribute{"requests", "ok=12 failed=0 in_flight=4.00"}, attributes[0])
+}
+
+func TestPrintTable(t *testing.T) {
+	dir := copyRecorded(t)
+	writeTroubled(t, filepath.Join(dir, "troubled"))
+	var b strings.Builder
+	require.NoError(t, PrintTable(&b, dir, "troubled"))
+	assert.Contains(t, b.String(), "warning: c2: failed: 2 of 2 requests failed")
+	for line := range strings.Lines(b.String()) {
+		if !strings.HasPrefix(line, "warning") {
+			assert.LessOrEqual(t, len(line), 81, line)
+		}
+	}
+	assert.Error(t, PrintTable(&b, dir, "missing"))
+}

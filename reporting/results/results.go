@@ -1,0 +1,264 @@
+// Package results reads recorded benchmarks, ours or AIPerf's, into figures that tables and charts are made of. It depends on
+// files only: what it reads from a folder years later is what the run itself read at its end.
+//
+// A folder of ours has the event log, from which every figure is computed again; stored aggregates are not looked at. Of AIPerf's
+// there is the aggregate file only. What cannot be read is left out with a warning.
+package results
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
+	"github.com/llmsweep/llmsweep/harness/steady"
+)
+
+// Benchmark is one folder of results.
+type Benchmark struct {
+	Name     string
+	Run      *record.Run // nil for a folder that AIPerf wrote
+	Levels   []Level     // by ascending concurrency
+	Warnings []string
+}
+
+// GPUs returns the number of GPUs behind the endpoint, and whether it was only assumed.
+func (b *Benchmark) GPUs() (n int, assumed bool) {
+	if b.Run == nil || b.Run.Plan.GPUs < 1 {
+		return 1, true
+	}
+	return b.Run.Plan.GPUs, b.Run.Plan.GPUsAssumed
+}
+
+// Level is one point of a sweep.
+type Level struct {
+	Dir         string
+	Concurrency int
+	Record      *record.Level // nil for AIPerf's
+	Samples     []*record.Sample
+	Results     []metric.Result // of Samples
+	Load        steady.Load     // of Samples
+	Figures     Figures
+	Warnings    []string
+}
+
+// Figures holds statistics by metric tag and name of the statistic: avg, p50, p99, count and so on.
+type Figures map[string]map[string]float64
+
+// Get returns one statistic, if it exists.
+func (f Figures) Get(tag, statistic string) (float64, bool) {
+	v, ok := f[tag][statistic]
+	return v, ok
+}
+
+// Percentile returns a percentile if the sample reaches its floor (stat.Floor); below it the figure is not worth printing.
+func (f Figures) Percentile(tag string, q float64) (float64, bool) {
+	n, ok := f.Get(tag, "count")
+	if !ok {
+		n = f["request_count"]["avg"] // AIPerf before schema 1.1
+	}
+	v, ok := f.Get(tag, fmt.Sprintf("p%g", q))
+	return v, ok && int(n) >= stat.Floor(q)
+}
+
+// Statistics returns the statistics of a distribution by AIPerf's names.
+func Statistics(s stat.Summary) map[string]float64 {
+	return map[string]float64{
+		"avg": s.Avg, "min": s.Min, "max": s.Max, "std": s.Std, "sum": s.Sum, "count": float64(s.Count),
+		"p1": s.P1, "p5": s.P5, "p10": s.P10, "p25": s.P25, "p50": s.P50, "p75": s.P75, "p90": s.P90, "p95": s.P95, "p99": s.P99,
+	}
+}
+
+// Read reads the benchmark of the given name in dataDir. Levels that cannot be read are warnings.
+func Read(dataDir, name string) (*Benchmark, error) {
+	b := &Benchmark{Name: name}
+	dir := filepath.Join(dataDir, name)
+	dirs, err := record.LevelDirs(dir)
+	if err != nil {
+		return nil, err
+	}
+	var run record.Run
+	switch err := record.ReadJSON(filepath.Join(dir, record.RunFile), &run); {
+	case err == nil:
+		b.Run = &run
+		b.Warnings = append(b.Warnings, run.Warnings...)
+	case !errors.Is(err, fs.ErrNotExist):
+		b.Warnings = append(b.Warnings, fmt.Sprintf("%s: %v", name, err))
+	}
+	for _, d := range dirs {
+		level, err := b.readLevel(d)
+		if err != nil {
+			b.Warnings = append(b.Warnings, fmt.Sprintf("%s/%s skipped: %v", name, filepath.Base(d.Path), relative(err, dataDir)))
+			continue
+		}
+		b.Levels = append(b.Levels, *level)
+		for _, w := range level.Warnings {
+			b.Warnings = append(b.Warnings, record.LevelName(d.Concurrency)+": "+w)
+		}
+	}
+	return b, nil
+}
+
+// relative takes the data directory out of a message: where a report was made must not show in it.
+func relative(err error, dataDir string) string {
+	return strings.ReplaceAll(err.Error(), strings.TrimSuffix(dataDir, "/")+"/", "")
+}
+
+func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
+	if b.Run == nil {
+		return readForeign(d)
+	}
+	return ReadLevel(d)
+}
+
+// ReadLevel reads a level of ours and computes its figures.
+func ReadLevel(d record.LevelDir) (*Level, error) {
+	l := &Level{Dir: d.Path, Concurrency: d.Concurrency, Record: new(record.Level)}
+	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
+		return nil, err
+	}
+	accumulator := metric.NewAccumulator(l.Record.StartedAt)
+	bad, err := record.ReadLog(filepath.Join(d.Path, record.LogFile), func(s *record.Sample) error {
+		accumulator.Add(s)
+		l.Samples = append(l.Samples, s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
+	l.Results = accumulator.Results()
+	l.Load = steady.Measure(l.Samples, l.Concurrency)
+	l.Figures = Figures{}
+	for _, r := range l.Results {
+		if r.PerRequest {
+			l.Figures[r.Tag] = Statistics(r.Summary)
+		} else {
+			l.Figures[r.Tag] = map[string]float64{"avg": r.Value}
+		}
+	}
+	l.Warnings = levelWarnings(l, bad)
+	return l, nil
+}
+
+func levelWarnings(l *Level, bad []error) []string {
+	var warnings []string
+	switch l.Record.Status {
+	case record.Running:
+		warnings = append(warnings, "the run was killed: what its log holds is shown")
+	case record.Failed:
+		warnings = append(warnings, "failed: "+l.Record.Reason)
+	case record.Capped, record.Interrupt:
+		warnings = append(warnings, "stopped: "+l.Record.Reason)
+	}
+	warnings = append(warnings, l.Record.Warnings...)
+	if n, ok := l.Figures.Get("osl_mismatch_count", "avg"); ok {
+		warnings = append(warnings, fmt.Sprintf("%.0f requests delivered another number of tokens than asked for (more than 5 %% or 50 off)", n))
+	}
+	if n := countTokenizer(l.Samples); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests were counted by the client's tokenizer: the server reported no usage", n))
+	}
+	for i, err := range bad {
+		var line *record.LineError
+		if errors.As(err, &line) {
+			warnings = append(warnings, fmt.Sprintf("%s:%d skipped: %v", record.LogFile, line.Line, line.Err))
+		}
+		if i == 4 && len(bad) > 5 {
+			return append(warnings, fmt.Sprintf("%s: %d more lines skipped", record.LogFile, len(bad)-5))
+		}
+	}
+	return warnings
+}
+
+func countTokenizer(samples []*record.Sample) int {
+	n := 0
+	for _, s := range samples {
+		if s.Valid() && s.Counted.Source == record.FromTokenizer {
+			n++
+		}
+	}
+	return n
+}
+
+// readForeign reads a level that AIPerf wrote: the shallowest aggregate file below its folder.
+func readForeign(d record.LevelDir) (*Level, error) {
+	path, err := shallowest(d.Path, record.AggregateFile)
+	if err != nil {
+		return nil, err
+	}
+	var document map[string]json.RawMessage
+	if err := record.ReadJSON(path, &document); err != nil {
+		return nil, err
+	}
+	if nested, ok := document["records"]; ok { // AIPerf 0.1
+		if err := json.Unmarshal(nested, &document); err != nil {
+			return nil, fmt.Errorf("%s: records: %w", path, err)
+		}
+	}
+	l := &Level{Dir: d.Path, Concurrency: d.Concurrency, Figures: Figures{}}
+	for tag, raw := range document {
+		var fields map[string]any
+		if json.Unmarshal(raw, &fields) != nil || fields["unit"] == nil {
+			continue
+		}
+		l.Figures[tag] = map[string]float64{}
+		for name, value := range fields {
+			if number, ok := value.(float64); ok {
+				l.Figures[tag][name] = number
+			}
+		}
+	}
+	if len(l.Figures) == 0 {
+		return nil, fmt.Errorf("%s: no metric in it", path)
+	}
+	var cancelled bool
+	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
+		l.Warnings = append(l.Warnings, "the run was cancelled")
+	}
+	return l, nil
+}
+
+// shallowest finds the file of the given name that is nearest to dir, the first by name among equals.
+func shallowest(dir, name string) (string, error) {
+	best, depth := "", 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		d := strings.Count(path, string(os.PathSeparator))
+		if !entry.IsDir() && entry.Name() == name && (best == "" || d < depth) {
+			best, depth = path, d
+		}
+		return nil
+	})
+	if err == nil && best == "" {
+		err = fmt.Errorf("no %s in it", name)
+	}
+	return best, err
+}
+
+// Names lists the benchmarks in dataDir by name: folders with at least one level folder. plots and hidden folders are none.
+func Names(dataDir string) ([]string, error) {
+	entries, err := os.ReadDir(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if !entry.IsDir() || strings.EqualFold(entry.Name(), "plots") || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		if dirs, err := record.LevelDirs(filepath.Join(dataDir, entry.Name())); err == nil && len(dirs) > 0 {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}

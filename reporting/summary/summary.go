@@ -1,0 +1,157 @@
+// Package summary writes SUMMARY.txt and the table that a sweep prints at its end: plain ASCII, for people and for grep.
+//
+// SUMMARY.txt begins with the block of Dynamo's benchmarking guide, whose readers parse it. Then come, for each benchmark, what
+// was measured and a table with one line a level; for several, one comparison table; and all warnings.
+package summary
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+// Input is what a summary is made of.
+type Input struct {
+	DataDir, OutputDir string
+	Benchmarks         []*results.Benchmark
+	Plots              []string // file names of the charts
+	Warnings           []string // of the report itself
+}
+
+// Write writes SUMMARY.txt.
+func Write(w io.Writer, in Input) error {
+	var b strings.Builder
+	guideBlock(&b, in)
+	for _, benchmark := range in.Benchmarks {
+		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", benchmark.Name, strings.Repeat("=", len(benchmark.Name)))
+		describe(&b, benchmark)
+		Table(&b, benchmark)
+	}
+	if len(in.Benchmarks) > 1 {
+		b.WriteString("\n\nComparison\n==========\n\n")
+		writeComparison(&b, in.Benchmarks)
+	}
+	b.WriteString("\n\n" + legend)
+	writeWarnings(&b, in)
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}
+
+// guideBlock is the layout of the guide's own summary.
+func guideBlock(b *strings.Builder, in Input) {
+	fmt.Fprintf(b, "Benchmark Results Summary\n%s\n\n", strings.Repeat("=", 30))
+	fmt.Fprintf(b, "Results directory: %s\nPlots generated: %s\n\nDeployment Types Found:\n", in.DataDir, in.OutputDir)
+	for _, benchmark := range in.Benchmarks {
+		first, last := benchmark.Levels[0].Concurrency, benchmark.Levels[len(benchmark.Levels)-1].Concurrency
+		fmt.Fprintf(b, "  %s: %d concurrency levels (%d-%d)\n", benchmark.Name, len(benchmark.Levels), first, last)
+	}
+	b.WriteString("\nGenerated Plots:")
+	for _, plot := range in.Plots {
+		fmt.Fprintf(b, "\n  - %s", plot)
+	}
+}
+
+// describe says what was measured.
+func describe(b *strings.Builder, benchmark *results.Benchmark) {
+	for _, fact := range Facts(benchmark) {
+		fmt.Fprintf(b, "%-10s %s\n", fact[0]+":", fact[1])
+	}
+	b.WriteString("\n")
+}
+
+// Facts says in name-value pairs what a benchmark measured.
+func Facts(benchmark *results.Benchmark) [][2]string {
+	run := benchmark.Run
+	if run == nil {
+		return [][2]string{{"Source", "recorded by AIPerf; only its aggregates are known"}}
+	}
+	p := &run.Plan
+	target := strings.Join(p.Endpoints, ", ")
+	switch {
+	case p.Virtual:
+		target = "embedded mock server, virtual time"
+	case p.EmbeddedMock:
+		target = "embedded mock server"
+	}
+	gpus := fmt.Sprint(p.GPUs)
+	if p.GPUsAssumed {
+		gpus += " (assumed)"
+	}
+	facts := [][2]string{
+		{"Target", target},
+		{"Model", p.Model},
+		{"Lengths", fmt.Sprintf("ISL %d +/- %d, OSL %d tokens", p.ISL, p.StdDev, p.OSL)},
+		{"Tokenizer", p.Tokenizer},
+		{"Load", fmt.Sprintf("closed loop, seed %d, nonce %d", p.Seed, p.Nonce)},
+		{"GPUs", gpus},
+	}
+	if run.Target.Version != "" {
+		facts = append(facts, [2]string{"Server", serverVersion(run.Target)})
+	}
+	if h := run.Host; h != nil {
+		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
+	}
+	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
+}
+
+// serverVersion is what the server calls itself, and its version.
+func serverVersion(target record.Target) string {
+	version := target.Version
+	var answer struct{ Version string }
+	if json.Unmarshal([]byte(version), &answer) == nil && answer.Version != "" {
+		version = answer.Version
+	}
+	return strings.TrimSpace(target.Headers["Server"] + " " + version)
+}
+
+const legend = `How to read the tables
+  conc      requests asked to be in flight; reach: mean really in flight until
+            the last request started
+  ok/fail   requests that ended well, and otherwise
+  TTFT      time to first token, ms     ITL  inter-token latency, ms
+  lat       request latency, s          tok/s, req/s: over the whole level
+  plat      output tokens/s while at least 95 % of conc was in flight
+  edge      share of the level outside that plateau
+  n/a       too few requests: p50 needs 5, p99 needs 299
+  ?         one GPU is assumed: pass -gpus
+  *         the level did not run to its planned end, see the warnings`
+
+func writeWarnings(b *strings.Builder, in Input) {
+	var all []string
+	all = append(all, in.Warnings...)
+	for _, benchmark := range in.Benchmarks {
+		for _, w := range benchmark.Warnings {
+			all = append(all, benchmark.Name+": "+w)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	b.WriteString("\n\nWarnings\n========\n")
+	for _, w := range all {
+		writeItem(b, w)
+	}
+}
+
+// writeItem writes a warning as a list item, broken at blanks into lines of at most 100 columns.
+func writeItem(b *strings.Builder, text string) {
+	const width = 100
+	column := 3
+	b.WriteString("  -")
+	for word := range strings.FieldsSeq(text) {
+		if column+1+len(word) > width && column > 3 {
+			b.WriteString("\n   ")
+			column = 3
+		}
+		b.WriteString(" " + word)
+		column += 1 + len(word)
+	}
+	b.WriteString("\n")
+}
+
+// marked reports whether a level's figures need the reader's care.
+func marked(l *results.Level) bool { return l.Record != nil && l.Record.Status != record.Done }

@@ -1,0 +1,83 @@
+package summary
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+func TestFigureHasThreeDigits(t *testing.T) {
+	for want, v := range map[string]float64{
+		"0.000": 0, "0.057": 0.0571, "0.999": 0.9991, "1.00": 0.9999, "9.99": 9.991, "10.0": 9.999, "12.3": 12.345678, "99.9": 99.94, "100": 99.97, "123": 123.456,
+		"123457": 123456.7, "-12.5": -12.5,
+	} {
+		assert.Equal(t, want, figure(v))
+	}
+	assert.Equal(t, "n/a", figure(math.NaN()))
+	assert.Equal(t, "n/a", figure(math.Inf(1)))
+}
+
+// TestUsualTableFits80Columns: figures of a large server still fit a terminal.
+func TestUsualTableFits80Columns(t *testing.T) {
+	level := results.Level{
+		Concurrency: 250, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 750}}},
+		Figures: results.Figures{
+			"time_to_first_token":     {"avg": 2201.1, "p50": 568.4, "p99": 11022, "count": 750},
+			"inter_token_latency":     {"avg": 58.47, "p50": 64.69, "p99": 165.79, "count": 750},
+			"request_latency":         {"avg": 17110},
+			"output_token_throughput": {"avg": 3708}, "request_throughput": {"avg": 14.49},
+		},
+	}
+	level.Load.Reached, level.Load.HasPlateau, level.Load.TokensPerSecond, level.Load.EdgeShare = 250, true, 3639, 0.02
+	var b strings.Builder
+	Table(&b, &results.Benchmark{Levels: []results.Level{level}})
+	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	require.Len(t, lines, 3)
+	for _, line := range lines {
+		assert.LessOrEqual(t, len(line), 80, line)
+	}
+	assert.Contains(t, lines[2], "250 250.0   750/0 2201 568 11022 58.5 64.7 166")
+}
+
+func TestGroupNamesStandOverTheirColumns(t *testing.T) {
+	var b strings.Builder
+	writeAligned(&b, []string{"", "G", "G", "H"}, [][]string{{"a", "b1", "b2", "c"}, {"1", "22", "333", "4444"}})
+	assert.Equal(t, "   G         H\n a b1  b2    c\n 1 22 333 4444\n", b.String())
+}
+
+func TestEfficiency(t *testing.T) {
+	l := &results.Level{Concurrency: 10, Figures: results.Figures{"request_throughput": {"avg": 3}, "output_sequence_length": {"avg": 200}}}
+	user, gpu, ok := Efficiency(l, 4)
+	assert.True(t, ok)
+	assert.InDelta(t, 60, user, 1e-12)
+	assert.InDelta(t, 150, gpu, 1e-12)
+	l.Figures["output_token_throughput"] = map[string]float64{"avg": 500}
+	user, gpu, ok = Efficiency(l, 1)
+	assert.True(t, ok)
+	assert.InDelta(t, 50, user, 1e-12)
+	assert.InDelta(t, 500, gpu, 1e-12)
+	_, _, ok = Efficiency(&results.Level{Concurrency: 1, Figures: results.Figures{}}, 1)
+	assert.False(t, ok)
+}
+
+func TestLongWarningsAreWrapped(t *testing.T) {
+	var b strings.Builder
+	writeItem(&b, strings.Repeat("word ", 30)+strings.Repeat("x", 150)+" end")
+	for line := range strings.Lines(b.String()) {
+		if !strings.Contains(line, "xxx") {
+			assert.LessOrEqual(t, len(line), 101)
+		}
+	}
+	assert.Equal(t, strings.Repeat("word ", 30)+strings.Repeat("x", 150)+" end", strings.Join(strings.Fields(strings.TrimPrefix(b.String(), "  -")), " "))
+}
+
+func TestServerVersion(t *testing.T) {
+	assert.Equal(t, "vllm 0.9", serverVersion(record.Target{Version: `{"version":"0.9"}`, Headers: map[string]string{"Server": "vllm"}}))
+	assert.Equal(t, "plain", serverVersion(record.Target{Version: "plain"}))
+}

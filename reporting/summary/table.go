@@ -1,0 +1,266 @@
+package summary
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+// Column is one column of a table: its header in two lines, the same in words with a unit, and its cell for a level.
+type Column struct {
+	Group, Name string
+	Title, Unit string
+	Cell        func(*results.Level) string
+}
+
+// Columns are the columns of the headline table, one line a level: load, latency, throughput.
+func Columns() []Column {
+	const ttft, itl = "time_to_first_token", "inter_token_latency"
+	return []Column{
+		{"", "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
+		{"", "reach", "Reached", "", reached},
+		{"", "ok/fail", "OK / failed", "requests", okFail},
+		{"TTFT ms", "avg", "TTFT avg", "ms", statistic(ttft, 1)},
+		{"TTFT ms", "p50", "TTFT p50", "ms", percentile(ttft, 50)},
+		{"TTFT ms", "p99", "TTFT p99", "ms", percentile(ttft, 99)},
+		{"ITL ms", "avg", "ITL avg", "ms", statistic(itl, 1)},
+		{"ITL ms", "p50", "ITL p50", "ms", percentile(itl, 50)},
+		{"ITL ms", "p99", "ITL p99", "ms", percentile(itl, 99)},
+		{"lat", "s", "Latency avg", "s", statistic("request_latency", 1e-3)},
+		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
+		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
+		{"plat", "tok/s", "Plateau", "tokens/s", plateau},
+		{"", "edge", "Edge", "", edge},
+	}
+}
+
+// Table writes the headline table. It fits 80 columns for usual figures.
+func Table(w io.Writer, benchmark *results.Benchmark) { writeTable(w, Columns(), benchmark.Levels) }
+
+func writeTable(w io.Writer, columns []Column, levels []results.Level) {
+	groups, names := heads(columns)
+	rows := [][]string{names}
+	for i := range levels {
+		row := make([]string, len(columns))
+		for k, c := range columns {
+			row[k] = c.Cell(&levels[i])
+		}
+		rows = append(rows, row)
+	}
+	writeAligned(w, groups, rows)
+}
+
+// heads returns the two header lines of columns.
+func heads(columns []Column) (groups, names []string) {
+	for _, c := range columns {
+		groups, names = append(groups, c.Group), append(names, c.Name)
+	}
+	return groups, names
+}
+
+// writeAligned right-aligns the cells of each column with one blank between columns. Neighbours of one group share its name in the
+// line above, at the left of their span.
+func writeAligned(w io.Writer, groups []string, rows [][]string) {
+	widths := make([]int, len(groups))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	fmt.Fprintln(w, groupLine(groups, widths))
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			fmt.Fprintf(&line, " %*s", widths[i], cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// groupLine is the line above the header.
+func groupLine(groups []string, widths []int) string {
+	var line strings.Builder
+	for i := 0; i < len(groups); {
+		span, end := widths[i], i+1
+		for ; end < len(groups) && groups[i] != "" && groups[end] == groups[i]; end++ {
+			span += 1 + widths[end]
+		}
+		if end == i+1 {
+			fmt.Fprintf(&line, " %*s", span, groups[i])
+		} else {
+			fmt.Fprintf(&line, " %-*s", span, groups[i])
+		}
+		i = end
+	}
+	return strings.TrimRight(line.String(), " ")
+}
+
+const missing = "n/a"
+
+func mark(l *results.Level) string {
+	if marked(l) {
+		return "*"
+	}
+	return ""
+}
+
+// figure prints three significant digits or more, without an exponent: a table that fits a terminal is read; all digits are in the
+// exports.
+func figure(v float64) string {
+	switch a := math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return missing
+	case a >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 0.9995:
+		return fmt.Sprintf("%.2f", v)
+	default:
+		return fmt.Sprintf("%.3f", v)
+	}
+}
+
+func statistic(tag string, factor float64) func(*results.Level) string {
+	return func(l *results.Level) string {
+		if v, ok := l.Figures.Get(tag, "avg"); ok {
+			return figure(v * factor)
+		}
+		return missing
+	}
+}
+
+func percentile(tag string, q float64) func(*results.Level) string {
+	return func(l *results.Level) string {
+		if v, ok := l.Figures.Percentile(tag, q); ok {
+			return figure(v)
+		}
+		return missing
+	}
+}
+
+func reached(l *results.Level) string {
+	if l.Record == nil {
+		return missing
+	}
+	return fmt.Sprintf("%.1f", l.Load.Reached)
+}
+
+func okFail(l *results.Level) string {
+	if l.Record == nil {
+		good, _ := l.Figures.Get("request_count", "avg")
+		bad, _ := l.Figures.Get("error_request_count", "avg")
+		return fmt.Sprintf("%.0f/%.0f", good, bad)
+	}
+	c := l.Record.Counts
+	if marked(l) && c.Ended() == 0 { // killed: the counts were never written
+		good, _ := l.Figures.Get("request_count", "avg")
+		return fmt.Sprintf("%.0f/?", good)
+	}
+	return fmt.Sprintf("%d/%d", c.Outcomes["ok"], c.Ended()-c.Outcomes["ok"])
+}
+
+func plateau(l *results.Level) string {
+	if !l.Load.HasPlateau {
+		return missing
+	}
+	return figure(l.Load.TokensPerSecond)
+}
+
+func edge(l *results.Level) string {
+	if !l.Load.HasPlateau {
+		return missing
+	}
+	return fmt.Sprintf("%.0f%%", 100*l.Load.EdgeShare)
+}
+
+// CompareColumns heads the columns of Comparison; their cells come from there.
+func CompareColumns() []Column {
+	return []Column{
+		{Name: "conc", Title: "Concurrency"},
+		{Name: "benchmark", Title: "Benchmark"},
+		{Group: "TTFT", Name: "ms", Title: "TTFT avg", Unit: "ms"},
+		{Group: "ITL", Name: "ms", Title: "ITL avg", Unit: "ms"},
+		{Group: "lat", Name: "s", Title: "Latency avg", Unit: "s"},
+		{Name: "tok/s", Title: "Output", Unit: "tokens/s"},
+		{Name: "req/s", Title: "Requests", Unit: "1/s"},
+		{Group: "tok/s", Name: "/user", Title: "Per user", Unit: "tokens/s"},
+		{Group: "tok/s", Name: "/GPU", Title: "Per GPU", Unit: "tokens/s"},
+	}
+}
+
+// Comparison puts the benchmarks side by side, level by level, averages each; "?" marks a figure that assumes one GPU.
+func Comparison(benchmarks []*results.Benchmark) [][]string {
+	var rows [][]string
+	for _, c := range concurrencies(benchmarks) {
+		for _, b := range benchmarks {
+			for i := range b.Levels {
+				if b.Levels[i].Concurrency == c {
+					rows = append(rows, comparison(b, &b.Levels[i]))
+				}
+			}
+		}
+	}
+	return rows
+}
+
+func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
+	groups, names := heads(CompareColumns())
+	rows := append([][]string{names}, Comparison(benchmarks)...)
+	width := 0
+	for _, row := range rows {
+		width = max(width, len(row[1]))
+	}
+	for _, row := range rows { // names read better from the left
+		row[1] += strings.Repeat(" ", width-len(row[1]))
+	}
+	writeAligned(w, groups, rows)
+}
+
+func comparison(b *results.Benchmark, l *results.Level) []string {
+	gpus, assumed := b.GPUs()
+	perUser, perGPU := missing, missing
+	if x, y, ok := Efficiency(l, gpus); ok {
+		perUser, perGPU = figure(x), figure(y)
+		if assumed {
+			perGPU += "?"
+		}
+	}
+	return []string{
+		fmt.Sprint(l.Concurrency) + mark(l), b.Name,
+		statistic("time_to_first_token", 1)(l), statistic("inter_token_latency", 1)(l), statistic("request_latency", 1e-3)(l),
+		statistic("output_token_throughput", 1)(l), statistic("request_throughput", 1)(l), perUser, perGPU,
+	}
+}
+
+// Efficiency returns output tokens/s per user (the level's throughput / its concurrency) and per GPU. Where the throughput is not
+// recorded it is request rate x mean output length.
+func Efficiency(l *results.Level, gpus int) (perUser, perGPU float64, ok bool) {
+	total, ok := l.Figures.Get("output_token_throughput", "avg")
+	if !ok {
+		rate, hasRate := l.Figures.Get("request_throughput", "avg")
+		length, hasLength := l.Figures.Get("output_sequence_length", "avg")
+		total, ok = rate*length, hasRate && hasLength
+	}
+	return total / float64(l.Concurrency), total / float64(gpus), ok
+}
+
+// concurrencies lists the levels of all benchmarks in ascending order.
+func concurrencies(benchmarks []*results.Benchmark) []int {
+	seen := map[int]bool{}
+	var all []int
+	for _, b := range benchmarks {
+		for _, l := range b.Levels {
+			if !seen[l.Concurrency] {
+				seen[l.Concurrency] = true
+				all = append(all, l.Concurrency)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
