@@ -1,0 +1,210 @@
+package harness
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// option is one flag: its names, where else its value may come from, and its text in the help.
+type option struct {
+	name    string
+	aliases []string // further flags
+	env     []string // besides BENCH_<NAME>
+	value   string   // placeholder of the help
+	preset  string
+	usage   string
+	repeat  string // separator of several values in an environment variable; "" for a single value
+	boolean bool
+}
+
+func options() []option {
+	return []option{
+		{name: "endpoint", aliases: []string{"endpoint-url"}, env: []string{"BENCH_ENDPOINT_URL", "ENDPOINT"}, value: "URL", repeat: ",",
+			usage: "server to measure, http(s)://host:port[/path] or host:port (http, or what SERVICE_PROTOCOL or DYN_URL_SCHEME says); repeat it for replicas; none: the embedded mock server"},
+		{name: "benchmark-name", value: "NAME", usage: "label of this configuration and its folder: letters, digits, - and _; mock for the embedded server"},
+		{name: "model", env: []string{"MODEL"}, value: "NAME", preset: "Qwen/Qwen3-0.6B", usage: "model to ask for"},
+		{name: "isl", value: "N", preset: "2000", usage: "mean prompt length in tokens"},
+		{name: "std", value: "N", preset: "10", usage: "standard deviation of the prompt length"},
+		{name: "osl", value: "N", preset: "256", usage: "output tokens of each request"},
+		{name: "concurrencies", env: []string{"CONCURRENCIES"}, value: "LIST", preset: "1,2,5,10,50,100,250", usage: "levels of the sweep: requests in flight"},
+		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10)"},
+		{name: "warmup-requests", value: "N", preset: "0", usage: "requests sent before each level's measurement, in no statistic"},
+		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},
+		{name: "nonce", value: "N", usage: "determines the text together with the seed; default: new for each run"},
+		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
+		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
+		{name: "header", value: "K:V", repeat: "\n", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
+		{name: "extra-inputs", value: "K:V", repeat: "\n", usage: "field of the request body, or a JSON object of them; repeatable"},
+		{name: "gpus", value: "N", preset: "1", usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},
+		{name: "wait-ready", value: "D", preset: "5m", usage: "how long to wait until the server serves the model"},
+		{name: "request-timeout", value: "D", preset: "10m", usage: "limit of a whole request; 0: none"},
+		{name: "first-token-timeout", value: "D", preset: "5m", usage: "limit until its first token; 0: none"},
+		{name: "idle-timeout", value: "D", preset: "2m", usage: "limit between two events of a stream; 0: none"},
+		{name: "max-duration", value: "D", preset: "0", usage: "stop the sweep after this time; 0: no limit"},
+		{name: "max-tokens-total", value: "N", preset: "0", usage: "stop it after this many tokens, prompts and outputs; 0: no limit"},
+		{name: "max-error-rate", value: "SHARE", preset: "0.05", usage: "a level fails above this share of failed requests, and stops once 20 ended"},
+		{name: "continue-on-error", boolean: true, usage: "go on with the next level after a failed one"},
+		{name: "compat", value: "KIND", preset: "llm", usage: "request body: llm, or openai for servers that refuse min_tokens and ignore_eos"},
+		{name: "virtual", boolean: true, usage: "run against the embedded mock server in virtual time"},
+		{name: "verbose", boolean: true, usage: "print a line for each request"},
+		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
+	}
+}
+
+// Flags holds what the command line said. Errors of single values wait for Plan, which reports all of them together.
+type Flags struct {
+	set  *flag.FlagSet
+	raw  map[string]*rawValue
+	help bool
+}
+
+const helpFlag = "llmsweep.help"
+
+// RegisterFlags defines all flags of llmsweep on fs.
+func RegisterFlags(fs *flag.FlagSet) *Flags {
+	f := &Flags{set: fs, raw: map[string]*rawValue{}}
+	for _, o := range options() {
+		raw := &rawValue{boolean: o.boolean, repeat: o.repeat != ""}
+		f.raw[o.name] = raw
+		for _, name := range append([]string{o.name}, o.aliases...) {
+			fs.Var(raw, name, o.usage)
+		}
+	}
+	fs.BoolVar(&f.help, helpFlag, false, "print llmsweep's flags with examples and exit")
+	return f
+}
+
+// Help reports whether -llmsweep.help was given.
+func (f *Flags) Help() bool { return f.help }
+
+// rawValue is a flag that accepts any text, so that all bad values are reported at once and in our words.
+type rawValue struct {
+	values  []string
+	boolean bool
+	repeat  bool
+	set     bool
+}
+
+// String is the flag's text, as package flag wants it.
+func (r *rawValue) String() string { return strings.Join(r.values, ",") }
+
+// Set takes a value from the command line; a flag that is not repeatable keeps its last one.
+func (r *rawValue) Set(value string) error {
+	if !r.repeat {
+		r.values = nil
+	}
+	r.values, r.set = append(r.values, value), true
+	return nil
+}
+
+// IsBoolFlag lets package flag accept the flag without a value.
+func (r *rawValue) IsBoolFlag() bool { return r.boolean }
+
+// lookup returns the values of an option: flag before environment before default. source names where they came from.
+func (f *Flags) lookup(o option, getenv func(string) string) (values []string, source string) {
+	if raw := f.raw[o.name]; raw.set {
+		return raw.values, "-" + o.name
+	}
+	for _, name := range append([]string{envName(o.name)}, o.env...) {
+		text := getenv(name)
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		if o.repeat == "" {
+			return []string{text}, name
+		}
+		for part := range strings.SplitSeq(text, o.repeat) {
+			if part = strings.TrimSpace(part); part != "" {
+				values = append(values, part)
+			}
+		}
+		return values, name
+	}
+	if o.preset == "" {
+		return nil, ""
+	}
+	return []string{o.preset}, "default"
+}
+
+// envName is the environment variable of a flag: BENCH_ and its name in upper case.
+func envName(flag string) string {
+	return "BENCH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// Plan resolves the flags against the environment and validates the result. The error joins everything that is wrong.
+func (f *Flags) Plan(getenv func(string) string) (*Plan, error) {
+	r := resolver{flags: f, getenv: getenv, options: map[string]option{}}
+	for _, o := range options() {
+		r.options[o.name] = o
+	}
+	plan := r.plan()
+	return plan, errors.Join(append(r.problems, plan.Validate())...)
+}
+
+// PrintHelp writes all flags with their defaults and a few examples, within 80 columns.
+func PrintHelp(w io.Writer) {
+	fmt.Fprint(w, `llmsweep measures LLM endpoints that speak the OpenAI API.
+
+  go test ./bench -run Sweep -v -count=1 -timeout 0 [flags]
+
+Examples:
+  # the embedded mock server, in virtual time
+  go test ./bench -run Sweep -v -count=1 -timeout 0 -virtual -overwrite
+
+  # a server of yours
+  go test ./bench -run Sweep -v -count=1 -timeout 0 \
+    -endpoint=http://localhost:8000 -model=Qwen/Qwen3-0.6B \
+    -benchmark-name=vllm-agg
+
+  # two levels, configured by the environment
+  ENDPOINT=localhost:8000 BENCH_BENCHMARK_NAME=vllm-agg CONCURRENCIES=1,10 \
+    go test ./bench -run Sweep -v -count=1 -timeout 0
+
+Each flag can come from the environment as BENCH_<NAME>, for example
+BENCH_REQUEST_COUNT. ENDPOINT, MODEL, CONCURRENCIES and REQUEST_COUNT also work
+without the prefix. A flag beats the environment. Several endpoints are
+separated by commas there, several headers and extra inputs by line breaks.
+The API key comes from OPENAI_API_KEY only. D is a duration such as 90s or 10m.
+
+Flags:
+`)
+	for _, o := range options() {
+		o.print(w)
+	}
+	help := option{name: helpFlag, usage: "print this and exit"}
+	help.print(w)
+}
+
+func (o option) print(w io.Writer) {
+	var names []string
+	for _, name := range append([]string{o.name}, o.aliases...) {
+		names = append(names, strings.TrimSpace("-"+name+" "+o.value))
+	}
+	fmt.Fprintf(w, "  %s\n", strings.Join(names, ", "))
+	text := o.usage
+	if o.preset != "" && o.preset != "0" {
+		text += " (default " + o.preset + ")"
+	}
+	for _, line := range wrap(text, 72) {
+		fmt.Fprintf(w, "        %s\n", line)
+	}
+}
+
+// wrap breaks a text at blanks into lines of at most width columns.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

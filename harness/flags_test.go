@@ -1,0 +1,184 @@
+package harness_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness"
+)
+
+// resolve is the plan of a command line in an environment.
+func resolve(t *testing.T, env map[string]string, args ...string) (*harness.Plan, error) {
+	t.Helper()
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	flags := harness.RegisterFlags(fs)
+	require.NoError(t, fs.Parse(args))
+	require.Empty(t, fs.Args())
+	return flags.Plan(func(name string) string { return env[name] })
+}
+
+func planOf(t *testing.T, env map[string]string, args ...string) *harness.Plan {
+	t.Helper()
+	plan, err := resolve(t, env, args...)
+	require.NoError(t, err)
+	return plan
+}
+
+// row is one flag: its default, a value for it, and what becomes of that.
+type row struct {
+	name   string
+	env    []string // short names
+	preset any
+	value  string
+	want   any
+	get    func(*harness.Plan) any
+}
+
+// table is the issue's table of flags. Flags that repeat and those that the others do not resemble have tests of their own.
+func table() []row {
+	return []row{
+		{"benchmark-name", nil, "mock", " vllm-agg ", "vllm-agg", func(p *harness.Plan) any { return p.BenchmarkName }},
+		{"model", []string{"MODEL"}, "Qwen/Qwen3-0.6B", "my/model", "my/model", func(p *harness.Plan) any { return p.Model }},
+		{"isl", nil, 2000, "128", 128, func(p *harness.Plan) any { return p.ISL }},
+		{"std", nil, 10, "0", 0, func(p *harness.Plan) any { return p.StdDev }},
+		{"osl", nil, 256, "1", 1, func(p *harness.Plan) any { return p.OSL }},
+		{"concurrencies", []string{"CONCURRENCIES"}, []int{1, 2, 5, 10, 50, 100, 250}, " 10, 1,5 ,10", []int{1, 5, 10}, func(p *harness.Plan) any { return p.Concurrencies }},
+		{"request-count", []string{"REQUEST_COUNT"}, 0, "77", 77, func(p *harness.Plan) any { return p.RequestCount }},
+		{"warmup-requests", nil, 0, "5", 5, func(p *harness.Plan) any { return p.WarmupRequests }},
+		{"seed", nil, uint64(100), "18446744073709551615", uint64(1<<64 - 1), func(p *harness.Plan) any { return p.Seed }},
+		{"output-dir", nil, "./benchmarks/results", "/tmp/r", "/tmp/r", func(p *harness.Plan) any { return p.OutputDir }},
+		{"overwrite", nil, false, "true", true, func(p *harness.Plan) any { return p.Overwrite }},
+		{"gpus", nil, 1, "8", 8, func(p *harness.Plan) any { return p.GPUs }},
+		{"wait-ready", nil, 5 * time.Minute, "0", time.Duration(0), func(p *harness.Plan) any { return p.WaitReady }},
+		{"request-timeout", nil, 10 * time.Minute, "1h30m", 90 * time.Minute, func(p *harness.Plan) any { return p.RequestTimeout }},
+		{"first-token-timeout", nil, 5 * time.Minute, "90s", 90 * time.Second, func(p *harness.Plan) any { return p.FirstTokenTimeout }},
+		{"idle-timeout", nil, 2 * time.Minute, "500ms", 500 * time.Millisecond, func(p *harness.Plan) any { return p.IdleTimeout }},
+		{"max-duration", nil, time.Duration(0), "1h", time.Hour, func(p *harness.Plan) any { return p.MaxDuration }},
+		{"max-tokens-total", nil, int64(0), "5000000000", int64(5_000_000_000), func(p *harness.Plan) any { return p.MaxTokensTotal }},
+		{"max-error-rate", nil, 0.05, "0.5", 0.5, func(p *harness.Plan) any { return p.MaxErrorRate }},
+		{"continue-on-error", nil, false, "1", true, func(p *harness.Plan) any { return p.ContinueOnError }},
+		{"compat", nil, "llm", "openai", "openai", func(p *harness.Plan) any { return p.Compat }},
+		{"virtual", nil, false, "true", true, func(p *harness.Plan) any { return p.Virtual }},
+		{"verbose", nil, false, "true", true, func(p *harness.Plan) any { return p.Verbose }},
+		{"plot", nil, true, "false", false, func(p *harness.Plan) any { return p.Plot }},
+	}
+}
+
+func benchEnv(flag string) string {
+	return "BENCH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func TestFlagTable(t *testing.T) {
+	for _, r := range table() {
+		t.Run(r.name, func(t *testing.T) {
+			assert.Equal(t, r.preset, r.get(planOf(t, nil)), "default")
+			assert.Equal(t, r.want, r.get(planOf(t, nil, "-"+r.name+"="+r.value)), "flag")
+			names := append([]string{benchEnv(r.name)}, r.env...)
+			for _, name := range names {
+				assert.Equal(t, r.want, r.get(planOf(t, map[string]string{name: r.value})), name)
+				assert.Equal(t, r.preset, r.get(planOf(t, map[string]string{name: "  "})), "a blank %s is none", name)
+			}
+			bare := strings.ToUpper(strings.ReplaceAll(r.name, "-", "_"))
+			if len(r.env) == 0 {
+				assert.Equal(t, r.preset, r.get(planOf(t, map[string]string{bare: r.value})), "%s belongs to others", bare)
+			} else {
+				assert.Equal(t, []string{bare}, r.env)
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	env := map[string]string{"BENCH_MODEL": "prefixed", "MODEL": "short"}
+	assert.Equal(t, "flag", planOf(t, env, "-model=flag").Model)
+	assert.Equal(t, "prefixed", planOf(t, env).Model)
+	delete(env, "BENCH_MODEL")
+	assert.Equal(t, "short", planOf(t, env).Model)
+	assert.Equal(t, "second", planOf(t, nil, "-model=first", "-model=second").Model, "the last one counts")
+	assert.False(t, planOf(t, map[string]string{"BENCH_OVERWRITE": "true"}, "-overwrite=false").Overwrite)
+	assert.True(t, planOf(t, nil, "-overwrite").Overwrite, "without a value")
+
+	bad := map[string]string{"BENCH_ISL": "many", "CONCURRENCIES": "0"}
+	planOf(t, bad, "-isl=1", "-concurrencies=1") // what a flag beats is not even read
+}
+
+func TestNonce(t *testing.T) {
+	assert.Equal(t, uint64(0), planOf(t, nil, "-nonce=0").Nonce)
+	assert.Equal(t, uint64(42), planOf(t, map[string]string{"BENCH_NONCE": "42"}).Nonce)
+	a, b := planOf(t, nil).Nonce, planOf(t, nil).Nonce
+	assert.NotEqual(t, a, b, "new for each run")
+	assert.Less(t, a, uint64(1)<<48, "short enough to be copied, and exact in any JSON reader")
+}
+
+func TestGPUsAreAssumedUnlessGiven(t *testing.T) {
+	assert.True(t, planOf(t, nil).GPUsAssumed)
+	assert.False(t, planOf(t, nil, "-gpus=1").GPUsAssumed)
+	assert.False(t, planOf(t, map[string]string{"BENCH_GPUS": "1"}).GPUsAssumed)
+}
+
+func TestEndpointsRepeat(t *testing.T) {
+	want := []string{"http://a:1/v1/chat/completions", "http://b:2/v1/chat/completions"}
+	name := "-benchmark-name=x"
+	assert.Equal(t, want, planOf(t, nil, name, "-endpoint=http://a:1", "-endpoint-url=http://b:2").Endpoints, "both spellings")
+	for _, variable := range []string{"ENDPOINT", "BENCH_ENDPOINT", "BENCH_ENDPOINT_URL"} {
+		env := map[string]string{variable: "http://a:1, http://b:2,"}
+		assert.Equal(t, want, planOf(t, env, name).Endpoints, variable)
+		assert.Equal(t, want[1:], planOf(t, env, name, "-endpoint=http://b:2").Endpoints, "the flag alone counts")
+	}
+	assert.Empty(t, planOf(t, nil).Endpoints, "none: the embedded mock server")
+}
+
+func TestSchemeInsideACluster(t *testing.T) {
+	for want, env := range map[string]map[string]string{
+		"http://svc:8000/v1/chat/completions":   {},
+		"https://svc:8000/v1/chat/completions":  {"DYN_URL_SCHEME": "https"},
+		"https://svc:8000/v1/chat/completions ": {"SERVICE_PROTOCOL": " https ", "DYN_URL_SCHEME": "http"},
+	} {
+		assert.Equal(t, strings.TrimSpace(want), planOf(t, env, "-benchmark-name=x", "-endpoint=svc:8000").Endpoints[0])
+	}
+	env := map[string]string{"SERVICE_PROTOCOL": "grpc"}
+	assert.Equal(t, "http://svc/v1/chat/completions", planOf(t, env, "-benchmark-name=x", "-endpoint=http://svc").Endpoints[0])
+	_, err := resolve(t, env, "-benchmark-name=x", "-endpoint=svc:8000")
+	assert.EqualError(t, err, `endpoint "svc:8000": unknown scheme "grpc": must be http or https (from SERVICE_PROTOCOL or DYN_URL_SCHEME)`)
+}
+
+func TestHelpFlag(t *testing.T) {
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags := harness.RegisterFlags(fs)
+	assert.False(t, flags.Help())
+	require.NoError(t, fs.Parse([]string{"-llmsweep.help"}))
+	assert.True(t, flags.Help())
+}
+
+func TestHelpNamesEverything(t *testing.T) {
+	var text strings.Builder
+	harness.PrintHelp(&text)
+	for i, line := range strings.Split(text.String(), "\n") {
+		assert.LessOrEqual(t, len(line), 80, "line %d: %s", i+1, line)
+		assert.Equal(t, strings.TrimRight(line, " "), line, "line %d ends in blanks", i+1)
+	}
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	harness.RegisterFlags(fs)
+	fs.VisitAll(func(f *flag.Flag) {
+		assert.Regexp(t, `(?m)^  (-\S+ URL, )?-`+f.Name+`( |$)`, text.String())
+	})
+	for _, r := range table() {
+		if r.preset != "mock" && !assert.ObjectsAreEqual(r.preset, false) && fmt.Sprint(r.preset) != "0" && fmt.Sprint(r.preset) != "0s" {
+			assert.Contains(t, text.String(), "(default", r.name)
+		}
+	}
+	for _, want := range []string{
+		"BENCH_<NAME>", "ENDPOINT, MODEL, CONCURRENCIES and REQUEST_COUNT", "OPENAI_API_KEY", "SERVICE_PROTOCOL", "DYN_URL_SCHEME", "-count=1",
+		"(default 1,2,5,10,50,100,250)", "(default Qwen/Qwen3-0.6B)", "(default 0.05)", "(default true)", "max(3 x concurrency, 10)", "K:env:NAME",
+	} {
+		assert.Contains(t, strings.Join(strings.Fields(text.String()), " "), want)
+	}
+}

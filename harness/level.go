@@ -1,0 +1,257 @@
+package harness
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/tokenizer"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+// levelRun is one level on its way. Only the goroutine of RunLevel touches it; the slots talk to it through a channel.
+type levelRun struct {
+	sweep  *Sweep
+	level  Level
+	record record.Level
+	client *openai.Client
+	log    *record.Log
+	epoch  time.Time
+	logErr error
+}
+
+// RunLevel runs one level to its end and writes its files. A level that went wrong has a Status other than Done; the error is for
+// files that could not be written. When ctx ends, requests in flight are cancelled, and what was measured is kept.
+func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error) {
+	dir := s.LevelDir(level)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating the level's folder: %w", err)
+	}
+	r := &levelRun{sweep: s, level: level}
+	r.record = record.Level{
+		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
+		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
+	}
+	if err := r.writeInputs(filepath.Join(dir, record.InputsFile)); err != nil {
+		return nil, err
+	}
+	if err := r.open(dir); err != nil {
+		return nil, err
+	}
+	s.progress.begin(level)
+	err := r.run(ctx)
+	took := time.Since(r.epoch)
+	s.elapsed += took
+	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
+	s.progress.end(&r.record)
+	s.forecast(level, took)
+	return &r.record, err
+}
+
+func newCounts(planned int) record.Counts {
+	return record.Counts{Planned: planned, NotStarted: planned, Outcomes: map[record.Outcome]int{}}
+}
+
+// open fixes stamp 0 and creates log and client.
+func (r *levelRun) open(dir string) (err error) {
+	p := r.sweep.Plan
+	r.epoch = time.Now()
+	r.record.StartedAt = r.epoch.UTC().Round(0)
+	if err = record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record); err != nil {
+		return err
+	}
+	if r.log, err = record.CreateLog(filepath.Join(dir, record.LogFile), r.record.StartedAt); err != nil {
+		return err
+	}
+	r.client = openai.New(openai.Config{
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
+		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
+		Dial: r.sweep.Dial, Count: tokenizer.Default().Count,
+	})
+	return nil
+}
+
+// run sends warm-up and measured requests and settles the level's status.
+func (r *levelRun) run(ctx context.Context) error {
+	defer r.client.Close()
+	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
+	defer stop(nil)
+	if limit := r.sweep.Plan.MaxDuration; limit > 0 {
+		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(capError(fmt.Sprintf("-max-duration %v reached", limit))) })
+		defer timer.Stop()
+	}
+	r.runPhase(ctx, issue, stop, record.Warmup)
+	r.runPhase(ctx, issue, stop, record.Profiling)
+	r.record.EndedNS = r.client.Now()
+	r.settle(ctx, issue)
+	return errors.Join(r.logErr, r.log.Close())
+}
+
+// capError is a limit of the plan that was reached: the level is stopped, not failed.
+type capError string
+
+// Error names the limit.
+func (e capError) Error() string { return string(e) }
+
+// take files one sample that ended.
+func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
+	p := r.sweep.Plan
+	counts := &r.record.Counts
+	if s.Phase == record.Warmup {
+		counts = &r.record.Warmup
+	}
+	counts.NotStarted--
+	counts.Outcomes[s.Outcome]++
+	if s.Error != nil {
+		s.Error.Message = p.Redact(s.Error.Message)
+		r.keepErrorBody(s)
+	}
+	values := metric.OfSample(s)
+	if r.logErr == nil {
+		if r.logErr = r.log.Append(s, values); r.logErr != nil {
+			stop(fmt.Errorf("stopped: %w", r.logErr)) // measuring on would lose what is measured
+		}
+	}
+	r.sweep.progress.sample(s, values, p.Verbose)
+	const enough = 20
+	if counts.Ended() >= enough && r.tooManyErrors(*counts) {
+		reason := r.failures(*counts)
+		if s.Phase == record.Warmup {
+			reason = "warm-up: " + reason
+		}
+		stop(errors.New(reason))
+	}
+}
+
+func (r *levelRun) tooManyErrors(c record.Counts) bool {
+	return float64(c.Failures()) > r.sweep.Plan.MaxErrorRate*float64(c.Ended()-c.Outcomes[record.Cancelled])
+}
+
+// keepErrorBody keeps the first three distinct answers of servers that refused.
+func (r *levelRun) keepErrorBody(s *record.Sample) {
+	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
+	if s.Status == 0 || s.Outcome == record.Cancelled || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
+		return
+	}
+	r.record.ErrorBodies = append(r.record.ErrorBodies, body)
+}
+
+// failures puts the error rate into words.
+func (r *levelRun) failures(c record.Counts) string {
+	var kinds []string
+	for _, o := range record.Outcomes() {
+		if n := c.Outcomes[o]; n > 0 && o != record.OK && o != record.Cancelled {
+			kinds = append(kinds, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(o), "_", " ")))
+		}
+	}
+	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), c.Ended()-c.Outcomes[record.Cancelled],
+		strings.Join(kinds, ", "), 100*r.sweep.Plan.MaxErrorRate)
+	if len(r.record.ErrorBodies) > 0 {
+		body := r.record.ErrorBodies[0]
+		first, _, _ := strings.Cut(strings.TrimSpace(body.Body), "\n")
+		text += fmt.Sprintf("; the first: http %d, %s", body.Status, first[:min(len(first), 200)])
+	}
+	return text
+}
+
+// settle decides how the level ended.
+func (r *levelRun) settle(ctx, issue context.Context) {
+	var limit capError
+	cause := context.Cause(issue)
+	l := &r.record
+	switch {
+	case r.logErr != nil:
+		l.Status, l.Reason = record.Failed, r.logErr.Error()
+	case ctx.Err() != nil:
+		l.Status, l.Reason = record.Interrupt, context.Cause(ctx).Error()
+	case r.tooManyErrors(l.Counts):
+		l.Status, l.Reason = record.Failed, r.failures(l.Counts)
+	case errors.As(cause, &limit):
+		l.Status, l.Reason = record.Capped, cause.Error()
+	case cause != nil:
+		l.Status, l.Reason = record.Failed, cause.Error()
+	default:
+		l.Status = record.Done
+	}
+	l.Warnings = r.warnings()
+}
+
+// warnings are what a reader of the level's figures must know.
+func (r *levelRun) warnings() []string {
+	var warnings []string
+	c := r.record.Counts
+	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
+	}
+	if c.NotStarted > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+	}
+	return warnings
+}
+
+// writeInputs writes every request body to inputs.json, in AIPerf's form, and hashes them. Too large ones are replaced
+// by their recipe, the plan's seed and nonce.
+func (r *levelRun) writeInputs(path string) error {
+	hash := sha256.New()
+	err := record.WriteFile(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, `{"data":[`)
+		size := int64(0)
+		separator := "\n"
+		for request := range r.requests() {
+			hash.Write(request.Body)
+			size += int64(len(request.Body))
+			if err != nil || size > r.sweep.inputsLimit {
+				continue
+			}
+			_, err = fmt.Fprintf(w, "%s{\"session_id\":%q,\"payloads\":[%s]}", separator, request.ID, request.Body)
+			separator = ",\n"
+		}
+		if err == nil && size > r.sweep.inputsLimit {
+			return errInputsTooLarge
+		}
+		return errors.Join(err, writeString(w, "\n]}\n"))
+	})
+	r.record.BytesSHA256 = hex.EncodeToString(hash.Sum(nil))
+	if errors.Is(err, errInputsTooLarge) {
+		p := r.sweep.Plan
+		return record.WriteJSON(path, map[string]any{
+			"data": []any{}, "recipe": map[string]any{
+				"seed": p.Seed, "nonce": p.Nonce, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "level": r.level.Name, "bytes_sha256": r.record.BytesSHA256,
+			},
+		})
+	}
+	return err
+}
+
+var errInputsTooLarge = errors.New("the request bodies are too large to be kept")
+
+const maxInputs = 1 << 30
+
+func writeString(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// requests renders the level's requests in the order of their numbers, warm-up first.
+func (r *levelRun) requests() func(yield func(*workload.Request) bool) {
+	return func(yield func(*workload.Request) bool) {
+		for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
+			for i := range r.level.work.Len(phase) {
+				if !yield(r.level.work.Render(phase, i)) {
+					return
+				}
+			}
+		}
+	}
+}

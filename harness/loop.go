@@ -1,0 +1,123 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/arrival"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+// lookAhead is how many requests are rendered before a slot asks for them.
+const lookAhead = 64
+
+// drainLimit is how long requests in flight may go on after a cap or too many errors stopped the issuing.
+const drainLimit = 30 * time.Second
+
+// loop is one phase of a level as a closed loop.
+type loop struct {
+	*levelRun
+	phase    record.Phase
+	inFlight context.Context         // ends requests in flight
+	issue    context.Context         // ends the sending of new ones
+	stop     context.CancelCauseFunc // of issue
+	feed     chan *workload.Request
+	ended    chan *record.Sample
+}
+
+// runPhase runs one phase of a level. issue ends the sending of new requests, ctx also those in flight. It returns when every goroutine
+// that it started has ended.
+func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCauseFunc, phase record.Phase) {
+	total := r.level.work.Len(phase)
+	if total == 0 || issue.Err() != nil {
+		return
+	}
+	inFlight, abandon := context.WithCancelCause(ctx)
+	defer abandon(nil)
+	drain := context.AfterFunc(issue, func() {
+		timer := time.AfterFunc(drainLimit, func() { abandon(fmt.Errorf("still running %v after: %w", drainLimit, context.Cause(issue))) })
+		context.AfterFunc(inFlight, func() { timer.Stop() })
+	})
+	defer drain()
+	l := &loop{
+		levelRun: r, phase: phase, inFlight: inFlight, issue: issue, stop: stop,
+		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024),
+	}
+	var workers, slots sync.WaitGroup
+	workers.Go(l.render)
+	start := time.Since(r.epoch)
+	for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
+		slots.Go(func() { l.slot(start + offset) })
+	}
+	workers.Go(func() {
+		slots.Wait()
+		close(l.ended)
+	})
+	l.collect()
+	workers.Wait()
+}
+
+// render makes requests ahead of the slots, so that no slot waits for its body.
+func (l *loop) render() {
+	defer close(l.feed)
+	for i := range l.level.work.Len(l.phase) {
+		select {
+		case l.feed <- l.level.work.Render(l.phase, i):
+		case <-l.issue.Done():
+			return
+		}
+	}
+}
+
+// slot is one user of the closed loop: it sends its next request as soon as the last one ended.
+func (l *loop) slot(first time.Duration) {
+	// Only virtual time has not yet reached the start: its slots are nanoseconds apart.
+	time.Sleep(time.Until(l.epoch.Add(first)))
+	scheduled := first.Nanoseconds()
+	for request := range l.feed {
+		// Both: when they end together, requests in flight may be told before issue is.
+		if l.issue.Err() != nil || l.inFlight.Err() != nil {
+			return
+		}
+		s := l.client.Do(l.inFlight, request, scheduled)
+		scheduled = s.EndNS
+		l.spend(s)
+		l.ended <- s
+	}
+}
+
+// spend accounts for the tokens of a request before its slot takes the next one, so that -max-tokens-total is passed by no more
+// than what is in flight.
+func (l *loop) spend(s *record.Sample) {
+	tokens := s.Counted.ISL + s.Counted.OSL
+	if s.Usage != nil {
+		tokens = s.Usage.PromptTokens + s.Usage.CompletionTokens
+	}
+	limit := l.sweep.Plan.MaxTokensTotal
+	if spent := l.sweep.spent.Add(int64(tokens)); limit > 0 && spent >= limit {
+		l.stop(capError(fmt.Sprintf("-max-tokens-total %d reached", limit)))
+	}
+}
+
+// collect takes samples as they end, and hands the log to the system each second.
+func (l *loop) collect() {
+	flush := time.NewTicker(time.Second)
+	defer flush.Stop()
+	for {
+		select {
+		case s, open := <-l.ended:
+			if !open {
+				return
+			}
+			l.take(s, l.stop)
+		case <-flush.C:
+			if err := l.log.Flush(); err != nil && l.logErr == nil {
+				l.logErr = err
+				l.stop(fmt.Errorf("stopped: %w", err))
+			}
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package metric_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// hand is a request whose figures can be computed in the head: start at 100 ms, headers after 20, first token after 50, then
+// 10 ms a token, five tokens.
+func hand() *record.Sample {
+	return &record.Sample{
+		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
+		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, EndNS: 195e6, RequestedOSL: 4,
+		Counted: record.Counted{ISL: 100, OSL: 5, Reasoning: 1, Source: record.FromServer},
+		Usage:   &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: 11, ReasoningTokens: 1},
+	}
+}
+
+// figures are the values of a level: Value of each result, by tag.
+func figures(samples ...*record.Sample) map[string]float64 {
+	accumulator := metric.NewAccumulator(time.Unix(0, 0))
+	for _, s := range samples {
+		accumulator.Add(s)
+	}
+	values := map[string]float64{}
+	for _, r := range accumulator.Results() {
+		values[r.Tag] = r.Value
+	}
+	return values
+}
+
+func TestFiguresByHand(t *testing.T) {
+	want := map[string]float64{
+		"time_to_first_token": 50, "time_to_second_token": 10, "time_to_first_output_token": 60, "request_latency": 90,
+		"inter_token_latency": 10, "inter_chunk_latency": 10, "stream_setup_latency": 20, "stream_prefill_latency": 30, "credit_drop_latency": 1,
+		"output_token_throughput_per_user": 100, "e2e_output_token_throughput": 5 / 0.09, "prefill_throughput_per_user": 2000,
+		"output_sequence_length": 5, "output_token_count": 4, "reasoning_token_count": 1, "input_sequence_length": 100,
+		"requested_osl": 4, "osl_mismatch_diff_pct": 25, "thinking_efficiency": 0.25,
+		"usage_prompt_tokens": 110, "usage_completion_tokens": 5, "usage_total_tokens": 115, "usage_reasoning_tokens": 1,
+		"usage_prompt_cache_read_tokens": 11, "usage_prompt_tokens_diff_pct": 10,
+		"request_count": 1, "min_request_timestamp": 100e6, "max_response_timestamp": 190e6, "benchmark_duration": 0.09, "osl_mismatch_count": 1,
+		"request_throughput": 1 / 0.09, "output_token_throughput": 5 / 0.09, "total_token_throughput": 105 / 0.09, "input_token_throughput": 100 / 0.09,
+		"total_isl": 100, "total_osl": 5, "total_output_tokens": 4, "total_reasoning_tokens": 1, "overall_thinking_efficiency": 0.25,
+		"total_usage_prompt_tokens": 110, "total_usage_completion_tokens": 5, "total_usage_total_tokens": 115,
+		"total_usage_reasoning_tokens": 1, "total_usage_prompt_cache_read_tokens": 11, "overall_usage_prompt_cache_read_pct": 10,
+	}
+	got := figures(hand())
+	for tag, value := range want {
+		require.Contains(t, got, tag)
+		assert.InEpsilon(t, value, got[tag], 1e-12, tag)
+		delete(got, tag)
+	}
+	assert.Empty(t, got, "figures without an expectation")
+}
+
+func TestWhatCannotBeSaidIsAbsent(t *testing.T) {
+	absent := func(why string, change func(*record.Sample), tags ...string) {
+		s := hand()
+		change(s)
+		got := figures(s)
+		for _, tag := range tags {
+			assert.NotContains(t, got, tag, why)
+		}
+		for tag, value := range got {
+			assert.False(t, math.IsNaN(value) || math.IsInf(value, 0), "%s: %s is %v", why, tag, value)
+		}
+	}
+	absent("one chunk", func(s *record.Sample) { s.ChunksNS = s.ChunksNS[:1] },
+		"time_to_second_token", "inter_chunk_latency", "output_token_throughput_per_user")
+	absent("one token", func(s *record.Sample) { s.Counted = record.Counted{ISL: 1, OSL: 1} },
+		"inter_token_latency", "output_token_throughput_per_user", "reasoning_token_count", "thinking_efficiency", "overall_thinking_efficiency")
+	absent("only reasoning", func(s *record.Sample) { s.FirstVisibleNS, s.Counted.Reasoning = record.Never, 5 },
+		"time_to_first_output_token", "output_token_count", "total_output_tokens", "thinking_efficiency", "overall_thinking_efficiency")
+	absent("no usage", func(s *record.Sample) { s.Usage = nil },
+		"usage_prompt_tokens", "usage_completion_tokens", "usage_total_tokens", "usage_reasoning_tokens", "usage_prompt_cache_read_tokens",
+		"usage_prompt_tokens_diff_pct", "total_usage_prompt_tokens", "overall_usage_prompt_cache_read_pct")
+	absent("usage of the answer alone", func(s *record.Sample) { s.Usage = &record.Usage{CompletionTokens: 5} },
+		"usage_prompt_tokens", "usage_total_tokens", "usage_reasoning_tokens", "usage_prompt_tokens_diff_pct", "overall_usage_prompt_cache_read_pct")
+	absent("tokens not countable", func(s *record.Sample) { s.Counted = record.Counted{}; s.Usage = nil },
+		"output_sequence_length", "input_sequence_length", "e2e_output_token_throughput", "prefill_throughput_per_user", "osl_mismatch_diff_pct",
+		"osl_mismatch_count", "total_isl", "total_osl", "output_token_throughput", "input_token_throughput", "total_token_throughput")
+	absent("no length asked for", func(s *record.Sample) { s.RequestedOSL = 0 }, "requested_osl", "osl_mismatch_diff_pct", "osl_mismatch_count")
+	absent("delivered as asked", func(s *record.Sample) { s.RequestedOSL = 5 }, "osl_mismatch_count", "error_request_count")
+	absent("all at one instant", func(s *record.Sample) { s.StartNS = 190e6; s.ChunksNS = []int64{190e6} },
+		"benchmark_duration", "request_throughput", "output_token_throughput", "e2e_output_token_throughput", "prefill_throughput_per_user")
+	assert.Empty(t, figures(), "an empty level has no figures")
+}
+
+func TestFailedRequestsEnterErrorFiguresOnly(t *testing.T) {
+	for _, outcome := range record.Outcomes()[1:] {
+		failed := hand()
+		failed.Outcome, failed.StartNS, failed.Error = outcome, 0, &record.Error{Code: 500}
+		failed.ChunksNS = append(failed.ChunksNS, 10e9)
+		assert.Equal(t, map[string]float64{"error_request_count": 1, "error_isl": 100, "total_error_isl": 100}, figures(failed), outcome)
+
+		with, without := figures(hand(), failed), figures(hand())
+		for tag, value := range without {
+			assert.Equal(t, value, with[tag], "%s changed by a request that ended %s", tag, outcome)
+		}
+		assert.Len(t, with, len(without)+3)
+	}
+}
+
+func TestWarmUpEntersNothing(t *testing.T) {
+	warm := hand()
+	warm.Phase, warm.StartNS = record.Warmup, 0
+	failed := hand()
+	failed.Phase, failed.Outcome = record.Warmup, record.Rejected
+	assert.Empty(t, figures(warm, failed))
+	assert.Equal(t, figures(hand()), figures(warm, hand(), failed))
+}
+
+func TestOrderOfRequestsDoesNotMatter(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	samples := make([]*record.Sample, 300)
+	for i := range samples {
+		samples[i] = anySample(r)
+	}
+	want := figures(samples...)
+	r.Shuffle(len(samples), func(i, j int) { samples[i], samples[j] = samples[j], samples[i] })
+	assert.Equal(t, want, figures(samples...), "equal to the last bit")
+}
+
+// TestMismatchLimit is the border of AIPerf's rule: more than the smaller of 5 % and 50 tokens.
+func TestMismatchLimit(t *testing.T) {
+	for _, c := range []struct {
+		requested, delivered int
+		counts               bool
+	}{{100, 95, false}, {100, 94, true}, {100, 106, true}, {2000, 1950, false}, {2000, 1949, true}, {2000, 2051, true}, {10, 10, false}, {10, 9, true}} {
+		s := hand()
+		s.RequestedOSL, s.Counted.OSL = c.requested, c.delivered
+		_, counted := figures(s)["osl_mismatch_count"]
+		assert.Equal(t, c.counts, counted, "%+v", c)
+	}
+}
+
+// TestConservation: latency is first token plus gaps, for each request.
+func TestConservation(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 500 {
+		values := map[string]record.MetricValue{}
+		for _, v := range metric.OfSample(anySample(r)) {
+			values[v.Tag] = v
+		}
+		if _, failed := values["error_isl"]; failed || len(values) == 0 {
+			assert.LessOrEqual(t, len(values), 1)
+			continue
+		}
+		sum := values["time_to_first_token"].Value
+		for _, gap := range values["inter_chunk_latency"].List {
+			sum += gap
+		}
+		require.InDelta(t, values["request_latency"].Value, sum, 1e-6)
+		require.InDelta(t, values["time_to_first_token"].Value, values["stream_setup_latency"].Value+values["stream_prefill_latency"].Value, 1e-6)
+	}
+}
+
+func TestDefinitions(t *testing.T) {
+	units := map[string]bool{
+		"ms": true, "sec": true, "ns": true, "tokens": true, "requests": true, "requests/sec": true, "tokens/sec": true, "tokens/sec/user": true,
+		"ratio": true, "%": true,
+	}
+	definitions := map[string]metric.Definition{}
+	names := map[string]string{}
+	for _, d := range metric.Definitions() {
+		assert.NotContains(t, definitions, d.Tag, "a tag is used twice")
+		assert.NotContains(t, names, d.Name, "a name is used twice")
+		definitions[d.Tag], names[d.Name] = d, d.Tag
+		assert.Regexp(t, `^[a-z0-9]+(_[a-z0-9]+)*$`, d.Tag)
+		assert.NotEmpty(t, d.Name, d.Tag)
+		assert.NotEmpty(t, d.Formula, d.Tag)
+		assert.NotEmpty(t, d.Source, d.Tag)
+		assert.True(t, units[d.Unit], "%s: unit %q", d.Tag, d.Unit)
+	}
+	for _, tag := range []string{"request_throughput", "output_token_throughput", "output_token_throughput_per_user"} {
+		assert.True(t, definitions[tag].HigherBetter, tag)
+	}
+	for _, tag := range []string{"time_to_first_token", "inter_token_latency", "error_request_count"} {
+		assert.False(t, definitions[tag].HigherBetter, tag)
+	}
+}
+
+// TestResultsFollowTheDefinitions: tables list figures in one order.
+func TestResultsFollowTheDefinitions(t *testing.T) {
+	failed := hand()
+	failed.Outcome = record.Cut
+	accumulator := metric.NewAccumulator(time.Unix(0, 0))
+	accumulator.Add(hand())
+	accumulator.Add(failed)
+	results := accumulator.Results()
+	definitions := metric.Definitions()
+	require.Len(t, results, len(definitions), "this level has every figure")
+	for i, r := range results {
+		assert.Equal(t, definitions[i], r.Definition)
+		assert.Equal(t, r.PerRequest, r.Summary.Count > 0, r.Tag)
+	}
+	definitions = slices.DeleteFunc(definitions, func(d metric.Definition) bool { return d.Tag == "error_isl" })
+	for i, v := range metric.OfSample(hand()) {
+		assert.Equal(t, definitions[i].Tag, v.Tag, "a line of the log has the same order")
+		assert.Equal(t, definitions[i].Unit, v.Unit)
+	}
+}

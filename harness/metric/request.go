@@ -1,0 +1,137 @@
+package metric
+
+import (
+	"math"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+const (
+	nsPerMS  = 1e6
+	nsPerSec = 1e9
+)
+
+// OfSample computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
+func OfSample(s *record.Sample) []record.MetricValue { return ofSample(rules(), s) }
+
+func ofSample(rules []rule, s *record.Sample) []record.MetricValue {
+	values := make([]record.MetricValue, 0, len(rules))
+	for _, r := range rules {
+		if r.failed == (s.Outcome == record.OK) {
+			continue
+		}
+		v := record.MetricValue{Tag: r.Tag, Unit: r.Unit}
+		if r.list != nil {
+			v.List = r.list(s)
+			if v.List == nil {
+				continue
+			}
+		} else {
+			value, ok := r.of(s)
+			if !ok {
+				continue
+			}
+			v.Value = value
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// between is the span from one stamp to another in milliseconds, if both happened.
+func between(from, to int64) (float64, bool) {
+	return float64(to-from) / nsPerMS, from != record.Never && to != record.Never
+}
+
+func firstChunk(s *record.Sample) int64 {
+	if len(s.ChunksNS) == 0 {
+		return record.Never
+	}
+	return s.ChunksNS[0]
+}
+
+func lastChunk(s *record.Sample) int64 {
+	if len(s.ChunksNS) == 0 {
+		return record.Never
+	}
+	return s.ChunksNS[len(s.ChunksNS)-1]
+}
+
+func timeToFirstToken(s *record.Sample) (float64, bool) { return between(s.StartNS, firstChunk(s)) }
+
+func requestLatency(s *record.Sample) (float64, bool) { return between(s.StartNS, lastChunk(s)) }
+
+func secondGap(s *record.Sample) (float64, bool) {
+	if len(s.ChunksNS) < 2 {
+		return 0, false
+	}
+	return between(s.ChunksNS[0], s.ChunksNS[1])
+}
+
+func chunkGaps(s *record.Sample) []float64 {
+	if len(s.ChunksNS) < 2 {
+		return nil
+	}
+	gaps := make([]float64, len(s.ChunksNS)-1)
+	for i := range gaps {
+		gaps[i] = float64(s.ChunksNS[i+1]-s.ChunksNS[i]) / nsPerMS
+	}
+	return gaps
+}
+
+func interTokenLatency(s *record.Sample) (float64, bool) {
+	if s.Counted.OSL < 2 || len(s.ChunksNS) == 0 {
+		return 0, false
+	}
+	return float64(lastChunk(s)-firstChunk(s)) / nsPerMS / float64(s.Counted.OSL-1), true
+}
+
+func perUser(s *record.Sample) (float64, bool) {
+	itl, ok := interTokenLatency(s)
+	return 1e3 / itl, ok && itl > 0
+}
+
+func endToEndRate(s *record.Sample) (float64, bool) {
+	latency, ok := requestLatency(s)
+	return float64(s.Counted.OSL) / (latency / 1e3), ok && latency > 0 && s.Counted.OSL > 0
+}
+
+func prefillRate(s *record.Sample) (float64, bool) {
+	ttft, ok := timeToFirstToken(s)
+	return float64(s.Counted.ISL) / (ttft / 1e3), ok && ttft > 0 && s.Counted.ISL > 0
+}
+
+func isl(s *record.Sample) (float64, bool) { return float64(s.Counted.ISL), s.Counted.ISL > 0 }
+
+func osl(s *record.Sample) (float64, bool) { return float64(s.Counted.OSL), s.Counted.OSL > 0 }
+
+func visibleTokens(s *record.Sample) (float64, bool) {
+	n := s.Counted.OSL - s.Counted.Reasoning
+	return float64(n), n > 0
+}
+
+func reasoningTokens(s *record.Sample) (float64, bool) {
+	return float64(s.Counted.Reasoning), s.Counted.Reasoning > 0
+}
+
+func thinkingEfficiency(s *record.Sample) (float64, bool) {
+	visible := s.Counted.OSL - s.Counted.Reasoning
+	return float64(s.Counted.Reasoning) / float64(visible), s.Counted.Reasoning > 0 && visible > 0
+}
+
+func mismatchPercent(s *record.Sample) (float64, bool) {
+	return float64(s.Counted.OSL-s.RequestedOSL) / float64(s.RequestedOSL) * 100, s.RequestedOSL > 0 && s.Counted.OSL > 0
+}
+
+// mismatched is AIPerf's rule: off by more than 5 % of the request, 50 tokens at most.
+func mismatched(s *record.Sample) bool {
+	off := math.Abs(float64(s.Counted.OSL - s.RequestedOSL))
+	return s.RequestedOSL > 0 && s.Counted.OSL > 0 && off > min(float64(s.RequestedOSL)*0.05, 50)
+}
+
+func promptDifference(s *record.Sample) (float64, bool) {
+	if s.Usage == nil || s.Usage.PromptTokens == 0 || s.Counted.ISL == 0 {
+		return 0, false
+	}
+	return math.Abs(float64(s.Usage.PromptTokens-s.Counted.ISL)) / float64(s.Counted.ISL) * 100, true
+}

@@ -1,0 +1,90 @@
+package openai
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http/httptrace"
+	"sync"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// connTrace collects what net/http tells of the connection under a request. Its hooks run on net/http's goroutines, and may
+// still run after the response came.
+type connTrace struct {
+	arrivals arrivals
+
+	mu                            sync.Mutex
+	conn                          net.Conn
+	reused, connected             bool
+	sent                          int64
+	dnsStart, connectStart        int64
+	tlsStart                      int64
+	dnsTook, connectTook, tlsTook int64
+}
+
+func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
+	t.sent, t.connectStart = record.Never, record.Never
+	note := func(f func(now int64)) {
+		now := c.Now()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		f(now)
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:           func(info httptrace.GotConnInfo) { note(func(int64) { t.gotConn(info) }) },
+		WroteRequest:      func(info httptrace.WroteRequestInfo) { note(func(now int64) { t.wrote(now, info.Err) }) },
+		DNSStart:          func(httptrace.DNSStartInfo) { note(func(now int64) { t.dnsStart = now }) },
+		DNSDone:           func(httptrace.DNSDoneInfo) { note(func(now int64) { t.dnsTook = now - t.dnsStart }) },
+		ConnectStart:      func(string, string) { note(t.connectBegan) },
+		ConnectDone:       func(_, _ string, err error) { note(func(now int64) { t.connectEnded(now, err) }) },
+		TLSHandshakeStart: func() { note(func(now int64) { t.tlsStart = now }) },
+		TLSHandshakeDone:  func(tls.ConnectionState, error) { note(func(now int64) { t.tlsTook = now - t.tlsStart }) },
+	})
+}
+
+// gotConn comes again when net/http takes another connection, because the first was closed before anything was written to it.
+func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
+	t.conn, t.reused = info.Conn, info.Reused
+	c := stamped(info.Conn)
+	if c != info.Conn {
+		t.arrivals.lose() // TLS
+	}
+	c.notes.Store(&t.arrivals)
+}
+
+func (t *connTrace) wrote(now int64, err error) {
+	t.sent = record.Never
+	if err == nil {
+		t.sent = now
+	}
+}
+
+// connectBegan and connectEnded see every address that a name has, some of them at once: what counts is the time from the first
+// attempt to the first success.
+func (t *connTrace) connectBegan(now int64) {
+	if t.connectStart == record.Never {
+		t.connectStart = now
+	}
+}
+
+func (t *connTrace) connectEnded(now int64, err error) {
+	if !t.connected {
+		t.connected, t.connectTook = err == nil, now-t.connectStart
+	}
+}
+
+// fill copies the readings into the sample.
+func (t *connTrace) fill(s *record.Sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.SentNS = t.sent
+	s.Conn.Reused = t.reused
+	if t.conn != nil {
+		s.Conn.Remote = t.conn.RemoteAddr().String()
+	}
+	if !t.reused {
+		s.Conn.DNSNS, s.Conn.ConnectNS, s.Conn.TLSNS = t.dnsTook, t.connectTook, t.tlsTook
+	}
+}

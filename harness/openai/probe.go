@@ -1,0 +1,145 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ChatPath is the route of a chat request below the server's root.
+const ChatPath = "/v1/chat/completions"
+
+// Prober asks a server what it is, outside the measurement. Its errors name the route; an answer other than 2xx is a *StatusError.
+type Prober struct {
+	Chat      *url.URL // the chat route; the others are found from it
+	Header    http.Header
+	UserAgent string
+	Transport http.RoundTripper
+}
+
+const (
+	probeTimeout = 15 * time.Second // of one probe
+	maxProbeBody = 4 << 20          // in bytes
+)
+
+var errTooSlow = fmt.Errorf("no answer within %v", probeTimeout)
+
+// StatusError is an answer other than 2xx.
+type StatusError struct {
+	Route  string // path of the URL
+	Status int
+	Body   string // at most its first 500 bytes
+}
+
+// Error gives route, status and the start of the body.
+func (e *StatusError) Error() string {
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, strings.TrimSpace(e.Body)), ": ")
+}
+
+// Model is one entry of /v1/models: its id and everything the server said of it.
+type Model struct {
+	ID     string
+	Fields map[string]any
+}
+
+// Models lists the served models and returns the response's headers, those of a StatusError too.
+func (p *Prober) Models(ctx context.Context) ([]Model, http.Header, error) {
+	body, header, err := p.get(ctx, p.beside("models"))
+	if err != nil {
+		return nil, header, err
+	}
+	var list struct {
+		Data []map[string]any `json:"data"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, header, fmt.Errorf("%s is not a model list: %w", p.beside("models"), err)
+	}
+	models := make([]Model, 0, len(list.Data))
+	for _, fields := range list.Data {
+		id, _ := fields["id"].(string)
+		models = append(models, Model{ID: id, Fields: fields})
+	}
+	return models, header, nil
+}
+
+// Health asks /health; nil is healthy.
+func (p *Prober) Health(ctx context.Context) error {
+	_, _, err := p.get(ctx, p.atRoot("health"))
+	return err
+}
+
+// Version returns the body of /version, at most 1,000 bytes.
+func (p *Prober) Version(ctx context.Context) (string, error) {
+	body, _, err := p.get(ctx, p.atRoot("version"))
+	return strings.TrimSpace(string(body[:min(len(body), 1000)])), err
+}
+
+// Try sends the smallest chat request: one token. lengthKey is the server's name for that limit.
+func (p *Prober) Try(ctx context.Context, model, lengthKey string) error {
+	body, err := json.Marshal(map[string]any{
+		"model": model, "messages": []map[string]string{{"role": "user", "content": "hi"}}, lengthKey: 1,
+	})
+	if err != nil {
+		return err
+	}
+	_, _, err = p.send(ctx, http.MethodPost, p.Chat, bytes.NewReader(body))
+	return err
+}
+
+// beside is a route next to chat/completions, in the same version of the API.
+func (p *Prober) beside(route string) *url.URL {
+	u := *p.Chat
+	u.Path = strings.TrimSuffix(u.Path, "chat/completions") + route
+	return &u
+}
+
+// atRoot is a route of the server itself, above the version of the API.
+func (p *Prober) atRoot(route string) *url.URL {
+	u := p.beside("")
+	if strings.HasSuffix(u.Path, "/v1/") {
+		u.Path = strings.TrimSuffix(u.Path, "v1/")
+	}
+	u.Path += route
+	return u
+}
+
+func (p *Prober) get(ctx context.Context, u *url.URL) ([]byte, http.Header, error) {
+	return p.send(ctx, http.MethodGet, u, nil)
+}
+
+// send returns the body of an answer, at most maxProbeBody bytes of it, and its headers, those of a StatusError too.
+func (p *Prober) send(ctx context.Context, method string, u *url.URL, body io.Reader) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errTooSlow)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header.Set("User-Agent", p.UserAgent)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range p.Header {
+		request.Header[name] = values
+	}
+	request.Host = request.Header.Get("Host")
+	response, err := p.Transport.RoundTrip(request)
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxProbeBody))
+	if response.StatusCode/100 != 2 {
+		return nil, response.Header, &StatusError{Route: u.Path, Status: response.StatusCode, Body: string(data[:min(len(data), 500)])}
+	}
+	if err != nil {
+		return nil, response.Header, fmt.Errorf("asking %s: %w", u.Path, err)
+	}
+	return data, response.Header, nil
+}

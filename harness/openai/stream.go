@@ -1,0 +1,205 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/valyala/fastjson"
+)
+
+// stream follows the events of one response.
+type stream struct {
+	x      *exchange
+	sample *record.Sample // nil until a stream came
+
+	events      int  // that carried JSON
+	done        bool // [DONE] was seen
+	countedUpTo int  // completion tokens up to the last content chunk that had a usage
+}
+
+func (st *stream) init(x *exchange) {
+	st.x, st.sample = x, x.sample
+	x.scratch.text, x.scratch.thought = x.scratch.text[:0], x.scratch.thought[:0]
+}
+
+// event takes one server-sent event.
+func (st *stream) event(name, data []byte) error {
+	switch {
+	case st.done:
+		return nil // trailing bytes after the end marker
+	case string(name) == "error":
+		return st.errorEvent(data)
+	case len(data) == 0:
+		return nil // a keep-alive
+	case string(bytes.TrimSpace(data)) == "[DONE]":
+		st.done = true
+		st.x.watch.enter(finishing, st.x.now)
+		return nil
+	}
+	v, err := st.x.scratch.parser.ParseBytes(data)
+	if err != nil && len(name) > 0 {
+		return nil // chunks have no name: what has one is an annotation
+	}
+	st.events++
+	if err != nil {
+		return &failure{outcome: record.Malformed, reason: "json", err: fmt.Errorf("event %d %q: %w", st.events, excerpt(data, 200), err)}
+	}
+	st.x.watch.touch(st.x.now)
+	if e := errorObject(v); e != nil {
+		return &failure{outcome: record.StreamError, reason: "error object", err: errors.New(excerpt(e.MarshalTo(nil), maxErrorBody))}
+	}
+	st.usage(v.Get("usage"), st.choice(v))
+	return nil
+}
+
+// errorEvent is an event named error. Some servers put its message into a comment.
+func (st *stream) errorEvent(data []byte) error {
+	if len(data) == 0 {
+		data = st.x.scratch.decoder.Comment()
+	}
+	return &failure{outcome: record.StreamError, reason: "error event", err: errors.New(excerpt(data, maxErrorBody))}
+}
+
+// errorObject finds the error that takes a chunk's place, as the member "error" or as the whole object, nil if there is none.
+func errorObject(v *fastjson.Value) *fastjson.Value {
+	if e := v.Get("error"); e != nil && e.Type() != fastjson.TypeNull {
+		return e
+	}
+	if string(v.GetStringBytes("object")) == "error" {
+		return v
+	}
+	return nil
+}
+
+// choice looks at the first choice; further choices are not ours. It reports whether the event is a content chunk.
+func (st *stream) choice(v *fastjson.Value) bool {
+	choice := v.Get("choices", "0")
+	if choice == nil || choice.GetInt("index") != 0 {
+		return false
+	}
+	if reason := choice.GetStringBytes("finish_reason"); len(reason) > 0 {
+		st.sample.FinishReason = string(reason)
+	}
+	visible, reasoned := st.keep(choice.Get("delta"))
+	if visible && st.sample.FirstVisibleNS == record.Never {
+		st.sample.FirstVisibleNS = st.x.now
+	}
+	if !visible && !reasoned {
+		return false
+	}
+	if len(st.sample.ChunksNS) == 0 {
+		st.x.watch.enter(streaming, st.x.now)
+	}
+	st.sample.ChunksNS = append(st.sample.ChunksNS, st.x.now)
+	return true
+}
+
+// keep collects what a delta says, for counting, and reports whether there was any: text or a tool call, and reasoning.
+func (st *stream) keep(delta *fastjson.Value) (visible, reasoned bool) {
+	scratch := st.x.scratch
+	texts, thoughts := len(scratch.text), len(scratch.thought)
+	thought := delta.GetStringBytes("reasoning_content")
+	if len(thought) == 0 {
+		thought = delta.GetStringBytes("reasoning")
+	}
+	scratch.thought = append(scratch.thought, thought...)
+	scratch.text = append(scratch.text, delta.GetStringBytes("content")...)
+	for _, tool := range delta.GetArray("tool_calls") {
+		scratch.text = append(scratch.text, tool.GetStringBytes("function", "name")...)
+		scratch.text = append(scratch.text, tool.GetStringBytes("function", "arguments")...)
+	}
+	return len(scratch.text) > texts, len(scratch.thought) > thoughts
+}
+
+// usage keeps the last usage object. Where a content chunk has one, the difference to the one before is the chunk's tokens, unless
+// the server takes tokens back.
+func (st *stream) usage(v *fastjson.Value, content bool) {
+	if v == nil || !v.Exists("completion_tokens") {
+		return
+	}
+	u := st.sample.Usage
+	if u == nil {
+		u = new(record.Usage)
+		st.sample.Usage = u
+	}
+	*u = record.Usage{
+		PromptTokens:     tokens(v, "prompt_tokens"),
+		CompletionTokens: tokens(v, "completion_tokens"),
+		TotalTokens:      tokens(v, "total_tokens"),
+		CachedTokens:     tokens(v, "prompt_tokens_details", "cached_tokens"),
+		ReasoningTokens:  tokens(v, "completion_tokens_details", "reasoning_tokens"),
+	}
+	if content && u.CompletionTokens >= st.countedUpTo {
+		st.sample.ChunkTokens = append(st.sample.ChunkTokens, u.CompletionTokens-st.countedUpTo)
+		st.countedUpTo = u.CompletionTokens
+	}
+}
+
+// tokens reads a count; nonsense (negative, fractional, huge) is 0.
+func tokens(v *fastjson.Value, path ...string) int {
+	n := v.GetInt(path...)
+	if n < 0 || n > math.MaxInt32 {
+		return 0
+	}
+	return n
+}
+
+// finish judges the end of the stream. err is what the reading or the last, unfinished event ended with, nil for a clean end.
+func (st *stream) finish(err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		if f.outcome == record.StreamError {
+			return f
+		}
+		err = fmt.Errorf("the stream ended within an event: %w", f.err)
+	}
+	complete := st.done || (err == nil && st.sample.FinishReason != "")
+	if err == nil {
+		err = errors.New("the stream ended without finish_reason and [DONE]")
+	}
+	switch {
+	case !complete:
+		return &failure{outcome: record.Cut, reason: cutReason(len(st.sample.ChunksNS)), err: err}
+	case len(st.sample.ChunksNS) == 0:
+		return &failure{outcome: record.Malformed, reason: "no content", err: errors.New("the stream ended without a content chunk")}
+	}
+	return nil
+}
+
+func cutReason(chunks int) string {
+	if chunks == 0 {
+		return "before the first token"
+	}
+	return "after the first token"
+}
+
+// count fills the token counts, from the server's usage if it came, else by tokenizing what was received.
+func (st *stream) count() {
+	if st.sample == nil {
+		return // no stream came
+	}
+	s, scratch := st.sample, st.x.scratch
+	if len(s.ChunkTokens) != len(s.ChunksNS) {
+		s.ChunkTokens = nil // known of some chunks only
+	}
+	if s.Usage != nil && s.Usage.CompletionTokens > 0 {
+		s.Counted.Source, s.Counted.OSL, s.Counted.Reasoning = record.FromServer, s.Usage.CompletionTokens, s.Usage.ReasoningTokens
+		if s.Counted.Reasoning == 0 && len(scratch.thought) > 0 {
+			s.Counted.Reasoning = min(st.x.client.countTokens(scratch.thought), s.Counted.OSL)
+		}
+		return
+	}
+	s.Counted.Source = record.FromTokenizer
+	s.Counted.Reasoning = st.x.client.countTokens(scratch.thought)
+	s.Counted.OSL = s.Counted.Reasoning + st.x.client.countTokens(scratch.text)
+}
+
+func (c *Client) countTokens(text []byte) int {
+	if len(text) == 0 || c.config.Count == nil {
+		return 0
+	}
+	return c.config.Count(string(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
+}

@@ -1,0 +1,58 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// errOrphaned is the cause of a run whose parent process ended.
+var errOrphaned = errors.New("the process that started the run ended")
+
+// ownerPoll is how often the parent process is looked at. No system call reports its end to an arbitrary child.
+const ownerPoll = 500 * time.Millisecond
+
+// Owned returns a context that ends, with the reason as its cause, on SIGINT, SIGTERM and SIGHUP and when the parent process goes
+// away: go test killed by SIGTERM leaves its test binary behind, and load must not go on without an owner. Writing to a closed
+// standard output no longer kills the process. A second signal has its default effect. release ends the watch and waits for it.
+func Owned(parent context.Context) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	quit, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		defer signal.Stop(signals)
+		watchOwner(signals, quit, cancel)
+	}()
+	return ctx, func() {
+		close(quit)
+		<-watched
+		cancel(nil)
+	}
+}
+
+func watchOwner(signals <-chan os.Signal, quit <-chan struct{}, cancel context.CancelCauseFunc) {
+	owner := os.Getppid()
+	poll := time.NewTicker(ownerPoll)
+	defer poll.Stop()
+	for {
+		select {
+		case s := <-signals:
+			cancel(fmt.Errorf("received %v", s))
+			return
+		case <-poll.C:
+			if os.Getppid() != owner {
+				cancel(errOrphaned)
+				return
+			}
+		case <-quit:
+			return
+		}
+	}
+}

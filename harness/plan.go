@@ -1,0 +1,254 @@
+package harness
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+// Plan is everything that determines a run: what is stored of it, and what must not be.
+type Plan struct {
+	record.Plan
+	Targets   []*url.URL  `json:"-"` // the chat route of each replica, credentials included
+	Header    http.Header `json:"-"` // sent with each request
+	APIKey    string      `json:"-"`
+	Overwrite bool        `json:"-"`
+	Verbose   bool        `json:"-"`
+	Plot      bool        `json:"-"`
+}
+
+const redacted = "[redacted]"
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// Upper limits, far beyond what one machine can do: above them a typing error would end as an exhausted memory.
+const (
+	maxConcurrency = 1_000_000
+	maxTokens      = 10_000_000 // of one prompt or answer
+	maxRequests    = 100_000_000
+)
+
+// Validate reports everything that is wrong with the plan. It sends nothing and touches no file.
+func (p *Plan) Validate() error {
+	var c checks
+	c.name(p.BenchmarkName)
+	if p.Model == "" {
+		c.fault("model", "", "must not be empty")
+	}
+	c.within("isl", p.ISL, 1, maxTokens)
+	c.within("std", p.StdDev, 0, maxTokens)
+	c.within("osl", p.OSL, 1, maxTokens)
+	if len(p.Concurrencies) == 0 {
+		c.fault("concurrencies", "", "must name at least one level")
+	}
+	for _, level := range p.Concurrencies {
+		c.within("concurrency", level, 1, maxConcurrency)
+	}
+	c.within("request-count", p.RequestCount, 0, maxRequests)
+	c.within("warmup-requests", p.WarmupRequests, 0, maxRequests)
+	c.within("gpus", p.GPUs, 1, math.MaxInt)
+	if p.OutputDir == "" {
+		c.fault("output-dir", "", "must not be empty")
+	}
+	c.limits(p)
+	if p.Compat != workload.CompatLLM && p.Compat != workload.CompatOpenAI {
+		c.fault("compat", p.Compat, "must be llm or openai")
+	}
+	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
+		c.fault("virtual", "true", "measures the embedded mock server: leave out -endpoint")
+	}
+	c.extraInputs(p.ExtraInputs)
+	return errors.Join(c...)
+}
+
+// checks collects what is wrong with a plan.
+type checks []error
+
+func (c *checks) fault(name string, value any, reason string) {
+	*c = append(*c, fmt.Errorf("%s %q: %s", name, fmt.Sprint(value), reason))
+}
+
+func (c *checks) within(name string, value, least, most int) {
+	switch {
+	case value < least:
+		c.fault(name, value, fmt.Sprintf("must be at least %d", least))
+	case value > most:
+		c.fault(name, value, fmt.Sprintf("must be at most %d", most))
+	}
+}
+
+func (c *checks) name(name string) {
+	switch {
+	case name == "":
+		c.fault("benchmark-name", "", "must not be empty: name this configuration, for example -benchmark-name=vllm-agg")
+	case strings.EqualFold(name, "plots"):
+		c.fault("benchmark-name", name, "is reserved for the charts")
+	case !namePattern.MatchString(name):
+		c.fault("benchmark-name", name, "may have letters, digits, - and _ only")
+	}
+}
+
+// limits checks times and caps. The smallest of them, 0, is no limit; of an error rate it is the strictest.
+func (c *checks) limits(p *Plan) {
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
+		{"idle-timeout", p.IdleTimeout}, {"max-duration", p.MaxDuration},
+	} {
+		if limit.value < 0 {
+			c.fault(limit.name, limit.value, "must not be negative")
+		}
+	}
+	if p.MaxTokensTotal < 0 {
+		c.fault("max-tokens-total", p.MaxTokensTotal, "must be at least 0")
+	}
+	if !(p.MaxErrorRate >= 0 && p.MaxErrorRate <= 1) { // not a number is neither
+		c.fault("max-error-rate", p.MaxErrorRate, "must be a share from 0 to 1")
+	}
+}
+
+// extraInputs refuses fields of the body without which the figures would be of something else.
+func (c *checks) extraInputs(extra map[string]any) {
+	for _, own := range [][2]string{
+		{"messages", "the prompts are llmsweep's"}, {"stream", "llmsweep measures streams"}, {"model", "use -model"},
+		{"max_tokens", "use -osl"}, {"max_completion_tokens", "use -osl"}, {"n", "llmsweep measures one answer a request"},
+	} {
+		if _, taken := extra[own[0]]; taken {
+			c.fault("extra-inputs", own[0], "cannot be set this way: "+own[1])
+		}
+	}
+}
+
+// Warnings returns what is allowed but probably not meant.
+func (p *Plan) Warnings() []string {
+	var warnings []string
+	for _, c := range p.Concurrencies {
+		if n := p.Requests(c); n < c {
+			warnings = append(warnings, fmt.Sprintf("%s: request-count %d is smaller than the concurrency: the level cannot have more than %d in flight",
+				record.LevelName(c), n, n))
+		}
+	}
+	return warnings
+}
+
+// Redact removes every secret of the plan from a text.
+func (p *Plan) Redact(text string) string {
+	for _, secret := range p.secrets() {
+		text = strings.ReplaceAll(text, secret, redacted)
+	}
+	return text
+}
+
+// secrets returns what must not be shown, the longest first: one may be the beginning of another.
+func (p *Plan) secrets() []string {
+	all := []string{p.APIKey}
+	for _, values := range p.Header {
+		for _, v := range values {
+			_, credentials, _ := strings.Cut(v, " ") // after a scheme such as Bearer
+			all = append(all, v, credentials)
+		}
+	}
+	for _, u := range p.Targets {
+		all = append(all, urlSecrets(u)...)
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < 4 }) // shorter ones would blank out ordinary text
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return all
+}
+
+// urlSecrets returns the credentials of a URL, plain and as they are written there.
+func urlSecrets(u *url.URL) []string {
+	all := []string{u.RawQuery}
+	for _, values := range u.Query() {
+		for _, v := range values {
+			all = append(all, v, url.QueryEscape(v))
+		}
+	}
+	if u.User == nil {
+		return all
+	}
+	secret, has := u.User.Password()
+	if !has {
+		secret = u.User.Username() // a token alone
+	}
+	return append(all, u.User.String(), secret, url.User(secret).String())
+}
+
+// ParseEndpoint reads an endpoint: http(s)://host:port[/path], or host:port[/path] with scheme (http if empty), as inside a cluster.
+// Of /v1/chat/completions what is missing is appended. The error does not quote a text that may hold a password.
+func ParseEndpoint(text, scheme string) (*url.URL, error) {
+	u, reason := parseEndpoint(strings.TrimSpace(text), scheme)
+	if reason == "" {
+		return u, nil
+	}
+	if strings.ContainsAny(text, "@?") {
+		text = redacted
+	}
+	return nil, fmt.Errorf("endpoint %q: %s", text, reason)
+}
+
+// parseEndpoint returns the URL, or what is wrong with the text.
+func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
+	from := ""
+	switch before, _, found := strings.Cut(text, "://"); {
+	case text == "":
+		return nil, "must not be empty"
+	case strings.HasPrefix(strings.ToLower(before), "http:"), strings.HasPrefix(strings.ToLower(before), "https:"):
+		return nil, "is not a URL: write http://host:port"
+	case !found:
+		if scheme != "" {
+			from = " (from SERVICE_PROTOCOL or DYN_URL_SCHEME)"
+		}
+		text = cmp.Or(scheme, "http") + "://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, "is not a URL: write http://host:port, with a port from 1 to 65535; an IPv6 address as [::1]"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Sprintf("unknown scheme %q: must be http or https%s", u.Scheme, from)
+	case u.Hostname() == "":
+		return nil, "has no host"
+	case strings.ContainsAny(u.Host, ", "):
+		return nil, "is not one host: repeat -endpoint for each replica"
+	case !validPort(u.Port()):
+		return nil, "has a bad port: must be 1 to 65535"
+	}
+	u.Fragment, u.RawPath = "", ""
+	u.Path = completePath(strings.TrimRight(u.Path, "/"))
+	return u, ""
+}
+
+// validPort accepts the absence of a port too.
+func validPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return port == "" || err == nil && n >= 1 && n <= 65535
+}
+
+// completePath appends what path lacks of the chat route.
+func completePath(path string) string {
+	if strings.HasSuffix(path, "/chat/completions") {
+		return path // an API without /v1 is the server's own choice
+	}
+	steps := strings.Split(strings.TrimPrefix(openai.ChatPath, "/"), "/")
+	for have := len(steps); have > 0; have-- {
+		if start := "/" + strings.Join(steps[:have], "/"); strings.HasSuffix(path, start) {
+			return strings.TrimSuffix(path, start) + openai.ChatPath
+		}
+	}
+	return path + openai.ChatPath
+}

@@ -1,0 +1,164 @@
+package harness_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness"
+)
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := harness.ParseEndpoint(text, "")
+	require.NoError(t, err)
+	return u
+}
+
+func TestParseEndpoint(t *testing.T) {
+	const chat = "/v1/chat/completions"
+	for text, want := range map[string]string{
+		"http://localhost:8000":                       "http://localhost:8000" + chat,
+		"  https://api.example.com/  ":                "https://api.example.com" + chat,
+		"HTTP://h:1":                                  "http://h:1" + chat,
+		"localhost":                                   "http://localhost" + chat,
+		"svc.ns.svc.cluster.local:8000":               "http://svc.ns.svc.cluster.local:8000" + chat,
+		"10.0.0.1:8000/":                              "http://10.0.0.1:8000" + chat,
+		"svc:8000/prefix":                             "http://svc:8000/prefix" + chat,
+		"http://h/v1":                                 "http://h" + chat,
+		"http://h/v1/":                                "http://h" + chat,
+		"http://h/v1/chat":                            "http://h" + chat,
+		"http://h" + chat:                             "http://h" + chat,
+		"http://h" + chat + "/":                       "http://h" + chat,
+		"http://h/api/v1":                             "http://h/api" + chat,
+		"http://h/api/v1/chat":                        "http://h/api" + chat,
+		"http://h/api/v3/chat/completions":            "http://h/api/v3/chat/completions",
+		"http://h/openai/deployments/d?api-version=1": "http://h/openai/deployments/d" + chat + "?api-version=1",
+		"http://h/xv1":                                "http://h/xv1" + chat,
+		"http://h/chat":                               "http://h/chat" + chat,
+		"http://h#frag":                               "http://h" + chat,
+		"http://[::1]:8000":                           "http://[::1]:8000" + chat,
+		"[2001:db8::1]:80/v1":                         "http://[2001:db8::1]:80" + chat,
+		"[::1]":                                       "http://[::1]" + chat,
+		"http://user:pw@h:1":                          "http://user:pw@h:1" + chat,
+		"http://h:65535":                              "http://h:65535" + chat,
+	} {
+		u, err := harness.ParseEndpoint(text, "")
+		if assert.NoError(t, err, text) {
+			assert.Equal(t, want, u.String(), text)
+		}
+	}
+	u, err := harness.ParseEndpoint("h:1", "https")
+	require.NoError(t, err)
+	assert.Equal(t, "https://h:1"+chat, u.String())
+	u, err = harness.ParseEndpoint("http://h:1", "https")
+	require.NoError(t, err)
+	assert.Equal(t, "http", u.Scheme, "a scheme of its own wins")
+}
+
+func TestParseEndpointRefuses(t *testing.T) {
+	const notURL = "is not a URL: write http://host:port"
+	for text, want := range map[string]string{
+		"":                     "must not be empty",
+		" \t":                  "must not be empty",
+		"ftp://h":              `unknown scheme "ftp": must be http or https`,
+		"unix:///run/x":        `unknown scheme "unix"`,
+		"http://":              "has no host",
+		"http:///v1":           "has no host",
+		"http://:8000":         "has no host",
+		":8000":                "has no host",
+		"http:/localhost:8000": notURL,
+		"https:localhost":      notURL,
+		"HTTP:localhost":       notURL,
+		"http://h:0":           "has a bad port: must be 1 to 65535",
+		"h:65536":              "has a bad port",
+		"http://h:port":        "with a port from 1 to 65535",
+		"http://h:-1":          notURL,
+		"http://::1":           "an IPv6 address as [::1]",
+		"http://[::1":          notURL,
+		"http://a b":           notURL,
+		"http://a,b":           "is not one host: repeat -endpoint for each replica",
+		"http://a:1,http://b":  notURL,
+		"://h":                 notURL,
+	} {
+		_, err := harness.ParseEndpoint(text, "")
+		if assert.ErrorContains(t, err, want, text) {
+			assert.ErrorContains(t, err, fmt.Sprintf("endpoint %q: ", text))
+		}
+	}
+}
+
+func TestCredentialsStayOutOfErrors(t *testing.T) {
+	for _, text := range []string{
+		"ftp://user:hunter22@h", "http://user:hunter22@h:0", "http://user:hunter22@", "user:hunter22@h:99999", "http://user:hunter22@h:x", "http://hunter22@[::1",
+		"http://h:0?key=hunter22", "http:user:hunter22@h",
+	} {
+		_, err := harness.ParseEndpoint(text, "")
+		if assert.Error(t, err, text) {
+			assert.NotContains(t, err.Error(), "hunter22")
+			assert.NotContains(t, err.Error(), "user")
+		}
+	}
+}
+
+// secretive has a secret in every place that can hold one.
+func secretive(t *testing.T) (*harness.Plan, []string) {
+	t.Helper()
+	env := map[string]string{"OPENAI_API_KEY": "sk-key-1", "TOKEN": "tok-env-2"}
+	plan := planOf(t, env, "-benchmark-name=x", "-header=X-Direct:direct-3", "-header=X-Env:env:TOKEN", "-header=Proxy-Authorization:Basic YmFzaWMtNA==",
+		"-endpoint=http://user-5:pa%2Fss-6@h:1/v1?api-key=query%2F7&v=22", "-endpoint=http://token-8@h:2")
+	return plan, []string{"sk-key-1", "tok-env-2", "direct-3", "YmFzaWMtNA==", "pa/ss-6", "pa%2Fss-6", "query/7", "query%2F7", "token-8"}
+}
+
+func TestNoSecretIsStored(t *testing.T) {
+	plan, secrets := secretive(t)
+	for _, v := range []any{plan.Plan, plan} {
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		for _, secret := range secrets {
+			assert.NotContains(t, string(data), secret)
+		}
+		assert.Contains(t, string(data), `"X-Env":"env:TOKEN"`)
+	}
+	assert.Equal(t, []string{"http://h:1/v1/chat/completions?[redacted]", "http://h:2/v1/chat/completions"}, plan.Endpoints)
+	assert.Equal(t, "user-5", plan.Targets[0].User.Username(), "but it is sent")
+	assert.Equal(t, "query/7", plan.Targets[0].Query().Get("api-key"))
+}
+
+func TestRedact(t *testing.T) {
+	plan, secrets := secretive(t)
+	for _, secret := range secrets {
+		assert.Equal(t, "before [redacted] after", plan.Redact("before "+secret+" after"), secret)
+	}
+	assert.Equal(t, "[redacted]", plan.Redact("Bearer sk-key-1"))
+	assert.Equal(t, "22 is too short to be a secret", plan.Redact("22 is too short to be a secret"))
+	assert.Equal(t, "nothing", (&harness.Plan{}).Redact("nothing"))
+
+	// The shorter one is the beginning of the longer: nothing of either may be left.
+	plan = planOf(t, map[string]string{"OPENAI_API_KEY": "abcd"}, "-header=X-A:abcdefgh", "-header=X-B:abcdef")
+	for range 20 {
+		assert.Equal(t, "[redacted] [redacted] [redacted]", plan.Redact("abcdefgh abcdef abcd"))
+	}
+}
+
+func TestValidateAPlanMadeByHand(t *testing.T) {
+	plan := planOf(t, nil)
+	require.NoError(t, plan.Validate())
+	plan.Concurrencies = nil
+	assert.EqualError(t, plan.Validate(), `concurrencies "": must name at least one level`)
+	plan.Concurrencies = []int{1, 0}
+	assert.EqualError(t, plan.Validate(), `concurrency "0": must be at least 1`)
+	assert.Error(t, new(harness.Plan).Validate())
+}
+
+func TestWarnings(t *testing.T) {
+	assert.Empty(t, planOf(t, nil).Warnings())
+	assert.Equal(t, []string{
+		"c10: request-count 5 is smaller than the concurrency: the level cannot have more than 5 in flight",
+		"c50: request-count 5 is smaller than the concurrency: the level cannot have more than 5 in flight",
+	}, planOf(t, nil, "-concurrencies=1,5,10,50", "-request-count=5").Warnings())
+}

@@ -1,0 +1,187 @@
+package harness
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// Output is where a run shows how far it is. go test's own output is never a terminal, so live progress goes to the controlling
+// terminal where there is one, and otherwise as a plain line every ten seconds to Log.
+type Output struct {
+	Log      io.Writer // plain lines
+	Terminal *os.File  // redrawn line; nil: none
+	Live     bool      // report while a level runs; not in virtual time, whose clock has nothing to do with the watcher's
+}
+
+// progress follows a sweep. Its lines are printed by one goroutine at a time.
+type progress struct {
+	Output
+	mu       sync.Mutex
+	level    Level
+	started  time.Time
+	done     int
+	failed   int
+	tokens   int
+	ttft     mean
+	itl      mean
+	stopTick func()
+}
+
+type mean struct {
+	sum float64
+	n   int
+}
+
+func (m *mean) add(v float64) { m.sum, m.n = m.sum+v, m.n+1 }
+
+func (m *mean) text(unit string) string {
+	if m.n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g %s", m.sum/float64(m.n), unit)
+}
+
+func newProgress(o Output) *progress {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	return &progress{Output: o, stopTick: func() {}}
+}
+
+const (
+	logEvery  = 10 * time.Second
+	drawEvery = 250 * time.Millisecond
+	clearLine = "\r\x1b[K"
+)
+
+// begin starts the display of a level.
+func (p *progress) begin(l Level) {
+	p.mu.Lock()
+	p.level, p.started, p.done, p.failed, p.tokens, p.ttft, p.itl = l, time.Now(), 0, 0, 0, mean{}, mean{}
+	p.mu.Unlock()
+	if !p.Live {
+		return
+	}
+	p.print(fmt.Sprintf("%-5s %d requests", l.Name, l.Requests))
+	every := logEvery
+	if p.Terminal != nil {
+		every = drawEvery
+	}
+	quit := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() { p.tick(every, quit) })
+	p.stopTick = func() {
+		close(quit)
+		ticking.Wait()
+	}
+}
+
+func (p *progress) tick(every time.Duration, quit <-chan struct{}) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-ticker.C:
+			if p.Terminal != nil {
+				fmt.Fprint(p.Terminal, clearLine+p.line())
+			} else {
+				p.print(p.line())
+			}
+		}
+	}
+}
+
+// sample takes a request that ended into account.
+func (p *progress) sample(s *record.Sample, values []record.MetricValue, verbose bool) {
+	if verbose {
+		p.print(requestLine(s, values))
+	}
+	if s.Phase != record.Profiling {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	p.tokens += s.Counted.OSL
+	if s.Outcome != record.OK {
+		p.failed++
+		return
+	}
+	for _, v := range values {
+		switch v.Tag {
+		case "time_to_first_token":
+			p.ttft.add(v.Value)
+		case "inter_token_latency":
+			p.itl.add(v.Value)
+		}
+	}
+}
+
+// requestLine is what -verbose prints.
+func requestLine(s *record.Sample, values []record.MetricValue) string {
+	line := fmt.Sprintf("%s %d: %s", s.Phase, s.Index, s.Outcome)
+	for _, v := range values {
+		switch v.Tag {
+		case "time_to_first_token", "request_latency", "inter_token_latency":
+			line += fmt.Sprintf(", %s %.4g ms", v.Tag, v.Value)
+		case "output_sequence_length":
+			line += fmt.Sprintf(", %.0f tokens", v.Value)
+		}
+	}
+	if s.Error != nil {
+		line += ", " + s.Error.Message
+	}
+	return line
+}
+
+// line is the state of the level in at most 80 columns.
+func (p *progress) line() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	elapsed := time.Since(p.started)
+	line := fmt.Sprintf("%-5s %d/%d", p.level.Name, p.done, p.level.Requests)
+	if p.failed > 0 {
+		line += fmt.Sprintf(" (%d failed)", p.failed)
+	}
+	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", float64(p.tokens)/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
+	if p.done > 0 {
+		left := time.Duration(float64(elapsed) / float64(p.done) * float64(p.level.Requests-p.done))
+		line += fmt.Sprintf("  ~%v left", left.Round(time.Second))
+	}
+	return line
+}
+
+// end closes the display of a level with one line.
+func (p *progress) end(l *record.Level) {
+	p.stopTick()
+	p.stopTick = func() {}
+	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", record.LevelName(l.Concurrency), l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
+	if l.Reason != "" {
+		text += ": " + l.Reason
+	}
+	p.print(text)
+}
+
+// print writes one plain line.
+func (p *progress) print(text string) {
+	if p.Terminal != nil {
+		fmt.Fprint(p.Terminal, clearLine)
+	}
+	fmt.Fprintln(p.Log, strings.TrimRight(text, "\n"))
+}
+
+func (p *progress) close() {
+	p.stopTick()
+	p.stopTick = func() {}
+	if p.Terminal != nil {
+		fmt.Fprint(p.Terminal, clearLine)
+	}
+}

@@ -1,0 +1,194 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+const (
+	pollInterval = 2 * time.Second
+	// modelGrace is how long a server that serves other models may take to add ours: workers register one by one.
+	modelGrace = 10 * time.Second
+)
+
+// refusal is an answer that waiting does not mend.
+type refusal struct{ error }
+
+// Ready waits until every endpoint serves the model, at most Plan.WaitReady for all of them together, and then writes run.json
+// with what the server said of itself. Results of an earlier run are removed only now. Where ctx ends first, the error wraps its
+// cause.
+func (s *Sweep) Ready(ctx context.Context) error {
+	var target record.Target
+	start := time.Now()
+	for i, u := range s.Plan.Targets {
+		transport := openai.NewTransport(s.Dial)
+		prober := &openai.Prober{Chat: u, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}
+		t, err := s.await(ctx, prober, start)
+		transport.CloseIdleConnections()
+		if ctx.Err() != nil {
+			return fmt.Errorf("endpoint %q: stopped while waiting for the server: %w", s.Plan.Endpoints[i], context.Cause(ctx))
+		}
+		if err != nil {
+			return fmt.Errorf("endpoint %q: %s", s.Plan.Endpoints[i], s.Plan.Redact(err.Error()))
+		}
+		if i == 0 {
+			target = t
+		}
+	}
+	return s.begin(target)
+}
+
+func userAgent() string { return "llmsweep/" + Version }
+
+// await inspects the server until it is ready, is refused or WaitReady has passed since start.
+func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Time) (record.Target, error) {
+	var otherModels time.Time // since when the server lists only other models
+	for said := ""; ; {
+		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
+		if err == nil || ctx.Err() != nil {
+			return target, err
+		}
+		var final refusal
+		var missing *modelMissing
+		if !errors.As(err, &missing) || len(missing.served) == 0 {
+			otherModels = time.Time{}
+		} else if otherModels.IsZero() {
+			otherModels = time.Now()
+		}
+		waited := time.Since(start)
+		switch {
+		case errors.As(err, &final):
+			return target, err
+		case !otherModels.IsZero() && time.Since(otherModels) >= min(modelGrace, s.Plan.WaitReady):
+			return target, err
+		case waited >= s.Plan.WaitReady:
+			return target, fmt.Errorf("not ready within %v (-wait-ready): %w", s.Plan.WaitReady, err)
+		}
+		if said != err.Error() {
+			said = err.Error()
+			s.progress.print("waiting for the server: " + s.Plan.Redact(said))
+		}
+		sleep(ctx, min(pollInterval, s.Plan.WaitReady-waited))
+	}
+}
+
+// inspectWithin inspects once, within the time that is left. A server that hangs must not stretch -wait-ready, but the last look at
+// it gets a moment too, lest its reason be lost.
+func (s *Sweep) inspectWithin(ctx context.Context, prober *openai.Prober, left time.Duration) (record.Target, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(left, time.Second))
+	defer cancel()
+	return s.inspect(ctx, prober)
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// modelMissing says that the server is up but does not list the model.
+type modelMissing struct {
+	model  string
+	served []string
+}
+
+func (e *modelMissing) Error() string {
+	if len(e.served) == 0 {
+		return fmt.Sprintf("model %q: the server lists no model yet", e.model)
+	}
+	return fmt.Sprintf("model %q is not served; the server has: %s", e.model, strings.Join(e.served, ", "))
+}
+
+// inspect asks once whether the server is ready and what it is.
+func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Target, error) {
+	models, header, err := prober.Models(ctx)
+	switch statusOf(err) {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return s.inspectWithoutModels(ctx, prober, header)
+	}
+	if err != nil {
+		return record.Target{}, refuseUnauthorized(err)
+	}
+	target := record.Target{Headers: identity(header)}
+	for _, m := range models {
+		target.Models = append(target.Models, m.ID)
+		if m.ID == s.Plan.Model {
+			target.Model = m.Fields
+		}
+	}
+	if !slices.Contains(target.Models, s.Plan.Model) {
+		return target, &modelMissing{s.Plan.Model, target.Models}
+	}
+	target.Version, _ = prober.Version(ctx) // not every server has the route
+	return target, nil
+}
+
+// inspectWithoutModels is for servers that have no model list: healthy, and one token comes.
+func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober, header http.Header) (record.Target, error) {
+	target := record.Target{Headers: identity(header)}
+	if err := prober.Health(ctx); err != nil && statusOf(err) != http.StatusNotFound {
+		return target, refuseUnauthorized(err)
+	}
+	key := "max_tokens"
+	if s.Plan.Compat == workload.CompatOpenAI {
+		key = "max_completion_tokens"
+	}
+	err := prober.Try(ctx, s.Plan.Model, key)
+	switch status := statusOf(err); {
+	case err == nil:
+		target.Version, _ = prober.Version(ctx)
+		return target, nil
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return target, err
+	case status/100 == 4:
+		return target, refusal{refuseUnauthorized(err)}
+	}
+	return target, err
+}
+
+// statusOf is the HTTP status of an answer other than 2xx, or 0.
+func statusOf(err error) int {
+	var status *openai.StatusError
+	if errors.As(err, &status) {
+		return status.Status
+	}
+	return 0
+}
+
+// refuseUnauthorized makes an answer that asks for other credentials final; any other error stays as it is.
+func refuseUnauthorized(err error) error {
+	switch statusOf(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return refusal{fmt.Errorf("%w (the API key is read from OPENAI_API_KEY)", err)}
+	}
+	return err
+}
+
+// identity keeps the response headers that name a server.
+func identity(header http.Header) map[string]string {
+	kept := map[string]string{}
+	for _, name := range []string{"Server", "Via", "X-Powered-By", "X-Served-By", "Openai-Version", "X-Envoy-Upstream-Service-Time", "X-Litellm-Version"} {
+		if value := header.Get(name); value != "" && name != "X-Envoy-Upstream-Service-Time" {
+			kept[name] = value
+		} else if value != "" {
+			kept[name] = "present" // its value is a timing, which would make two runs of one target differ
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}

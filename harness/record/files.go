@@ -1,0 +1,83 @@
+package record
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// WriteJSON writes v, indented, to path as WriteFile does.
+func WriteJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", filepath.Base(path), err)
+	}
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// WriteFile writes path through a temporary name beside it and renames it, so that a reader never meets half a file and a
+// failure leaves the old one.
+func WriteFile(path string, write func(io.Writer) error) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", path, err)
+			_ = os.Remove(tmp.Name()) // the first error counts
+		}
+	}()
+	buf := bufio.NewWriterSize(tmp, 64<<10)
+	err = errors.Join(write(buf), buf.Flush(), tmp.Chmod(0o644), tmp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// ReadJSON reads path into v. The error names the file.
+func ReadJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err // names the path
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// LevelDirs returns the level folders (c<N>, complete match) of a benchmark folder by ascending concurrency.
+func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
+	entries, err := os.ReadDir(benchmarkDir)
+	if err != nil {
+		return nil, err
+	}
+	var dirs []LevelDir
+	for _, entry := range entries {
+		digits, found := strings.CutPrefix(entry.Name(), "c")
+		c, err := strconv.Atoi(digits)
+		if found && err == nil && c > 0 && entry.Name() == LevelName(c) && entry.IsDir() {
+			dirs = append(dirs, LevelDir{Path: filepath.Join(benchmarkDir, entry.Name()), Concurrency: c})
+		}
+	}
+	slices.SortFunc(dirs, func(a, b LevelDir) int { return a.Concurrency - b.Concurrency })
+	return dirs, nil
+}
+
+// LevelDir is the folder of one level.
+type LevelDir struct {
+	Path        string
+	Concurrency int
+}

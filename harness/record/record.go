@@ -1,0 +1,293 @@
+// Package record is the vocabulary of a run and the files it is kept in.
+//
+// A benchmark is a folder. run.json holds what determined the run (Run, Plan). Each level has a folder of its own with
+// level.json (Level) and profile_export.jsonl, an append-only log with one line a request (Sample), written as the request
+// ends. Everything else in the folder is computed from these files and can be computed again.
+//
+// A Sample says what was planned, what happened and when. It holds no computed figure: definitions live in package metric.
+//
+// Time stamps are integer nanoseconds since the start of the level on the monotonic clock. Never, the stamp of something that
+// did not happen, is -1.
+package record
+
+import (
+	"fmt"
+	"time"
+)
+
+// SchemaVersion is the version of run.json, level.json and of the trace key in the log.
+const SchemaVersion = "1"
+
+// Never is the stamp of something that did not happen.
+const Never int64 = -1
+
+// File names inside a benchmark and a level folder.
+const (
+	RunFile        = "run.json"
+	LevelFile      = "level.json"
+	LogFile        = "profile_export.jsonl"
+	InputsFile     = "inputs.json"
+	RequestsFile   = "profile_export.json"
+	AggregateFile  = "profile_export_aiperf.json"
+	AggregateTable = "profile_export_aiperf.csv"
+)
+
+// Outcome is the way a request ended. The list is closed: every request that was sent has exactly one.
+type Outcome string
+
+// The outcomes. Only OK requests enter latency and throughput figures.
+const (
+	OK               Outcome = "ok"
+	Rejected         Outcome = "rejected"          // an HTTP status other than 2xx
+	TimedOut         Outcome = "timed_out"         // one of the request's time limits passed
+	Cut              Outcome = "cut"               // the stream ended without finish_reason or [DONE], or broke
+	Malformed        Outcome = "malformed"         // an answer that cannot be understood, or without content
+	StreamError      Outcome = "in_stream_error"   // an error object inside a 2xx stream
+	ConnectionFailed Outcome = "connection_failed" // no connection, or it failed before the response's headers
+	Cancelled        Outcome = "cancelled"         // ended by the client: signal, deadline or cap
+)
+
+// Outcomes lists every Outcome in the order of reports.
+func Outcomes() []Outcome {
+	return []Outcome{OK, Rejected, TimedOut, Cut, Malformed, StreamError, ConnectionFailed, Cancelled}
+}
+
+// Phase tells warm-up requests, which enter no statistic, from measured ones.
+type Phase string
+
+// The phases of a level, by AIPerf's names.
+const (
+	Warmup    Phase = "warmup"
+	Profiling Phase = "profiling"
+)
+
+// TokenSource names who counted the output tokens of a request.
+type TokenSource string
+
+// The token sources.
+const (
+	FromServer    TokenSource = "server"    // usage of the response
+	FromTokenizer TokenSource = "tokenizer" // the client's tokenizer over the text received
+)
+
+// Sample is one request: what was planned, what happened, when. Stamps are in nanoseconds since the level's start; Never where
+// the event did not occur.
+type Sample struct {
+	Index     int    `json:"-"` // number within the level and phase, from 0
+	RequestID string `json:"-"` // X-Request-ID
+
+	ScheduledNS    int64   `json:"scheduled_ns"`     // when the request should start
+	StartNS        int64   `json:"start_ns"`         // just before the HTTP call
+	SentNS         int64   `json:"sent_ns"`          // the request was fully written
+	HeadersNS      int64   `json:"headers_ns"`       // the response's headers were read
+	FirstByteNS    int64   `json:"first_byte_ns"`    // the first byte of the response's body
+	FirstVisibleNS int64   `json:"first_visible_ns"` // the first chunk with visible (not reasoning) output
+	ChunksNS       []int64 `json:"chunks_ns"`        // every chunk with content
+	ChunkTokens    []int   `json:"chunk_tokens,omitempty"`
+	EndNS          int64   `json:"end_ns"`
+
+	Outcome      Outcome `json:"outcome"`
+	Reason       string  `json:"reason,omitempty"` // sub-reason of an outcome other than OK
+	FinishReason string  `json:"finish_reason,omitempty"`
+	Status       int     `json:"status,omitempty"` // HTTP status
+	RequestedOSL int     `json:"requested_osl"`    // output tokens asked for
+
+	Usage         *Usage  `json:"usage,omitempty"`
+	Counted       Counted `json:"counted"`
+	Conn          Conn    `json:"conn"`
+	BytesReceived int64   `json:"bytes_received"`
+	Phase         Phase   `json:"phase"`
+	Turn          int     `json:"turn"`
+	Endpoint      string  `json:"endpoint"`    // host:port of the replica
+	Traceparent   string  `json:"traceparent"` // W3C trace context sent with the request
+
+	Error *Error `json:"-"` // the line's error object, nil when OK
+}
+
+// Valid reports whether the sample enters the figures of a level.
+func (s *Sample) Valid() bool { return s.Phase == Profiling && s.Outcome == OK }
+
+// Usage is the token count that the server reported, in tokens. The last one of a response wins.
+type Usage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+	TotalTokens      int `json:"total_tokens"`
+	CachedTokens     int `json:"cached_tokens"`
+	ReasoningTokens  int `json:"reasoning_tokens,omitempty"`
+}
+
+// Counted holds the token counts that the metrics use: ISL by the client's tokenizer, OSL (reasoning included) and reasoning
+// by Source.
+type Counted struct {
+	ISL       int         `json:"isl"`
+	OSL       int         `json:"osl"`
+	Reasoning int         `json:"reasoning"`
+	Source    TokenSource `json:"source"`
+}
+
+// Conn describes the connection that carried a request. Durations are zero for a reused one.
+type Conn struct {
+	Reused    bool   `json:"reused"`
+	DNSNS     int64  `json:"dns_ns"`
+	ConnectNS int64  `json:"connect_ns"`
+	TLSNS     int64  `json:"tls_ns"`
+	Remote    string `json:"remote"`
+}
+
+// Error is AIPerf's error object: an HTTP-like code, a type and a message.
+type Error struct {
+	Code    int    `json:"code"`
+	Type    string `json:"type"`
+	Message string `json:"message"`
+}
+
+// MetricValue is one computed figure of a request as the log carries it: Value, or List where a request has several.
+type MetricValue struct {
+	Tag, Unit string
+	Value     float64
+	List      []float64
+}
+
+// Status is how far a level came.
+type Status string
+
+// The states of a level.
+const (
+	Running   Status = "running"   // level.json of a process that was killed keeps it
+	Done      Status = "done"      // every planned request ended and the error rate was within its limit
+	Failed    Status = "failed"    // measured, but not to be trusted: Reason says why
+	Capped    Status = "capped"    // stopped by -max-duration or -max-tokens-total
+	Interrupt Status = "cancelled" // stopped by a signal or a deadline
+)
+
+// Counts accounts for every planned request: Planned = NotStarted + the sum of Outcomes.
+type Counts struct {
+	Planned    int             `json:"planned"`
+	NotStarted int             `json:"not_started"`
+	Outcomes   map[Outcome]int `json:"outcomes"`
+}
+
+// Ended returns the number of requests that were sent and ended.
+func (c Counts) Ended() int {
+	n := 0
+	for _, k := range c.Outcomes {
+		n += k
+	}
+	return n
+}
+
+// Failures returns the number of requests that ended otherwise than OK, those cancelled by the client left out.
+func (c Counts) Failures() int { return c.Ended() - c.Outcomes[OK] - c.Outcomes[Cancelled] }
+
+// Level is level.json: one point of a sweep.
+type Level struct {
+	SchemaVersion string    `json:"schema_version"`
+	Concurrency   int       `json:"concurrency"`
+	Status        Status    `json:"status"`
+	Reason        string    `json:"reason,omitempty"`
+	StartedAt     time.Time `json:"started_at"` // wall clock at stamp 0
+	EndedNS       int64     `json:"ended_ns"`   // stamp of the level's end
+	Counts        Counts    `json:"counts"`
+	Warmup        Counts    `json:"warmup"`
+	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included.
+	WorkloadSHA256 string      `json:"workload_sha256"`
+	BytesSHA256    string      `json:"bytes_sha256"`
+	Warnings       []string    `json:"warnings,omitempty"`
+	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"` // the first three distinct ones, redacted
+}
+
+// WasCancelled reports whether the level was stopped from outside, by a signal, a deadline or a kill. A cap of the plan is no
+// cancellation.
+func (l *Level) WasCancelled() bool { return l.Status == Interrupt || l.Status == Running }
+
+// ErrorBody is what a server answered instead of a completion.
+type ErrorBody struct {
+	Status int    `json:"status"`
+	Body   string `json:"body"`
+}
+
+// LevelName is the folder of a closed-loop level: c<concurrency>.
+func LevelName(concurrency int) string { return fmt.Sprintf("c%d", concurrency) }
+
+// Run is run.json: everything that determined a run, without secrets.
+type Run struct {
+	SchemaVersion string    `json:"schema_version"`
+	Tool          Tool      `json:"tool"`
+	CreatedAt     time.Time `json:"created_at"`
+	Plan          Plan      `json:"plan"`
+	// WorkloadSHA256 covers the workload of all levels: two runs are comparable only where it is equal. The nonce is not in it.
+	WorkloadSHA256 string   `json:"workload_sha256"`
+	Host           *Host    `json:"host,omitempty"` // absent in virtual time
+	Target         Target   `json:"target"`
+	Warnings       []string `json:"warnings,omitempty"`
+}
+
+// Tool identifies the program that wrote the files.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Go      string `json:"go"`
+}
+
+// Plan holds every setting of a run, resolved, as it is stored: no secret is among them.
+type Plan struct {
+	BenchmarkName     string            `json:"benchmark_name"`
+	Endpoints         []string          `json:"endpoints"`     // full URLs of the chat route, credentials removed
+	EmbeddedMock      bool              `json:"embedded_mock"` // no endpoint was given
+	Model             string            `json:"model"`
+	ISL               int               `json:"isl"`
+	StdDev            int               `json:"std"`
+	OSL               int               `json:"osl"`
+	Concurrencies     []int             `json:"concurrencies"`
+	RequestCount      int               `json:"request_count"` // 0: max(3 x concurrency, 10)
+	WarmupRequests    int               `json:"warmup_requests"`
+	Seed              uint64            `json:"seed"`
+	Nonce             uint64            `json:"nonce"`
+	OutputDir         string            `json:"output_dir"`
+	Headers           map[string]string `json:"headers,omitempty"` // names; values redacted
+	ExtraInputs       map[string]any    `json:"extra_inputs,omitempty"`
+	GPUs              int               `json:"gpus"`
+	GPUsAssumed       bool              `json:"gpus_assumed"`
+	WaitReady         time.Duration     `json:"wait_ready_ns"`
+	RequestTimeout    time.Duration     `json:"request_timeout_ns"`
+	FirstTokenTimeout time.Duration     `json:"first_token_timeout_ns"`
+	IdleTimeout       time.Duration     `json:"idle_timeout_ns"`
+	MaxDuration       time.Duration     `json:"max_duration_ns"`
+	MaxTokensTotal    int64             `json:"max_tokens_total"`
+	MaxErrorRate      float64           `json:"max_error_rate"`
+	ContinueOnError   bool              `json:"continue_on_error"`
+	Compat            string            `json:"compat"`
+	Virtual           bool              `json:"virtual"`
+	Tokenizer         string            `json:"tokenizer"`
+	TokenizerSHA256   string            `json:"tokenizer_sha256"`
+}
+
+// Requests returns how many requests a level of the given concurrency sends.
+func (p *Plan) Requests(concurrency int) int {
+	if p.RequestCount > 0 {
+		return p.RequestCount
+	}
+	return max(3*concurrency, 10)
+}
+
+// Host identifies the machine that generated the load.
+type Host struct {
+	Hostname    string `json:"hostname"`
+	OS          string `json:"os"`
+	Arch        string `json:"arch"`
+	Kernel      string `json:"kernel,omitempty"`
+	CPU         string `json:"cpu,omitempty"`
+	CPUs        int    `json:"cpus"`
+	GOMAXPROCS  int    `json:"gomaxprocs"`
+	MemoryBytes int64  `json:"memory_bytes,omitempty"`
+	GoVersion   string `json:"go_version"`
+	Fingerprint string `json:"fingerprint"` // equal for equal machines and runtimes
+}
+
+// Target is what the server said of itself.
+type Target struct {
+	Version string            `json:"version,omitempty"` // body of /version
+	Models  []string          `json:"models,omitempty"`  // ids of /v1/models
+	Model   map[string]any    `json:"model,omitempty"`   // the model's own entry there
+	Headers map[string]string `json:"headers,omitempty"` // response headers that name a server
+}

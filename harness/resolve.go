@@ -1,0 +1,239 @@
+package harness
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/tokenizer"
+)
+
+// resolver turns texts into a Plan and collects what is wrong with them.
+type resolver struct {
+	flags    *Flags
+	getenv   func(string) string
+	options  map[string]option
+	problems []error
+}
+
+func (r *resolver) plan() *Plan {
+	gpus, gpusFrom := r.integer("gpus")
+	p := &Plan{
+		Plan: record.Plan{
+			BenchmarkName: r.text("benchmark-name"),
+			Model:         r.text("model"),
+			ISL:           r.count("isl"), StdDev: r.count("std"), OSL: r.count("osl"),
+			Concurrencies: r.concurrencies(),
+			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
+			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
+			GPUs: gpus, GPUsAssumed: gpusFrom == "default",
+			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
+			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
+			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
+			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
+			Compat: r.text("compat"), Virtual: r.boolean("virtual"),
+			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
+		},
+		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
+	}
+	p.Nonce = r.nonce()
+	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
+	r.endpoints(p)
+	r.headers(p)
+	p.ExtraInputs = r.extraInputs()
+	if !r.given("endpoint") && !r.given("benchmark-name") {
+		p.BenchmarkName = "mock"
+	}
+	return p
+}
+
+func (r *resolver) fault(source, value, reason string) {
+	r.problems = append(r.problems, fmt.Errorf("%s %q: %s", source, value, reason))
+}
+
+func (r *resolver) values(name string) ([]string, string) {
+	return r.flags.lookup(r.options[name], r.getenv)
+}
+
+func (r *resolver) given(name string) bool {
+	_, source := r.values(name)
+	return source != "" && source != "default"
+}
+
+func (r *resolver) text(name string) string {
+	values, _ := r.values(name)
+	if len(values) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(values[0])
+}
+
+func (r *resolver) integer(name string) (int, string) {
+	values, source := r.values(name)
+	n, err := strconv.Atoi(strings.TrimSpace(values[0]))
+	if err != nil {
+		r.fault(source, values[0], notWhole(err))
+		n = unreadable
+	}
+	return n, source
+}
+
+func notWhole(err error) string {
+	if errors.Is(err, strconv.ErrRange) {
+		return "is too large"
+	}
+	return "must be a whole number"
+}
+
+// unreadable stands for a number that could not be parsed: Validate does not complain about it a second time.
+const unreadable = 1
+
+func (r *resolver) count(name string) int {
+	n, _ := r.integer(name)
+	return n
+}
+
+func (r *resolver) number(name string) uint64 {
+	values, source := r.values(name)
+	n, err := strconv.ParseUint(strings.TrimSpace(values[0]), 10, 64)
+	if err != nil {
+		r.fault(source, values[0], "must be a whole number from 0 to 18446744073709551615")
+	}
+	return n
+}
+
+// nonce is new for each run unless it is fixed. It is small enough to be copied by hand.
+func (r *resolver) nonce() uint64 {
+	if r.given("nonce") {
+		return r.number("nonce")
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:]) >> 16
+}
+
+func (r *resolver) duration(name string) time.Duration {
+	values, source := r.values(name)
+	text := strings.TrimSpace(values[0])
+	d, err := time.ParseDuration(text) // takes a bare 0, but no other bare number
+	if err != nil {
+		r.fault(source, text, "must be a duration such as 90s, 10m or 1h30m")
+	}
+	return d
+}
+
+func (r *resolver) share(name string) float64 {
+	values, source := r.values(name)
+	x, err := strconv.ParseFloat(strings.TrimSpace(values[0]), 64)
+	if err != nil {
+		r.fault(source, values[0], "must be a share from 0 to 1")
+		return 0
+	}
+	return x
+}
+
+func (r *resolver) boolean(name string) bool {
+	values, source := r.values(name)
+	if len(values) == 0 {
+		return false
+	}
+	b, err := strconv.ParseBool(strings.TrimSpace(values[0]))
+	if err != nil {
+		r.fault(source, values[0], "must be true or false")
+	}
+	return b
+}
+
+func (r *resolver) concurrencies() []int {
+	values, source := r.values("concurrencies")
+	var levels []int
+	for item := range strings.SplitSeq(values[0], ",") {
+		item = strings.TrimSpace(item)
+		c, err := strconv.Atoi(item)
+		if item == "" {
+			r.fault(source, values[0], "has an empty item; write levels as 1,10,100")
+			c = unreadable
+		} else if err != nil {
+			r.fault("concurrency", item, notWhole(err))
+			c = unreadable
+		}
+		levels = append(levels, c)
+	}
+	slices.Sort(levels)
+	return slices.Compact(levels)
+}
+
+func (r *resolver) endpoints(p *Plan) {
+	values, _ := r.values("endpoint")
+	scheme := strings.TrimSpace(r.getenv("SERVICE_PROTOCOL"))
+	if scheme == "" {
+		scheme = strings.TrimSpace(r.getenv("DYN_URL_SCHEME"))
+	}
+	for _, text := range values {
+		u, err := ParseEndpoint(text, scheme)
+		if err != nil {
+			r.problems = append(r.problems, err)
+			continue
+		}
+		p.AddTarget(u)
+	}
+}
+
+// extraInputs merges key:value pairs and JSON objects. A value that is JSON is taken as such, anything else is a string.
+func (r *resolver) extraInputs() map[string]any {
+	values, source := r.values("extra-inputs")
+	extra := map[string]any{}
+	for _, text := range values {
+		if strings.HasPrefix(strings.TrimSpace(text), "{") {
+			if err := parseJSON(text, &extra); err != nil {
+				r.fault(source, text, "is not a JSON object: "+err.Error())
+			}
+			continue
+		}
+		key, value, found := strings.Cut(text, ":")
+		if key = strings.TrimSpace(key); !found || key == "" {
+			r.fault(source, text, "must be key:value or a JSON object")
+			continue
+		}
+		value = strings.TrimSpace(value)
+		var parsed any
+		if err := parseJSON(value, &parsed); err != nil {
+			parsed = value
+		}
+		extra[key] = parsed
+	}
+	return extra
+}
+
+// parseJSON reads the one JSON value of a text. Numbers keep their digits: a float64 would round a large id or seed.
+func parseJSON(text string, v any) error {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(v); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more text after the value")
+	}
+	return nil
+}
+
+// AddTarget makes u, a chat route, one of the plan's endpoints.
+func (p *Plan) AddTarget(u *url.URL) {
+	shown := *u
+	shown.User = nil
+	if shown.RawQuery != "" {
+		shown.RawQuery = redacted // API keys travel there
+	}
+	p.Targets = append(p.Targets, u)
+	p.Endpoints = append(p.Endpoints, shown.String())
+}

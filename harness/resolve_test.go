@@ -1,0 +1,164 @@
+package harness_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestBadValues gives one bad value after another; each error quotes it and says what to do.
+func TestBadValues(t *testing.T) {
+	for arg, want := range map[string]string{
+		"-isl=0":                                `isl "0": must be at least 1`,
+		"-isl=-5":                               `isl "-5": must be at least 1`,
+		"-isl=abc":                              `-isl "abc": must be a whole number`,
+		"-isl=1e3":                              `-isl "1e3": must be a whole number`,
+		"-isl=":                                 `-isl "": must be a whole number`,
+		"-isl=99999999999":                      `isl "99999999999": must be at most 10000000`,
+		"-isl=99999999999999999999":             `-isl "99999999999999999999": is too large`,
+		"-osl=0":                                `osl "0": must be at least 1`,
+		"-osl=10000001":                         `osl "10000001": must be at most 10000000`,
+		"-std=-1":                               `std "-1": must be at least 0`,
+		"-std=0.5":                              `-std "0.5": must be a whole number`,
+		"-concurrencies=1,0":                    `concurrency "0": must be at least 1`,
+		"-concurrencies=5,x":                    `concurrency "x": must be a whole number`,
+		"-concurrencies=-3":                     `concurrency "-3": must be at least 1`,
+		"-concurrencies=1,,2":                   `-concurrencies "1,,2": has an empty item; write levels as 1,10,100`,
+		"-concurrencies=1,":                     `-concurrencies "1,": has an empty item; write levels as 1,10,100`,
+		"-concurrencies=":                       `-concurrencies "": has an empty item; write levels as 1,10,100`,
+		"-concurrencies=1000001":                `concurrency "1000001": must be at most 1000000`,
+		"-concurrencies=99999999999999999999":   `concurrency "99999999999999999999": is too large`,
+		"-concurrencies=1 2":                    `concurrency "1 2": must be a whole number`,
+		"-request-count=-1":                     `request-count "-1": must be at least 0`,
+		"-request-count=100000001":              `request-count "100000001": must be at most 100000000`,
+		"-warmup-requests=-1":                   `warmup-requests "-1": must be at least 0`,
+		"-seed=-1":                              `-seed "-1": must be a whole number from 0 to 18446744073709551615`,
+		"-nonce=x":                              `-nonce "x": must be a whole number from 0 to 18446744073709551615`,
+		"-gpus=0":                               `gpus "0": must be at least 1`,
+		"-benchmark-name=":                      `benchmark-name "": must not be empty: name this configuration, for example -benchmark-name=vllm-agg`,
+		"-benchmark-name= \t":                   `benchmark-name "": must not be empty: name this configuration, for example -benchmark-name=vllm-agg`,
+		"-benchmark-name=plots":                 `benchmark-name "plots": is reserved for the charts`,
+		"-benchmark-name=PlotS":                 `benchmark-name "PlotS": is reserved for the charts`,
+		"-benchmark-name=a/b":                   `benchmark-name "a/b": may have letters, digits, - and _ only`,
+		"-benchmark-name=..":                    `benchmark-name "..": may have letters, digits, - and _ only`,
+		"-benchmark-name=ä":                     `benchmark-name "ä": may have letters, digits, - and _ only`,
+		"-model= ":                              `model "": must not be empty`,
+		"-output-dir=":                          `output-dir "": must not be empty`,
+		"-wait-ready=5":                         `-wait-ready "5": must be a duration such as 90s, 10m or 1h30m`,
+		"-request-timeout=soon":                 `-request-timeout "soon": must be a duration such as 90s, 10m or 1h30m`,
+		"-idle-timeout=-1s":                     `idle-timeout "-1s": must not be negative`,
+		"-first-token-timeout=-1ns":             `first-token-timeout "-1ns": must not be negative`,
+		"-max-duration=-1h":                     `max-duration "-1h0m0s": must not be negative`,
+		"-max-tokens-total=-1":                  `max-tokens-total "-1": must be at least 0`,
+		"-max-error-rate=1.5":                   `max-error-rate "1.5": must be a share from 0 to 1`,
+		"-max-error-rate=NaN":                   `max-error-rate "NaN": must be a share from 0 to 1`,
+		"-max-error-rate=5%":                    `-max-error-rate "5%": must be a share from 0 to 1`,
+		"-compat=azure":                         `compat "azure": must be llm or openai`,
+		"-overwrite=maybe":                      `-overwrite "maybe": must be true or false`,
+		"-plot=":                                `-plot "": must be true or false`,
+		"-endpoint=":                            `endpoint "": must not be empty`,
+		"-extra-inputs=temperature":             `-extra-inputs "temperature": must be key:value or a JSON object`,
+		"-extra-inputs=:1":                      `-extra-inputs ":1": must be key:value or a JSON object`,
+		`-extra-inputs={"a":}`:                  `-extra-inputs "{\"a\":}": is not a JSON object`,
+		`-extra-inputs={"a":1} {"b":2}`:         `is not a JSON object: more text after the value`,
+		"-extra-inputs=max_tokens:5":            `extra-inputs "max_tokens": cannot be set this way: use -osl`,
+		"-extra-inputs=max_completion_tokens:5": `extra-inputs "max_completion_tokens": cannot be set this way: use -osl`,
+		"-extra-inputs=model:x":                 `extra-inputs "model": cannot be set this way: use -model`,
+		"-extra-inputs=stream:false":            `extra-inputs "stream": cannot be set this way: llmsweep measures streams`,
+		`-extra-inputs={"messages":[]}`:         `extra-inputs "messages": cannot be set this way: the prompts are llmsweep's`,
+		"-extra-inputs=n:2":                     `extra-inputs "n": cannot be set this way: llmsweep measures one answer a request`,
+		"-header=X-Key":                         `header "[redacted]": must be NAME:VALUE`,
+		"-header=:v":                            `header "": must be NAME:VALUE`,
+		"-header=Bad Name:v":                    `header "Bad": must be NAME:VALUE`,
+		"-header=Näme:v":                        `header "N": must be NAME:VALUE`,
+		"-header=A:x\r\nB: y":                   `header "A": the value has a line break or another control character`,
+		"-header=A:env:NONE":                    `header "A": environment variable "NONE" is empty`,
+		"-header=host:x":                        `header "host": cannot be set: it is the host of -endpoint`,
+		"-header=x-request-id:1":                `header "x-request-id": cannot be set: it is llmsweep's own`,
+	} {
+		name, _, _ := strings.Cut(arg, "=")
+		base := []string{"-benchmark-name=x", arg}
+		plan, err := resolve(t, nil, base...)
+		if assert.ErrorContains(t, err, want, arg) {
+			assert.Len(t, strings.Split(err.Error(), "\n"), 1, "%s: one problem, one line: %v", name, err)
+		}
+		assert.NotNil(t, plan)
+	}
+}
+
+func TestTheSourceOfABadValueIsNamed(t *testing.T) {
+	_, err := resolve(t, map[string]string{"BENCH_ISL": "x", "REQUEST_COUNT": "y", "BENCH_EXTRA_INPUTS": "z"})
+	assert.EqualError(t, err, "BENCH_ISL \"x\": must be a whole number\nREQUEST_COUNT \"y\": must be a whole number\n"+
+		`BENCH_EXTRA_INPUTS "z": must be key:value or a JSON object`)
+}
+
+// TestAllProblemsComeAtOnce, those of parsing with those of ranges, and a missing name beside an endpoint that cannot be read.
+func TestAllProblemsComeAtOnce(t *testing.T) {
+	_, err := resolve(t, map[string]string{"BENCH_GPUS": "0"},
+		"-endpoint=ftp://a", "-endpoint=http://b:99999", "-isl=0", "-std=-1", "-osl=x", "-concurrencies=1,0,y", "-header=oops", "-extra-inputs=n:3", "-compat=z", "-max-error-rate=2")
+	for _, want := range []string{
+		`endpoint "ftp://a": unknown scheme "ftp"`, `endpoint "http://b:99999": has a bad port`, `isl "0"`, `std "-1"`, `-osl "x"`, `concurrency "0"`,
+		`concurrency "y"`, `header "[redacted]"`, `extra-inputs "n"`, `compat "z"`, `max-error-rate "2"`, `gpus "0"`, `benchmark-name "": must not be empty`,
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Len(t, strings.Split(err.Error(), "\n"), 13)
+}
+
+func TestVirtualMeasuresTheMock(t *testing.T) {
+	_, err := resolve(t, nil, "-virtual", "-endpoint=http://a", "-benchmark-name=x")
+	require.EqualError(t, err, `virtual "true": measures the embedded mock server: leave out -endpoint`)
+	plan := planOf(t, nil, "-virtual")
+	plan.EmbeddedMock = true
+	plan.AddTarget(mustParse(t, "http://mock.virtual"))
+	assert.NoError(t, plan.Validate(), "the mock's own address is no endpoint of the user's")
+}
+
+func TestExtraInputs(t *testing.T) {
+	plan := planOf(t, nil, "-extra-inputs=temperature: 0.5", "-extra-inputs=user: bob ", "-extra-inputs=on:true", `-extra-inputs= {"top_k":5,"user":"ann"}`,
+		`-extra-inputs=nvext:{"a":[1,null]}`, "-extra-inputs=url:http://x:1", "-extra-inputs=seed:12345678901234567890", "-extra-inputs=empty:", `-extra-inputs=text:"5"`)
+	data, err := json.Marshal(plan.ExtraInputs)
+	require.NoError(t, err)
+	assert.Equal(t, `{"empty":"","nvext":{"a":[1,null]},"on":true,"seed":12345678901234567890,"temperature":0.5,"text":"5","top_k":5,"url":"http://x:1","user":"ann"}`, string(data))
+
+	env := map[string]string{"BENCH_EXTRA_INPUTS": "a:1, 2\n{\"b\":2}\n\n"}
+	data, err = json.Marshal(planOf(t, env).ExtraInputs)
+	require.NoError(t, err)
+	assert.Equal(t, `{"a":"1, 2","b":2}`, string(data))
+}
+
+func TestHeaders(t *testing.T) {
+	env := map[string]string{"TOKEN": "env-secret\n"}
+	plan := planOf(t, env, "-header=x-one: 1:2 ", "-header=X-Two:env:TOKEN", "-header=X-Many:a-value", "-header=X-Many:b-value")
+	assert.Equal(t, http.Header{"X-One": {"1:2"}, "X-Two": {"env-secret"}, "X-Many": {"a-value", "b-value"}}, plan.Header)
+	assert.Equal(t, map[string]string{"X-One": "[redacted]", "X-Two": "env:TOKEN", "X-Many": "[redacted]"}, plan.Headers)
+
+	env["BENCH_HEADER"] = "A: x, y\nB: z"
+	assert.Equal(t, http.Header{"A": {"x, y"}, "B": {"z"}}, planOf(t, env).Header, "separated by line breaks")
+}
+
+func TestAuthorization(t *testing.T) {
+	key := map[string]string{"OPENAI_API_KEY": " sk-secret\n"}
+	plan := planOf(t, key)
+	assert.Equal(t, "Bearer sk-secret", plan.Header.Get("Authorization"))
+	assert.Equal(t, "env:OPENAI_API_KEY", plan.Headers["Authorization"])
+	plan = planOf(t, key, "-header=authorization:Token mine")
+	assert.Equal(t, []string{"Token mine"}, plan.Header.Values("Authorization"), "a header beats the key")
+
+	plan = planOf(t, nil, "-benchmark-name=x", "-endpoint=http://user:pa%20ss@a", "-endpoint=http://user:pa%20ss@b")
+	user, password, ok := (&http.Request{Header: plan.Header}).BasicAuth()
+	assert.True(t, ok, "net/http does not send a URL's password by itself")
+	assert.Equal(t, []string{"user", "pa ss"}, []string{user, password})
+	plan = planOf(t, key, "-benchmark-name=x", "-endpoint=http://user:pass@a")
+	assert.Equal(t, "Bearer sk-secret", plan.Header.Get("Authorization"))
+
+	_, err := resolve(t, nil, "-benchmark-name=x", "-endpoint=http://user:pass@a", "-endpoint=http://b")
+	assert.EqualError(t, err, `endpoint "http://b/v1/chat/completions": has another user or password than the first endpoint: replicas share one`)
+	_, err = resolve(t, map[string]string{"OPENAI_API_KEY": "two\nlines"})
+	assert.EqualError(t, err, `OPENAI_API_KEY "[redacted]": the value has a line break or another control character`)
+	assert.Empty(t, planOf(t, nil).Header)
+}

@@ -1,0 +1,154 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/host"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+// Version of llmsweep, in run.json and in the User-Agent.
+const Version = "0.1.0"
+
+// Level is one point of a sweep, ready to run.
+type Level struct {
+	Name        string
+	Concurrency int
+	Requests    int
+	work        *workload.Level
+	fingerprint string
+}
+
+// Sweep is a run on its way. Its methods are called one after another, not concurrently.
+type Sweep struct {
+	Plan *Plan
+	// Dial replaces the network, as in virtual time. Nil: TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	dir      string // of the benchmark
+	levels   []Level
+	run      record.Run
+	progress *progress
+	spent    atomic.Int64  // tokens, for -max-tokens-total
+	elapsed  time.Duration // of finished levels, for -max-duration
+	deadline time.Time     // of go test; zero: none
+	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.
+	inputsLimit int64
+}
+
+// Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that holds results of an
+// earlier run unless the plan overwrites it.
+func Open(plan *Plan, output Output) (*Sweep, error) {
+	s := &Sweep{Plan: plan, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
+	if err := s.claim(); err != nil {
+		return nil, err
+	}
+	if err := s.draw(); err != nil {
+		return nil, err
+	}
+	for _, warning := range s.run.Warnings {
+		s.progress.print("warning: " + warning)
+	}
+	return s, nil
+}
+
+// Dir is the benchmark's folder.
+func (s *Sweep) Dir() string { return s.dir }
+
+// Levels returns the levels of the sweep by ascending concurrency.
+func (s *Sweep) Levels() []Level { return s.levels }
+
+// LevelDir is the folder of a level.
+func (s *Sweep) LevelDir(l Level) string { return filepath.Join(s.dir, l.Name) }
+
+// Close ends the progress display.
+func (s *Sweep) Close() { s.progress.close() }
+
+// claim makes sure that results can be written and that none are lost.
+func (s *Sweep) claim() error {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return fmt.Errorf("output-dir %q cannot be written: %w", s.Plan.OutputDir, err)
+	}
+	probe, err := os.CreateTemp(s.dir, ".write-test.*")
+	if err != nil {
+		return fmt.Errorf("output-dir %q cannot be written: %w", s.Plan.OutputDir, err)
+	}
+	err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+	if err != nil || s.Plan.Overwrite {
+		return err
+	}
+	levels, err := record.LevelDirs(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, level := range levels {
+		for _, name := range []string{record.LogFile, record.AggregateFile} {
+			if info, err := os.Stat(filepath.Join(level.Path, name)); err == nil && info.Size() > 0 {
+				return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite", s.Plan.BenchmarkName, s.dir)
+			}
+		}
+	}
+	return nil
+}
+
+// draw fixes lengths and schedule of every level.
+func (s *Sweep) draw() error {
+	p := s.Plan
+	spec := workload.Spec{
+		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+	}
+	serial := 0
+	fingerprints := make([]string, 0, len(p.Concurrencies))
+	for _, c := range p.Concurrencies {
+		l := Level{Name: record.LevelName(c), Concurrency: c, Requests: p.Requests(c)}
+		var err error
+		if l.work, err = spec.Level(l.Name, serial, p.WarmupRequests, l.Requests); err != nil {
+			return err
+		}
+		if l.fingerprint, err = l.work.Fingerprint(); err != nil {
+			return err
+		}
+		serial += p.WarmupRequests + l.Requests
+		fingerprints = append(fingerprints, l.fingerprint)
+		s.levels = append(s.levels, l)
+	}
+	s.run = record.Run{
+		SchemaVersion:  record.SchemaVersion,
+		Tool:           record.Tool{Name: "llmsweep", Version: Version, Go: runtime.Version()},
+		Plan:           p.Plan,
+		WorkloadSHA256: workload.Combine(fingerprints),
+		Warnings:       p.Warnings(),
+	}
+	return nil
+}
+
+// begin empties the folder of an earlier run and writes run.json. Only what a run writes is removed.
+func (s *Sweep) begin(target record.Target) error {
+	levels, err := record.LevelDirs(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, level := range levels {
+		if err := os.RemoveAll(level.Path); err != nil {
+			return fmt.Errorf("removing earlier results: %w", err)
+		}
+	}
+	if err := os.Remove(filepath.Join(s.dir, record.RunFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing earlier results: %w", err)
+	}
+	s.run.Target, s.run.CreatedAt = target, time.Now().UTC()
+	if !s.Plan.Virtual {
+		s.run.Host = host.Read()
+	}
+	return record.WriteJSON(filepath.Join(s.dir, record.RunFile), &s.run)
+}

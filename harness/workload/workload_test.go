@@ -1,0 +1,284 @@
+package workload_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/tokenizer"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+var update = flag.Bool("update", false, "write the golden fingerprint")
+
+func spec() workload.Spec {
+	return workload.Spec{Model: "m", ISL: 50, StdDev: 10, OSL: 16, Seed: 100, Nonce: 7, Compat: workload.CompatLLM}
+}
+
+func level(t testing.TB, s workload.Spec, name string, serial, warmup, requests int) *workload.Level {
+	t.Helper()
+	l, err := s.Level(name, serial, warmup, requests)
+	require.NoError(t, err)
+	return l
+}
+
+// all renders a level, warm-up first.
+func all(l *workload.Level) []*workload.Request {
+	var requests []*workload.Request
+	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
+		for i := range l.Len(phase) {
+			requests = append(requests, l.Render(phase, i))
+		}
+	}
+	return requests
+}
+
+type body struct {
+	Model    string `json:"model"`
+	Messages []struct{ Role, Content string }
+}
+
+func prompt(t testing.TB, r *workload.Request) string {
+	t.Helper()
+	var b body
+	require.NoError(t, json.Unmarshal(r.Body, &b))
+	require.Len(t, b.Messages, 1)
+	require.Equal(t, "user", b.Messages[0].Role)
+	return b.Messages[0].Content
+}
+
+func TestSameSpecSameBytes(t *testing.T) {
+	first, again := all(level(t, spec(), "c5", 10, 3, 40)), all(level(t, spec(), "c5", 10, 3, 40))
+	assert.Equal(t, first, again)
+	l := level(t, spec(), "c5", 10, 3, 40)
+	assert.Equal(t, first[42], l.Render(record.Profiling, 39), "in any order")
+	assert.Equal(t, first[2], l.Render(record.Warmup, 2))
+	assert.Equal(t, []int{12, 13}, []int{first[2].Serial, first[3].Serial}, "numbers of the run go on from warm-up to measurement")
+	assert.Equal(t, []int{2, 0}, []int{first[2].Index, first[3].Index})
+}
+
+func TestNonceChangesTextAlone(t *testing.T) {
+	other := spec()
+	other.Nonce++
+	a, b := all(level(t, spec(), "c5", 0, 2, 30)), all(level(t, other, "c5", 0, 2, 30))
+	for i := range a {
+		require.Equal(t, a[i].ISL, b[i].ISL)
+		require.NotEqual(t, prompt(t, a[i]), prompt(t, b[i]))
+		require.NotEqual(t, a[i].ID, b[i].ID)
+	}
+}
+
+func TestOneStreamEach(t *testing.T) {
+	a, b := all(level(t, spec(), "c5", 0, 0, 20)), all(level(t, spec(), "c5", 0, 4, 40))
+	for i, r := range a {
+		assert.Equal(t, r.ISL, b[4+i].ISL, "neither warm-up nor more requests shift a length")
+	}
+	c := all(level(t, spec(), "c6", 0, 0, 20))
+	different := 0
+	for i, r := range a {
+		if r.ISL != c[i].ISL {
+			different++
+		}
+	}
+	assert.Greater(t, different, 10, "levels draw their own lengths")
+}
+
+// TestNoTwoPromptsBeginAlike over a whole run: several levels, warm-up included, more requests than there are first words, and
+// nonces at the ends of their range.
+func TestNoTwoPromptsBeginAlike(t *testing.T) {
+	first, _ := tokenizer.Words()
+	for _, nonce := range []uint64{0, 1, 1 << 47, math.MaxUint64 - 3, math.MaxUint64} {
+		s := spec()
+		s.ISL, s.StdDev, s.Nonce = 3, 0, nonce
+		seen := map[string]int{}
+		serial := 0
+		for _, requests := range []int{10, 40, 2*len(first) + 5} {
+			l := level(t, s, fmt.Sprintf("c%d", requests), serial, 7, requests)
+			for _, r := range all(l) {
+				words := strings.Fields(prompt(t, r))
+				start := words[0] + " " + words[1]
+				other, twice := seen[start]
+				require.False(t, twice, "nonce %d: requests %d and %d begin with %q", nonce, other, r.Serial, start)
+				seen[start] = r.Serial
+			}
+			serial += 7 + requests
+		}
+		require.Len(t, seen, serial)
+	}
+}
+
+func TestPromptHasExactlyISLTokens(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	lengths := []int{1, 2, 3, 10_000}
+	for range 60 {
+		lengths = append(lengths, 1+r.IntN(3000))
+	}
+	for i, isl := range lengths {
+		s := spec()
+		s.ISL, s.StdDev, s.Nonce = isl, 0, r.Uint64()
+		request := level(t, s, "c1", i*1000, 0, 1).Render(record.Profiling, 0)
+		require.Equal(t, isl, request.ISL, "std 0")
+		require.Equal(t, isl, tokenizer.Default().Count(prompt(t, request)))
+	}
+	for _, request := range all(level(t, spec(), "c9", 0, 5, 100)) {
+		require.Equal(t, request.ISL, tokenizer.Default().Count(prompt(t, request)), "std 10")
+	}
+}
+
+func TestLengthsAreNormal(t *testing.T) {
+	s := spec()
+	s.ISL, s.StdDev = 2000, 10
+	l := level(t, s, "c1", 0, 0, 10_000)
+	var sum, squares float64
+	within := 0
+	for i := range l.Len(record.Profiling) {
+		d := float64(l.Render(record.Profiling, i).ISL - 2000)
+		sum, squares = sum+d, squares+d*d
+		if math.Abs(d) <= 10 {
+			within++
+		}
+	}
+	mean, std := sum/1e4, math.Sqrt(squares/1e4)
+	assert.InDelta(t, 0, mean, 0.4, "4 standard errors of 0.1")
+	assert.InDelta(t, 10, std, 0.3, "4 standard errors of 0.07")
+	assert.InDelta(t, 0.7063, float64(within)/1e4, 0.02, "share within one deviation: |z| < 1.05, since lengths are rounded")
+}
+
+func TestLengthsStayAboveZero(t *testing.T) {
+	s := spec()
+	s.ISL, s.StdDev = 1, 50
+	short := 0
+	for _, r := range all(level(t, s, "c1", 0, 0, 2000)) {
+		require.GreaterOrEqual(t, r.ISL, 1)
+		if r.ISL == 1 {
+			short++
+		}
+	}
+	assert.Less(t, short, 100, "drawn again, not clamped to 1: half of all would be")
+}
+
+func fields(t *testing.T, s workload.Spec) map[string]any {
+	t.Helper()
+	var decoded map[string]any
+	require.NoError(t, json.Unmarshal(level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0).Body, &decoded))
+	delete(decoded, "messages")
+	return decoded
+}
+
+func TestBodyFields(t *testing.T) {
+	usage := map[string]any{"include_usage": true}
+	assert.Equal(t, map[string]any{
+		"model": "m", "stream": true, "stream_options": usage, "max_tokens": 16.0, "min_tokens": 16.0, "ignore_eos": true,
+	}, fields(t, spec()))
+
+	s := spec()
+	s.Compat, s.Model = workload.CompatOpenAI, "a \"b\" <c>\n"
+	assert.Equal(t, map[string]any{"model": s.Model, "stream": true, "stream_options": usage, "max_completion_tokens": 16.0}, fields(t, s))
+
+	s = spec()
+	s.Extra = map[string]any{"temperature": 0.5, "ignore_eos": false, "nvext": map[string]any{"a": []any{1.0, "x"}}, "big": json.Number("12345678901234567890")}
+	got := fields(t, s)
+	assert.Equal(t, 0.5, got["temperature"])
+	assert.Equal(t, false, got["ignore_eos"], "extra inputs go over our own")
+	assert.Equal(t, map[string]any{"a": []any{1.0, "x"}}, got["nvext"])
+	assert.Contains(t, string(level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0).Body), `"big":12345678901234567890`)
+	assert.Equal(t, map[string]any{"temperature": 0.5, "ignore_eos": false, "nvext": s.Extra["nvext"], "big": s.Extra["big"]}, s.Extra, "the plan's map is not written to")
+}
+
+func TestUnusableExtraInputs(t *testing.T) {
+	s := spec()
+	s.Extra = map[string]any{"messages": []any{}}
+	_, err := s.Level("c1", 0, 0, 1)
+	assert.ErrorContains(t, err, `extra input "messages" replaced it`)
+	s.Extra = map[string]any{"f": math.Inf(1)}
+	_, err = s.Level("c1", 0, 0, 1)
+	assert.ErrorContains(t, err, "encoding the request body")
+}
+
+func TestIdentifiers(t *testing.T) {
+	ids := map[string]bool{}
+	for _, name := range []string{"c1", "c2"} {
+		for _, r := range all(level(t, spec(), name, 0, 20, 500)) {
+			assert.Regexp(t, `^[0-9a-f]{32}$`, r.ID)
+			assert.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, r.Traceparent)
+			parts := strings.Split(r.Traceparent, "-")
+			assert.NotEqual(t, strings.Repeat("0", 32), parts[1])
+			assert.NotEqual(t, strings.Repeat("0", 16), parts[2])
+			for _, id := range []string{r.ID, parts[1], parts[2]} {
+				require.False(t, ids[id], "%s is used twice", id)
+				ids[id] = true
+			}
+		}
+	}
+}
+
+func fingerprint(t *testing.T, s workload.Spec, name string, warmup, requests int) string {
+	t.Helper()
+	f, err := level(t, s, name, 0, warmup, requests).Fingerprint()
+	require.NoError(t, err)
+	return f
+}
+
+// TestFingerprint fixes the value too: runs of different versions of llmsweep are compared by it. Use -update after a change that is
+// meant, and raise the number in Fingerprint's first line.
+func TestFingerprint(t *testing.T) {
+	const golden = "testdata/fingerprint.txt"
+	got := fingerprint(t, spec(), "c5", 2, 15)
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(got+"\n"), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, strings.TrimSpace(string(want)), got)
+
+	for name, change := range map[string]func(*workload.Spec){
+		"nonce": func(s *workload.Spec) { s.Nonce = 99 },
+		"model": func(s *workload.Spec) { s.Model = "other" },
+	} {
+		s := spec()
+		change(&s)
+		assert.Equal(t, got, fingerprint(t, s, "c5", 2, 15), name)
+	}
+	for name, change := range map[string]func(*workload.Spec){
+		"isl":    func(s *workload.Spec) { s.ISL++ },
+		"std":    func(s *workload.Spec) { s.StdDev++ },
+		"osl":    func(s *workload.Spec) { s.OSL++ },
+		"seed":   func(s *workload.Spec) { s.Seed++ },
+		"extra":  func(s *workload.Spec) { s.Extra = map[string]any{"temperature": 1} },
+		"compat": func(s *workload.Spec) { s.Compat = workload.CompatOpenAI },
+	} {
+		s := spec()
+		change(&s)
+		assert.NotEqual(t, got, fingerprint(t, s, "c5", 2, 15), name)
+	}
+	assert.NotEqual(t, got, fingerprint(t, spec(), "c6", 2, 15), "level")
+	assert.NotEqual(t, got, fingerprint(t, spec(), "c5", 3, 15), "warm-up")
+	assert.NotEqual(t, got, fingerprint(t, spec(), "c5", 2, 16), "count")
+}
+
+func TestCombine(t *testing.T) {
+	assert.Equal(t, workload.Combine([]string{"a", "b"}), workload.Combine([]string{"a", "b"}))
+	for _, other := range [][]string{{"b", "a"}, {"a"}, {"ab"}, {"a", "b", ""}, nil} {
+		assert.NotEqual(t, workload.Combine([]string{"a", "b"}), workload.Combine(other), "%q", other)
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	s := spec()
+	s.ISL = 2000
+	l := level(b, s, "c1", 0, 0, 1000)
+	b.SetBytes(int64(len(l.Render(record.Profiling, 0).Body)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		l.Render(record.Profiling, i%1000)
+	}
+}
