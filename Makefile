@@ -1,0 +1,37 @@
+# Everything here needs Go alone; only race needs a C compiler too. ARGS adds flags to the command of a target, for example
+# make sweep ARGS="-isl=500 -osl=50" or make test ARGS="-run Chart".
+GO ?= go
+DATA_DIR ?= benchmarks/results
+ARGS ?=
+
+# The default run replaces its own last results. A run that names a server or a benchmark must ask for that itself (ARGS=-overwrite):
+# hours of a real server's time may lie in that folder.
+named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstring -endpoint,$(ARGS)) $(findstring -benchmark-name,$(ARGS)))
+overwrite = $(if $(named),,-overwrite)
+
+.DEFAULT_GOAL := help
+.PHONY: help sweep test race lint report
+
+help: ## List these targets and llmsweep's flags
+	@sed -n 's/^\([a-z]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@printf '\nVariables become flags: ENDPOINT, MODEL, CONCURRENCIES, REQUEST_COUNT, BENCH_<FLAG>, or ARGS="-flag=value":\n'
+	@printf '  make sweep ENDPOINT=http://localhost:8000 BENCH_BENCHMARK_NAME=vllm-agg\n\n'
+	@text=$$($(GO) test ./bench -count=1 -v -llmsweep.help) || { printf '%s\n' "$$text"; exit 1; }; printf '%s\n' "$$text" | sed '$$d'
+
+sweep: ## Measure ENDPOINT, or the embedded mock server if there is none
+	$(GO) test ./bench -run Sweep -v -count=1 -timeout 0 $(overwrite) $(ARGS)
+
+test: ## Run every test
+	$(GO) tool gotestsum -- ./... $(ARGS)
+
+# Under the race detector the runs in bench's tests come close to go test's own limit of ten minutes on two busy cores.
+race: ## Run every test under the race detector
+	$(GO) tool gotestsum -- -race -timeout 15m ./... $(ARGS)
+
+lint: ## Check format, go vet and golangci-lint
+	@bad=$$(gofmt -l .) && test -z "$$bad" || { printf 'not formatted, run gofmt -w on:\n%s\n' "$$bad"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools.mod golangci-lint run
+
+report: ## Redraw the report of the results in DATA_DIR
+	$(GO) run ./reporting/cmd/report -data-dir "$(DATA_DIR)" $(ARGS)

@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// childLimit bounds a child process: nothing hangs.
+const childLimit = 4 * time.Minute
+
+// child is one entry point run in a process of its own, which is the test binary itself.
+type child struct {
+	dir  string   // working directory; "": bench
+	env  []string // added to a clean environment
+	args []string
+}
+
+// result is what a child left.
+type result struct {
+	output string
+	code   int
+}
+
+func (c child) command(ctx context.Context, t *testing.T, entry string) *exec.Cmd {
+	t.Helper()
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(ctx, binary, append([]string{"-test.run=^" + entry + "$", "-test.v", "-test.timeout=0"}, c.args...)...)
+	command.Dir = c.dir
+	command.Env = append(cleanEnvironment(), c.env...)
+	return command
+}
+
+// cleanEnvironment is ours without what would configure a run.
+func cleanEnvironment() []string {
+	var kept []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		switch name {
+		case "ENDPOINT", "MODEL", "CONCURRENCIES", "REQUEST_COUNT", "OPENAI_API_KEY", "SERVICE_PROTOCOL", "DYN_URL_SCHEME":
+		default:
+			if !strings.HasPrefix(name, "BENCH_") {
+				kept = append(kept, entry)
+			}
+		}
+	}
+	return kept
+}
+
+// run runs the sweep and waits for its end.
+func (c child) run(t *testing.T) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
+	defer cancel()
+	command := c.command(ctx, t, "TestSweep")
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	require.NoError(t, ctx.Err(), "the child hung:\n%s", output.String())
+	var exited *exec.ExitError
+	if err != nil {
+		require.ErrorAs(t, err, &exited)
+	}
+	return result{output: output.String(), code: command.ProcessState.ExitCode()}
+}
+
+// passes runs the sweep and requires it to pass.
+func (c child) passes(t *testing.T) result {
+	t.Helper()
+	r := c.run(t)
+	require.Zero(t, r.code, r.output)
+	return r
+}
+
+func readLevel(t *testing.T, dir string) record.Level {
+	t.Helper()
+	var l record.Level
+	require.NoError(t, record.ReadJSON(filepath.Join(dir, record.LevelFile), &l))
+	return l
+}
+
+func readSamples(t *testing.T, dir string) []*record.Sample {
+	t.Helper()
+	var samples []*record.Sample
+	bad, err := record.ReadLog(filepath.Join(dir, record.LogFile), func(s *record.Sample) error {
+		samples = append(samples, s)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, bad)
+	return samples
+}
+
+// aggregate reads profile_export_aiperf.json.
+func aggregate(t *testing.T, dir string) map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, record.AggregateFile))
+	require.NoError(t, err)
+	var document map[string]any
+	require.NoError(t, json.Unmarshal(data, &document))
+	return document
+}
+
+// levelFiles are the files that every level has, whatever happened to it.
+func levelFiles() []string {
+	return []string{
+		record.LevelFile, record.InputsFile, record.LogFile, record.RequestsFile, record.AggregateFile, record.AggregateTable,
+	}
+}
+
+func requireFiles(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NotZero(t, info.Size(), name)
+	}
+}
+
+// reportFiles are the files of a report.
+func reportFiles() []string {
+	return []string{
+		"SUMMARY.txt", "report.html", "p50_inter_token_latency_vs_concurrency.png", "avg_inter_token_latency_vs_concurrency.png",
+		"avg_time_to_first_token_vs_concurrency.png", "request_throughput_vs_concurrency.png", "efficiency_tok_s_gpu_vs_user.png",
+	}
+}

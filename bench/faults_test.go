@@ -1,0 +1,175 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+const chunk = `data: {"choices":[{"index":0,"delta":{"content":"word"}}]}` + "\n\n"
+
+// misbehaving is a server whose model list is right and whose chat route is the given one.
+func misbehaving(t *testing.T, chat http.HandlerFunc) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"data":[{"id":"Qwen/Qwen3-0.6B"}]}`)
+	})
+	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		chat(w, r)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func stream(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprint(w, text)
+	w.(http.Flusher).Flush()
+}
+
+// TestServersThatFail runs a sweep against servers that never answer well: it ends, counts exactly what happened, says so, and
+// leaves every file.
+func TestServersThatFail(t *testing.T) {
+	for name, fault := range map[string]struct {
+		chat    http.HandlerFunc
+		args    []string
+		outcome record.Outcome
+		want    string
+	}{
+		"500 to everything": {
+			chat: func(w http.ResponseWriter, _ *http.Request) {
+				http.Error(w, "out of memory", http.StatusInternalServerError)
+			},
+			outcome: record.Rejected, want: "requests failed (30 rejected); the limit is 5 %; the first: http 500, out of memory",
+		},
+		"stall after the first token": {
+			chat: func(w http.ResponseWriter, r *http.Request) {
+				stream(w, chunk)
+				<-r.Context().Done()
+			},
+			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (30 timed out); the limit is 5 %",
+		},
+		"cut stream": {
+			chat:    func(w http.ResponseWriter, _ *http.Request) { stream(w, chunk) },
+			outcome: record.Cut, want: "requests failed (30 cut); the limit is 5 %",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{
+				"-endpoint=" + misbehaving(t, fault.chat), "-benchmark-name=bad", "-concurrencies=15,50", "-request-count=30", "-max-error-rate=0.05",
+				"-isl=8", "-std=0", "-osl=8", "-output-dir=" + dir,
+			}
+			start := time.Now()
+			r := child{args: append(args, fault.args...)}.run(t)
+			assert.Less(t, time.Since(start), time.Minute)
+			assert.Equal(t, 1, r.code, r.output)
+			assert.Contains(t, r.output, fault.want)
+			assert.Contains(t, r.output, "not run: c15 failed (-continue-on-error goes on)")
+
+			level := filepath.Join(dir, "bad", "c15")
+			requireFiles(t, level, levelFiles()...)
+			requireFiles(t, filepath.Join(dir, "plots"), reportFiles()...)
+			l := readLevel(t, level)
+			assert.Equal(t, record.Failed, l.Status)
+			assert.Equal(t, map[record.Outcome]int{fault.outcome: 30}, l.Counts.Outcomes)
+			assert.Zero(t, l.Counts.NotStarted)
+			for _, s := range readSamples(t, level) {
+				assert.Equal(t, fault.outcome, s.Outcome)
+			}
+			document := aggregate(t, level)
+			assert.Equal(t, 30.0, document["error_request_count"].(map[string]any)["avg"])
+			assert.NotContains(t, document, "request_count")
+			assert.Equal(t, false, document["was_cancelled"])
+			assert.Equal(t, 30.0, document["error_summary"].([]any)[0].(map[string]any)["count"])
+		})
+	}
+}
+
+// TestManyErrorsStopALevel: with 20 requests ended the level gives up instead of sending its thousand.
+func TestManyErrorsStopALevel(t *testing.T) {
+	dir := t.TempDir()
+	url := misbehaving(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusServiceUnavailable) })
+	r := child{args: []string{
+		"-endpoint=" + url, "-benchmark-name=bad", "-concurrencies=2,3", "-request-count=100000", "-continue-on-error",
+		"-isl=8", "-std=0", "-osl=8", "-plot=false", "-output-dir=" + dir,
+	}}.run(t)
+	assert.Equal(t, 1, r.code, r.output)
+	for _, name := range []string{"c2", "c3"} { // the second runs because of -continue-on-error
+		l := readLevel(t, filepath.Join(dir, "bad", name))
+		assert.Less(t, l.Counts.Ended(), 2000)
+		assert.Equal(t, 100000, l.Counts.Ended()+l.Counts.NotStarted)
+		assert.NotEmpty(t, l.Warnings)
+		require.Len(t, l.ErrorBodies, 1)
+		assert.Equal(t, record.ErrorBody{Status: 503, Body: "no\n"}, l.ErrorBodies[0])
+	}
+}
+
+// TestCapsKeepWhatIsMeasured: a cap stops issuing, is no failure, and is said.
+func TestCapsKeepWhatIsMeasured(t *testing.T) {
+	url, _ := countedMock(t)
+	dir := t.TempDir()
+	common := []string{"-endpoint=" + url, "-concurrencies=4,5", "-request-count=200", "-isl=10", "-std=0", "-osl=10", "-output-dir=" + dir, "-plot=false"}
+	r := child{args: append(common, "-benchmark-name=tokens", "-max-tokens-total=1000")}.passes(t)
+	assert.Contains(t, r.output, "-max-tokens-total 1000 reached")
+	assert.Contains(t, r.output, "not run: -max-tokens-total 1000 reached")
+	l := readLevel(t, filepath.Join(dir, "tokens", "c4"))
+	assert.Equal(t, record.Capped, l.Status)
+	assert.GreaterOrEqual(t, l.Counts.Outcomes[record.OK], 50)
+	assert.LessOrEqual(t, l.Counts.Outcomes[record.OK], 50+4, "no more than what was in flight")
+	assert.Equal(t, 200, l.Counts.Ended()+l.Counts.NotStarted)
+
+	slow := misbehaving(t, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(50 * time.Millisecond)
+		stream(w, chunk+"data: [DONE]\n\n")
+	})
+	r = child{args: append([]string{"-endpoint=" + slow}, append(common[1:], "-benchmark-name=time", "-max-duration=1s")...)}.passes(t)
+	assert.Contains(t, r.output, "-max-duration 1s reached")
+	l = readLevel(t, filepath.Join(dir, "time", "c4"))
+	assert.Equal(t, record.Capped, l.Status)
+	assert.Equal(t, l.Counts.Ended(), l.Counts.Outcomes[record.OK])
+	assert.Positive(t, l.Counts.NotStarted)
+}
+
+// TestSecretsStayOut gives a run every kind of secret, against a server that echoes them, and looks for them in all it wrote.
+func TestSecretsStayOut(t *testing.T) {
+	const key, header, password = "sk-test-0123456789", "tok-header-987654", "pw-url-555555"
+	echo := misbehaving(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, fmt.Sprint(r.Header), http.StatusBadRequest)
+	})
+	dir := t.TempDir()
+	r := child{
+		env: []string{"OPENAI_API_KEY=" + key, "MY_TOKEN=" + header},
+		args: []string{
+			"-endpoint=" + strings.Replace(echo, "http://", "http://user:"+password+"@", 1), "-header=X-Token:env:MY_TOKEN", "-header=X-Plain:plain-secret-value",
+			"-benchmark-name=s", "-concurrencies=1", "-request-count=2", "-isl=8", "-osl=8", "-verbose", "-output-dir=" + dir,
+		},
+	}.run(t)
+	assert.Contains(t, r.output, "X-Token", "the server's echo should be in the output")
+	texts := map[string]string{"output": r.output}
+	for name := range digestTree(t, dir) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		texts[name] = string(data)
+	}
+	require.Greater(t, len(texts), 10)
+	for name, text := range texts {
+		for _, secret := range []string{key, header, password, "plain-secret-value"} {
+			assert.NotContains(t, text, secret, name)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/llmsweep/llmsweep"
+
+// allowedImports states which room may import which, tests aside. A room that is missing here fails the test: decide where it stands
+// before it gets neighbours. "…/..." allows a room and all rooms in it.
+func allowedImports() map[string][]string {
+	return map[string][]string{
+		// Leaves: numbers, words and files.
+		"harness/stat":      {},
+		"harness/record":    {},
+		"harness/arrival":   {},
+		"harness/tokenizer": {},
+		"harness/host":      {"harness/record"},
+		// What is asked, and the client that asks it.
+		"harness/workload":            {"harness/tokenizer", "harness/record"},
+		"harness/openai":              {"harness/workload", "harness/record", "harness/openai/internal/sse"},
+		"harness/openai/internal/sse": {},
+		// What it means.
+		"harness/metric": {"harness/record", "harness/stat"},
+		"harness/steady": {"harness/record", "harness/metric", "harness/stat"},
+		"harness": {
+			"harness/arrival", "harness/workload", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
+			"harness/steady", "harness/host",
+		},
+		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
+		"mockserver":                {"mockserver/engine"},
+		"mockserver/engine":         {},
+		"mockserver/memnet":         {},
+		"mockserver/cmd/mockserver": {"mockserver", "mockserver/engine"},
+		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
+		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/..."},
+		"reporting/results":    {"harness/record", "harness/metric", "harness/steady", "harness/stat"},
+		"reporting/export":     {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/results"},
+		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/results"},
+		"reporting/chart":      {},
+		"reporting/page":       {"reporting/chart"},
+		"reporting/cmd/report": {"reporting"},
+		"bench":                {"harness/...", "mockserver/...", "reporting/..."},
+	}
+}
+
+// listed is what go list says of a package.
+type listed struct {
+	ImportPath                string
+	Imports                   []string
+	TestImports, XTestImports []string
+}
+
+// TestRoomsImportOnlyTheirNeighbours holds the imports of the code against allowedImports.
+func TestRoomsImportOnlyTheirNeighbours(t *testing.T) {
+	allowed := allowedImports()
+	packages := listPackages(t)
+	require.Greater(t, len(packages), 10, "go list found too few packages: the test would pass without looking")
+	for _, p := range packages {
+		room := strings.TrimPrefix(p.ImportPath, module+"/")
+		neighbours, known := allowed[room]
+		if !assert.Truef(t, known, "room %q is not in allowedImports", room) {
+			continue
+		}
+		for _, imported := range ours(p.Imports) {
+			assert.Truef(t, permits(neighbours, imported), "%s imports %s", room, imported)
+		}
+		for _, imported := range ours(slices.Concat(p.Imports, p.TestImports, p.XTestImports)) {
+			assert.NotEqual(t, "bench", imported, "%s imports bench: nobody may", room)
+		}
+	}
+}
+
+func TestForbiddenImportsAreNoticed(t *testing.T) {
+	allowed := allowedImports()
+	for _, edge := range [][2]string{
+		{"reporting", "harness"}, {"reporting", "mockserver"}, {"harness", "mockserver"}, {"mockserver", "harness/record"},
+		{"harness/stat", "harness/record"}, {"harness/openai", "mockserver/memnet"}, {"reporting/chart", "reporting"},
+	} {
+		assert.Falsef(t, permits(allowed[edge[0]], edge[1]), "%s may import %s", edge[0], edge[1])
+	}
+	assert.True(t, permits(allowed["bench"], "harness/record"))
+	assert.True(t, permits(allowed["bench"], "harness"))
+}
+
+func permits(neighbours []string, imported string) bool {
+	return slices.ContainsFunc(neighbours, func(n string) bool {
+		parent, all := strings.CutSuffix(n, "/...")
+		return imported == n || all && (imported == parent || strings.HasPrefix(imported, parent+"/"))
+	})
+}
+
+// ours keeps the imports inside the module, without its path.
+func ours(imports []string) []string {
+	var kept []string
+	for _, path := range imports {
+		if room, inside := strings.CutPrefix(path, module+"/"); inside {
+			kept = append(kept, room)
+		}
+	}
+	return kept
+}
+
+func listPackages(t *testing.T) []listed {
+	command := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	command.Dir = ".."
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	require.NoError(t, err, stderr.String())
+	var packages []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		require.NoError(t, err)
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,36 @@
+package bench
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/llmsweep/llmsweep/harness"
+)
+
+// flags is what the command line said; TestMain sets it before any test runs.
+var flags *harness.Flags
+
+func TestMain(m *testing.M) {
+	flags = harness.RegisterFlags(flag.CommandLine)
+	flag.Parse()
+	if flags.Help() {
+		harness.PrintHelp(os.Stdout)
+		return
+	}
+	if left := flag.Args(); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected arguments %q: flags are written -name=value, after the package\n", left)
+		os.Exit(2)
+	}
+	os.Exit(m.Run())
+}
+
+// entryPoint skips t unless -run names it: a plain go test ./... must not send load.
+func entryPoint(t *testing.T, name string) {
+	t.Helper()
+	if !strings.Contains(flag.Lookup("test.run").Value.String(), name) {
+		t.Skipf("sends load: run it with -run %s", name)
+	}
+}

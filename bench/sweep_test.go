@@ -1,0 +1,202 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/mockserver"
+	"github.com/llmsweep/llmsweep/mockserver/memnet"
+	"github.com/llmsweep/llmsweep/reporting"
+)
+
+// TestSweep measures an endpoint at each concurrency; every level is a sub-test.
+func TestSweep(t *testing.T) {
+	entryPoint(t, "Sweep")
+	plan, err := flags.Plan(os.Getenv)
+	if err != nil {
+		t.Fatalf("nothing was sent:\n%v\n\nAll flags: go test ./bench -v -llmsweep.help", err)
+	}
+	ctx, release := harness.Owned(context.Background())
+	defer release()
+	if len(plan.Targets) == 0 {
+		embed(t, plan)
+	}
+	sweep, err := harness.Open(plan, output(plan))
+	if err != nil {
+		t.Fatalf("nothing was sent: %v", err)
+	}
+	defer sweep.Close()
+	ctx = deadline(t, ctx, sweep)
+	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
+	if err != nil {
+		t.Fatalf("no load was sent: %v", err)
+	}
+	runLevels(ctx, t, sweep)
+	report(t, plan)
+}
+
+// runLevels runs one level after another until one of them is reason to stop.
+func runLevels(ctx context.Context, t *testing.T, sweep *harness.Sweep) {
+	stopped := ""
+	for _, level := range sweep.Levels() {
+		t.Run(level.Name, func(t *testing.T) {
+			if stopped != "" {
+				t.Skip("not run: " + stopped)
+			}
+			stopped = runLevel(ctx, t, sweep, level)
+		})
+	}
+}
+
+// runLevel runs one level as a sub-test and says why the sweep should stop, or "".
+func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level harness.Level) (stop string) {
+	var ended *record.Level
+	var err error
+	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { ended, err = sweep.RunLevel(ctx, level) })
+	if err != nil {
+		t.Error(err)
+		return err.Error()
+	}
+	figures, err := reporting.WriteLevel(sweep.LevelDir(level))
+	if err != nil {
+		t.Error(err)
+		return err.Error()
+	}
+	for _, a := range reporting.Attributes(figures) {
+		t.Attr(a.Key, a.Value)
+	}
+	switch {
+	case ended.Status == record.Capped:
+		return ended.Reason
+	case ended.Status == record.Interrupt:
+		t.Error("stopped: " + ended.Reason)
+		return ended.Reason
+	case ended.Status != record.Done:
+		t.Error(ended.Reason)
+		if !sweep.Plan.ContinueOnError {
+			return fmt.Sprintf("%s failed (-continue-on-error goes on)", level.Name)
+		}
+	}
+	return ""
+}
+
+// report writes the report over all benchmarks of the output directory, and prints the table of this one.
+func report(t *testing.T, plan *harness.Plan) {
+	dir := plan.ResultsDir()
+	if err := reporting.PrintTable(os.Stdout, dir, plan.BenchmarkName); err != nil {
+		t.Error(err)
+		return
+	}
+	if !plan.Plot {
+		return
+	}
+	plots := filepath.Join(dir, "plots")
+	_, err := reporting.Write(plots, reporting.Inputs{DataDir: dir})
+	var tooMany *reporting.TooManyError
+	if errors.As(err, &tooMany) {
+		fmt.Printf("warning: %v\nwarning: the report shows %s alone\n", err, plan.BenchmarkName)
+		_, err = reporting.Write(plots, reporting.Inputs{DataDir: dir, Names: []string{plan.BenchmarkName}})
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	fmt.Printf("\nReport:  %s\nSummary: %s\n", filepath.Join(plots, reporting.PageFile), filepath.Join(plots, reporting.SummaryFile))
+}
+
+// output chooses where progress is shown: the terminal that go test itself does not hand through, else plain lines.
+func output(plan *harness.Plan) harness.Output {
+	o := harness.Output{Log: os.Stdout, Live: !plan.Virtual}
+	if tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil && o.Live {
+		o.Terminal = tty
+	}
+	return o
+}
+
+// deadline ends the run in good time before go test would kill it.
+func deadline(t *testing.T, ctx context.Context, sweep *harness.Sweep) context.Context {
+	at, limited := t.Deadline()
+	if !limited {
+		return ctx
+	}
+	ctx, err := sweep.StopBefore(ctx, at)
+	if err != nil {
+		t.Fatalf("no load was sent: %v", err)
+	}
+	return ctx
+}
+
+// embed makes the built-in mock server the target. In virtual time each level has one of its own, made inside its bubble.
+func embed(t *testing.T, plan *harness.Plan) {
+	plan.EmbeddedMock = true
+	host := virtualHost
+	if !plan.Virtual {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("starting the mock server: %v", err)
+		}
+		serveMock(t, plan, listener)
+		host = listener.Addr().String()
+	}
+	u, err := harness.ParseEndpoint(host, "http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.AddTarget(u)
+}
+
+const virtualHost = "mock.virtual:80"
+
+func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
+	options := mockserver.DefaultOptions()
+	options.Model, options.Virtual = plan.Model, plan.Virtual
+	mock, err := mockserver.New(options)
+	if err != nil {
+		t.Fatalf("starting the mock server: %v", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- mock.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = mock.Close()
+		if err := <-served; err != nil {
+			t.Errorf("the mock server failed: %v", err)
+		}
+	})
+}
+
+// measured calls f, in virtual time inside a bubble with a mock server of its own. A cancelled ctx reaches into the bubble as a flag
+// that is looked at each virtual second: a channel from outside would keep the clock from advancing.
+func measured(ctx context.Context, t *testing.T, sweep *harness.Sweep, f func(context.Context, *testing.T)) {
+	if !sweep.Plan.Virtual {
+		f(ctx, t)
+		return
+	}
+	synctest.Test(t, func(t *testing.T) {
+		listener := memnet.Listen(virtualHost)
+		serveMock(t, sweep.Plan, listener)
+		sweep.Dial = listener.DialContext
+		inside, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		go func() {
+			for inside.Err() == nil {
+				if ctx.Err() != nil {
+					cancel(context.Cause(ctx))
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-inside.Done():
+				}
+			}
+		}()
+		f(inside, t)
+	})
+}
