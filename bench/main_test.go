@@ -24,13 +24,21 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "unexpected arguments %q: flags are written -name=value, after the package\n", left)
 		os.Exit(2)
 	}
+	if flags.Given() && !namesEntryPoint("Sweep") {
+		fmt.Fprintln(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run Sweep")
+		os.Exit(2)
+	}
 	os.Exit(m.Run())
 }
 
 // entryPoint skips t unless -run names it: a plain go test ./... must not send load.
 func entryPoint(t *testing.T, name string) {
 	t.Helper()
-	if !strings.Contains(flag.Lookup("test.run").Value.String(), name) {
+	if !namesEntryPoint(name) {
 		t.Skipf("sends load: run it with -run %s", name)
 	}
+}
+
+func namesEntryPoint(name string) bool {
+	return strings.Contains(flag.Lookup("test.run").Value.String(), name)
 }

@@ -80,6 +80,16 @@ func RegisterFlags(fs *flag.FlagSet) *Flags {
 // Help reports whether -llmsweep.help was given.
 func (f *Flags) Help() bool { return f.help }
 
+// Given reports whether the command line has any flag of ours.
+func (f *Flags) Given() bool {
+	for _, raw := range f.raw {
+		if raw.set {
+			return true
+		}
+	}
+	return false
+}
+
 // rawValue is a flag that accepts any text, so that all bad values are reported at once and in our words.
 type rawValue struct {
 	values  []string

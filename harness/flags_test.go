@@ -104,7 +104,11 @@ func TestPrecedence(t *testing.T) {
 	assert.Equal(t, "short", planOf(t, env).Model)
 	assert.Equal(t, "second", planOf(t, nil, "-model=first", "-model=second").Model, "the last one counts")
 	assert.False(t, planOf(t, map[string]string{"BENCH_OVERWRITE": "true"}, "-overwrite=false").Overwrite)
-	assert.True(t, planOf(t, nil, "-overwrite").Overwrite, "without a value")
+	for _, r := range table() {
+		if _, boolean := r.preset.(bool); boolean {
+			assert.Equal(t, true, r.get(planOf(t, nil, "-"+r.name)), "-%s without a value", r.name)
+		}
+	}
 
 	bad := map[string]string{"BENCH_ISL": "many", "CONCURRENCIES": "0"}
 	planOf(t, bad, "-isl=1", "-concurrencies=1") // what a flag beats is not even read
@@ -161,9 +165,18 @@ func TestHelpFlag(t *testing.T) {
 func TestHelpNamesEverything(t *testing.T) {
 	var text strings.Builder
 	harness.PrintHelp(&text)
+	const indent = "        "
+	before := ""
 	for i, line := range strings.Split(text.String(), "\n") {
 		assert.LessOrEqual(t, len(line), 80, "line %d: %s", i+1, line)
 		assert.Equal(t, strings.TrimRight(line, " "), line, "line %d ends in blanks", i+1)
+		if strings.HasPrefix(before, indent) && strings.HasPrefix(line, indent) {
+			assert.Greater(t, len(before)+1+len(strings.Fields(line)[0]), 80, "line %d has room for the next word", i)
+		}
+		if strings.Contains(line, "go test ./bench") {
+			assert.Contains(t, line, "go test ./bench -run Sweep -v -count=1 -timeout 0")
+		}
+		before = line
 	}
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	harness.RegisterFlags(fs)

@@ -49,7 +49,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	if err := r.open(dir); err != nil {
 		return nil, err
 	}
-	s.progress.begin(level)
+	s.progress.begin(level, s.Plan.OSL)
 	err := r.run(ctx)
 	took := time.Since(r.epoch)
 	s.elapsed += took
@@ -77,7 +77,7 @@ func (r *levelRun) open(dir string) (err error) {
 	r.client = openai.New(openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
-		Dial: r.sweep.Dial, Count: tokenizer.Default().Count,
+		Dial: r.sweep.Dial, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 	})
 	return nil
 }

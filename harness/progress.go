@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -22,15 +23,19 @@ type Output struct {
 // progress follows a sweep. Its lines are printed by one goroutine at a time.
 type progress struct {
 	Output
-	mu       sync.Mutex
-	level    Level
-	started  time.Time
-	done     int
-	failed   int
-	tokens   int
-	ttft     mean
-	itl      mean
+	chunks   atomic.Int64 // content chunks of the level so far, those of unfinished requests included
 	stopTick func()
+
+	mu      sync.Mutex
+	level   Level
+	expect  int // output tokens of the whole level
+	started time.Time
+	done    int
+	failed  int
+	tokens  int // output tokens of requests that ended,
+	counted int // and their chunks
+	ttft    mean
+	itl     mean
 }
 
 type mean struct {
@@ -61,10 +66,12 @@ const (
 )
 
 // begin starts the display of a level.
-func (p *progress) begin(l Level) {
+func (p *progress) begin(l Level, osl int) {
 	p.mu.Lock()
-	p.level, p.started, p.done, p.failed, p.tokens, p.ttft, p.itl = l, time.Now(), 0, 0, 0, mean{}, mean{}
+	p.level, p.expect, p.started = l, l.Requests*osl, time.Now()
+	p.done, p.failed, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, mean{}, mean{}
 	p.mu.Unlock()
+	p.chunks.Store(0)
 	if !p.Live {
 		return
 	}
@@ -111,6 +118,7 @@ func (p *progress) sample(s *record.Sample, values []record.MetricValue, verbose
 	defer p.mu.Unlock()
 	p.done++
 	p.tokens += s.Counted.OSL
+	p.counted += len(s.ChunksNS)
 	if s.Outcome != record.OK {
 		p.failed++
 		return
@@ -151,12 +159,23 @@ func (p *progress) line() string {
 	if p.failed > 0 {
 		line += fmt.Sprintf(" (%d failed)", p.failed)
 	}
-	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", float64(p.tokens)/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
-	if p.done > 0 {
-		left := time.Duration(float64(elapsed) / float64(p.done) * float64(p.level.Requests-p.done))
+	tokens := p.tokensSoFar()
+	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
+	if tokens > 0 && p.done < p.level.Requests {
+		left := time.Duration(float64(elapsed) * max(float64(p.expect)/tokens-1, 0))
 		line += fmt.Sprintf("  ~%v left", left.Round(time.Second))
 	}
 	return line
+}
+
+// tokensSoFar estimates the output tokens of the level, those of unfinished requests included: chunks, with as many tokens each as those
+// of finished requests had.
+func (p *progress) tokensSoFar() float64 {
+	chunks := float64(p.chunks.Load())
+	if p.counted == 0 {
+		return chunks
+	}
+	return chunks * float64(p.tokens) / float64(p.counted)
 }
 
 // end closes the display of a level with one line.

@@ -153,6 +153,7 @@ func TestAuthorization(t *testing.T) {
 	user, password, ok := (&http.Request{Header: plan.Header}).BasicAuth()
 	assert.True(t, ok, "net/http does not send a URL's password by itself")
 	assert.Equal(t, []string{"user", "pa ss"}, []string{user, password})
+	assert.Equal(t, plan.Header, planOf(t, nil, "-benchmark-name=x", "-endpoint=http://user:pa%20ss@a").Header, "of one endpoint too")
 	plan = planOf(t, key, "-benchmark-name=x", "-endpoint=http://user:pass@a")
 	assert.Equal(t, "Bearer sk-secret", plan.Header.Get("Authorization"))
 

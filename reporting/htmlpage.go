@@ -25,14 +25,12 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
 	}
-	for _, b := range r.Benchmarks {
-		for _, fact := range summary.Facts(b) {
-			f := page.Fact{Name: fact[0], Value: fact[1]}
-			if len(r.Benchmarks) > 1 {
-				f.Name = b.Name + ": " + f.Name
-			}
-			p.Facts = append(p.Facts, f)
+	if len(r.Benchmarks) == 1 {
+		for _, fact := range summary.Facts(r.Benchmarks[0]) {
+			p.Facts = append(p.Facts, page.Fact{Name: fact[0], Value: fact[1]})
 		}
+	}
+	for _, b := range r.Benchmarks {
 		for _, w := range b.Warnings {
 			p.Warnings = append(p.Warnings, b.Name+": "+w)
 		}
@@ -41,13 +39,36 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		}
 	}
 	if len(r.Benchmarks) > 1 {
-		p.Tables = append(p.Tables, comparison(r.Benchmarks))
+		p.Tables = append(p.Tables, measured(r.Benchmarks), comparison(r.Benchmarks))
 	}
 	for _, b := range r.Benchmarks {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	p.Definitions = definitions()
 	return p
+}
+
+// measured puts the facts of several benchmarks side by side, a column each fact that any of them has.
+func measured(benchmarks []*results.Benchmark) page.Table {
+	t := page.Table{Title: "What was measured", Columns: []page.Column{{Name: "Benchmark", Text: true}}}
+	column := map[string]int{}
+	for _, b := range benchmarks {
+		for _, fact := range summary.Facts(b) {
+			if _, known := column[fact[0]]; !known {
+				column[fact[0]] = len(t.Columns)
+				t.Columns = append(t.Columns, page.Column{Name: fact[0], Text: true})
+			}
+		}
+	}
+	for _, b := range benchmarks {
+		row := make([]string, len(t.Columns))
+		row[0] = b.Name
+		for _, fact := range summary.Facts(b) {
+			row[column[fact[0]]] = fact[1]
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 func headline(b *results.Benchmark) page.Table {

@@ -58,10 +58,17 @@ func Attributes(l *results.Level) []Attribute {
 	for _, r := range l.Results {
 		switch r.Tag {
 		case "time_to_first_token", "inter_token_latency", "request_latency":
-			s := r.Summary
-			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, fmt.Sprintf("avg=%.6g p50=%.6g p90=%.6g p99=%.6g n=%d", s.Avg, s.P50, s.P90, s.P99, s.Count)})
+			text := fmt.Sprintf("avg=%.4g", r.Value)
+			for _, q := range []float64{50, 99} {
+				if v, ok := l.Figures.Percentile(r.Tag, q); ok {
+					text += fmt.Sprintf(" p%g=%.4g", q, v)
+				} else {
+					text += fmt.Sprintf(" p%g=n/a", q)
+				}
+			}
+			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, text})
 		case "request_throughput", "output_token_throughput":
-			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.6g %s", r.Value, r.Unit)})
+			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.5g %s", r.Value, r.Unit)})
 		}
 	}
 	return attributes

@@ -62,6 +62,15 @@ func TestFiguresByHand(t *testing.T) {
 	assert.Empty(t, got, "figures without an expectation")
 }
 
+func TestOneVisibleToken(t *testing.T) {
+	s := hand()
+	s.Counted.OSL, s.Counted.Reasoning = 4, 3
+	got := figures(s)
+	assert.Equal(t, 3.0, got["thinking_efficiency"])
+	assert.Equal(t, 3.0, got["overall_thinking_efficiency"])
+	assert.Equal(t, 1.0, got["output_token_count"])
+}
+
 func TestWhatCannotBeSaidIsAbsent(t *testing.T) {
 	absent := func(why string, change func(*record.Sample), tags ...string) {
 		s := hand()

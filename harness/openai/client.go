@@ -2,8 +2,9 @@
 // record.Sample.
 //
 // The stamp of a chunk is the return of the socket read that completed it, taken inside the connection before anything is
-// decoded. What a request asks is decided by package workload; when, by package harness; what the stamps mean, by package
-// metric. There are no retries: what the server did is what is recorded.
+// decoded. (Over TLS it is that of the next read if an HTTP chunk behind it came only in part: see arrivals.) What a request asks
+// is decided by package workload; when, by package harness; what the stamps mean, by package metric. There are no retries: what
+// the server did is what is recorded.
 //
 // A chunk is an event whose first choice has text, reasoning or a tool call in it; role-only and empty ones are none. An answer
 // is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. Of several things that went wrong the one
@@ -43,6 +44,8 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Count counts the tokens of a text, for servers that report no usage.
 	Count func(text string) int
+	// Chunks, if not nil, is raised by each content chunk, for a display that does not wait for requests to end.
+	Chunks *atomic.Int64
 }
 
 // Client sends requests. It is safe for concurrent use.

@@ -94,6 +94,9 @@ func (st *stream) choice(v *fastjson.Value) bool {
 		st.x.watch.enter(streaming, st.x.now)
 	}
 	st.sample.ChunksNS = append(st.sample.ChunksNS, st.x.now)
+	if live := st.x.client.config.Chunks; live != nil {
+		live.Add(1)
+	}
 	return true
 }
 

@@ -201,7 +201,7 @@ func TestAnswers(t *testing.T) {
 func TestUsage(t *testing.T) {
 	const rich = `data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,` +
 		`"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":1}}}` + "\n\n"
-	const nonsense = `data: {"choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":1e99,"total_tokens":"7","prompt_tokens_details":null}}` + "\n\n"
+	const nonsense = `data: {"choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":99999999999,"total_tokens":"7","prompt_tokens_details":null}}` + "\n\n"
 	fromServer := func(s *record.Sample, completion int) {
 		s.Usage, s.Counted.OSL, s.Counted.Source = usage(completion), completion, record.FromServer
 	}

@@ -99,6 +99,7 @@ func TestLineHasAIPerfsKeys(t *testing.T) {
 	assert.Equal(t, wall(1000), meta["cancellation_time_ns"])
 	assert.Equal(t, "warmup", meta["benchmark_phase"])
 	assert.NotContains(t, meta, "request_ack_ns", "no headers came")
+	assert.Equal(t, -1.0, failed["trace"].(map[string]any)["headers_ns"])
 }
 
 func keys(m map[string]any) []string {
@@ -167,6 +168,14 @@ func TestTornAfterTheLineIsWhole(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, bytes.TrimSuffix(data, []byte("\n")), 0o600))
 	samples, warnings := read(t, path)
 	assert.Len(t, samples, 2)
+	assert.Empty(t, warnings)
+}
+
+func TestRequestWithoutLength(t *testing.T) {
+	s := bad()
+	s.EndNS = s.StartNS // refused at the instant it was sent, as in virtual time
+	samples, warnings := read(t, write(t, s))
+	assert.Equal(t, []*record.Sample{s}, samples)
 	assert.Empty(t, warnings)
 }
 

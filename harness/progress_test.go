@@ -1,0 +1,88 @@
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// ended is a request of 20 chunks with two tokens each, TTFT 100 ms and ITL 5 ms.
+func ended() *record.Sample {
+	s := &record.Sample{Phase: record.Profiling, Outcome: record.OK, HeadersNS: 1, Counted: record.Counted{ISL: 5, OSL: 40, Source: record.FromServer}}
+	for i := range 20 {
+		s.ChunksNS = append(s.ChunksNS, int64(100e6)+int64(i)*39*5e6/19)
+	}
+	return s
+}
+
+// TestLiveLine works the figures of the line out: tokens of unfinished requests count, at the rate of finished ones.
+func TestLiveLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgress(Output{})
+		p.begin(Level{Name: "c250", Requests: 100}, 40)
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, "c250  0/100  0 tok/s  TTFT -  ITL -", p.line())
+		p.chunks.Add(50)
+		assert.Equal(t, "c250  0/100  5 tok/s  TTFT -  ITL -  ~13m10s left", p.line(), "a chunk is taken for a token as long as nothing ended")
+		s := ended()
+		p.sample(s, metric.OfSample(s), false)
+		assert.Equal(t, "c250  1/100  10 tok/s  TTFT 100 ms  ITL 5 ms  ~6m30s left", p.line(), "100 of 4000 tokens in 10 s")
+		s.Outcome, s.Error = record.Cut, &record.Error{Message: "cut"}
+		p.sample(s, metric.OfSample(s), false)
+		assert.LessOrEqual(t, len(p.line()), 80)
+		assert.Contains(t, p.line(), "2/100 (1 failed)")
+		warm := ended()
+		warm.Phase = record.Warmup
+		p.sample(warm, nil, false)
+		assert.Contains(t, p.line(), "2/100", "warm-up is not counted")
+	})
+}
+
+// TestPlainLinesEveryTenSeconds: without a terminal there is a line every ten seconds and one at the end.
+func TestPlainLinesEveryTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		p := newProgress(Output{Log: &log, Live: true})
+		p.begin(Level{Name: "c1", Requests: 4}, 10)
+		time.Sleep(25 * time.Second)
+		p.end(&record.Level{Concurrency: 1, Status: record.Failed, Reason: "why", EndedNS: 25e9, Counts: record.Counts{Planned: 4, Outcomes: map[record.Outcome]int{record.OK: 3}}})
+		p.close()
+		assert.Equal(t, []string{
+			"c1    4 requests", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    failed: 3 of 4 requests ok in 25.0 s: why", "",
+		}, strings.Split(log.String(), "\n"))
+	})
+}
+
+// TestTerminalLineIsRedrawn: on a terminal the line is redrawn four times a second, and removed before a plain line.
+func TestTerminalLineIsRedrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tty")
+	synctest.Test(t, func(t *testing.T) {
+		tty, err := os.Create(path)
+		require.NoError(t, err)
+		var log strings.Builder
+		p := newProgress(Output{Log: &log, Terminal: tty, Live: true})
+		p.begin(Level{Name: "c1", Requests: 4}, 10)
+		time.Sleep(time.Second + 100*time.Millisecond)
+		p.close()
+		require.NoError(t, tty.Close())
+	})
+	drawn, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, clearLine+strings.Repeat(clearLine+"c1    0/4  0 tok/s  TTFT -  ITL -", 4)+clearLine, string(drawn))
+}
+
+func TestVerboseLine(t *testing.T) {
+	s := ended()
+	assert.Equal(t, "profiling 0: ok, time_to_first_token 100 ms, request_latency 295 ms, inter_token_latency 5 ms, 40 tokens", requestLine(s, metric.OfSample(s)))
+	s.Outcome, s.Error = record.Cut, &record.Error{Message: "cut"}
+	assert.Equal(t, "profiling 0: cut, cut", requestLine(s, metric.OfSample(s)))
+}
