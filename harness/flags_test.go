@@ -188,6 +188,8 @@ func TestHelpNamesEverything(t *testing.T) {
 			assert.Contains(t, text.String(), "(default", r.name)
 		}
 	}
+	assert.NotContains(t, text.String(), "(default )")
+	assert.NotContains(t, text.String(), "(default 0)", "the usage says what 0 means")
 	for _, want := range []string{
 		"BENCH_<NAME>", "ENDPOINT, MODEL, CONCURRENCIES and REQUEST_COUNT", "OPENAI_API_KEY", "SERVICE_PROTOCOL", "DYN_URL_SCHEME", "-count=1",
 		"(default 1,2,5,10,50,100,250)", "(default Qwen/Qwen3-0.6B)", "(default 0.05)", "(default true)", "max(3 x concurrency, 10)", "K:env:NAME",

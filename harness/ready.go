@@ -105,6 +105,7 @@ type modelMissing struct {
 	served []string
 }
 
+// Error names the model and what is served instead.
 func (e *modelMissing) Error() string {
 	if len(e.served) == 0 {
 		return fmt.Sprintf("model %q: the server lists no model yet", e.model)

@@ -147,6 +147,7 @@ func TestModelAppearsAfterAWhile(t *testing.T) {
 	require.NoError(t, got.err)
 	assert.Equal(t, 30*time.Second, got.took, "asked every 2 s")
 	assert.Empty(t, got.run.Target.Version, "not every server has the route")
+	assert.Nil(t, got.run.Target.Headers)
 	assert.Equal(t, "waiting for the server: /v1/models answered 503: loading [redacted]\n"+
 		"waiting for the server: model \"m\": the server lists no model yet\n", got.log, "a new reason is said once")
 }
@@ -188,6 +189,7 @@ func TestEmptyListIsWaitedFor(t *testing.T) {
 func TestServerWithoutModelList(t *testing.T) {
 	var tried string
 	got := ready(t, func(path string, age time.Duration, w http.ResponseWriter) {
+		w.Header().Set("Server", "tiny")
 		switch {
 		case path == "/v1/models":
 			fail(w, 404, "")
@@ -206,6 +208,7 @@ func TestServerWithoutModelList(t *testing.T) {
 		"GET /v1/models", "GET /health", "POST /v1/chat/completions", "GET /version",
 	}, got.asked)
 	assert.Equal(t, "/version", tried)
+	assert.Equal(t, record.Target{Headers: map[string]string{"Server": "tiny"}}, got.run.Target)
 
 	got = ready(t, func(path string, _ time.Duration, w http.ResponseWriter) {
 		if path == "/v1/chat/completions" {

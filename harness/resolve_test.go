@@ -99,14 +99,20 @@ func TestTheSourceOfABadValueIsNamed(t *testing.T) {
 // TestAllProblemsComeAtOnce, those of parsing with those of ranges, and a missing name beside an endpoint that cannot be read.
 func TestAllProblemsComeAtOnce(t *testing.T) {
 	_, err := resolve(t, map[string]string{"BENCH_GPUS": "0"},
-		"-endpoint=ftp://a", "-endpoint=http://b:99999", "-isl=0", "-std=-1", "-osl=x", "-concurrencies=1,0,y", "-header=oops", "-extra-inputs=n:3", "-compat=z", "-max-error-rate=2")
+		"-endpoint=ftp://a", "-endpoint=http://b:99999", "-isl=0", "-std=-1", "-osl=x", "-extra-inputs=bare", "-extra-inputs={", "-extra-inputs=:x", "-concurrencies=1,0,y", "-header=oops", "-extra-inputs=n:3", "-compat=z", "-max-error-rate=2")
 	for _, want := range []string{
 		`endpoint "ftp://a": unknown scheme "ftp"`, `endpoint "http://b:99999": has a bad port`, `isl "0"`, `std "-1"`, `-osl "x"`, `concurrency "0"`,
-		`concurrency "y"`, `header "[redacted]"`, `extra-inputs "n"`, `compat "z"`, `max-error-rate "2"`, `gpus "0"`, `benchmark-name "": must not be empty`,
+		`concurrency "y"`, `header "[redacted]"`, `extra-inputs "n"`, `-extra-inputs "bare"`, `-extra-inputs "{"`, `-extra-inputs ":x"`, `compat "z"`, `max-error-rate "2"`, `gpus "0"`, `benchmark-name "": must not be empty`,
 	} {
 		assert.ErrorContains(t, err, want)
 	}
-	assert.Len(t, strings.Split(err.Error(), "\n"), 13)
+	assert.Len(t, strings.Split(err.Error(), "\n"), 16)
+}
+
+func TestLargestValues(t *testing.T) {
+	planOf(t, nil, "-isl=10000000", "-osl=10000000", "-std=10000000", "-concurrencies=1000000", "-request-count=100000000", "-warmup-requests=100000000",
+		"-max-error-rate=1")
+	planOf(t, nil, "-isl=1", "-osl=1", "-std=0", "-max-error-rate=0")
 }
 
 func TestVirtualMeasuresTheMock(t *testing.T) {

@@ -97,6 +97,8 @@ func TestWhatCannotBeSaidIsAbsent(t *testing.T) {
 	absent("tokens not countable", func(s *record.Sample) { s.Counted = record.Counted{}; s.Usage = nil },
 		"output_sequence_length", "input_sequence_length", "e2e_output_token_throughput", "prefill_throughput_per_user", "osl_mismatch_diff_pct",
 		"osl_mismatch_count", "total_isl", "total_osl", "output_token_throughput", "input_token_throughput", "total_token_throughput")
+	absent("prompt not countable", func(s *record.Sample) { s.Counted.ISL = 0 }, "input_token_throughput", "total_token_throughput", "usage_prompt_tokens_diff_pct")
+	absent("answer not countable", func(s *record.Sample) { s.Counted.OSL, s.Counted.Reasoning = 0, 0 }, "output_token_throughput", "total_token_throughput")
 	absent("no length asked for", func(s *record.Sample) { s.RequestedOSL = 0 }, "requested_osl", "osl_mismatch_diff_pct", "osl_mismatch_count")
 	absent("delivered as asked", func(s *record.Sample) { s.RequestedOSL = 5 }, "osl_mismatch_count", "error_request_count")
 	absent("all at one instant", func(s *record.Sample) { s.StartNS = 190e6; s.ChunksNS = []int64{190e6} },

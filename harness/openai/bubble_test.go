@@ -118,7 +118,7 @@ type link struct {
 // Read ends as that of a TCP connection whose peer sent RST, if it was reset.
 func (l *link) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	if err == io.EOF && l.reset.Load() {
+	if errors.Is(err, io.EOF) && l.reset.Load() {
 		err = &net.OpError{Op: "read", Net: "tcp", Source: l.LocalAddr(), Addr: l.RemoteAddr(), Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	}
 	return n, err

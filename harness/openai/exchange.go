@@ -37,7 +37,7 @@ func (x *exchange) run(ctx context.Context, endpoint *url.URL, r *workload.Reque
 	response, err := c.transport.RoundTrip(request)
 	if err == nil {
 		err = x.receive(response)
-		response.Body.Close()
+		_ = response.Body.Close() // what was read of it is judged
 	} else {
 		err = &failure{outcome: record.ConnectionFailed, reason: connectionReason(err), err: err}
 	}

@@ -83,7 +83,7 @@ func TestParseRanks(t *testing.T) {
 	assert.Equal(t, uint32(256), ranks["ab"])
 
 	missing := slices.Clone(bytesOnly)
-	bytesOnly = append(missing[:2*'x'], missing[2*'x'+2:]...)
+	bytesOnly = slices.Delete(missing, 2*'x', 2*'x'+2)
 	_, err = parseRanks(pack())
 	assert.ErrorContains(t, err, "byte 0x78 is no token")
 	bytesOnly = append(bytesOnly, 1, 'x')

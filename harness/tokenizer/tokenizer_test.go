@@ -80,7 +80,8 @@ func TestIdentity(t *testing.T) {
 	sum := sha256.Sum256(file)
 	assert.Equal(t, hex.EncodeToString(sum[:]), Default().SHA256())
 	assert.Equal(t, "cl100k, Qwen digit rule (embedded default)", Default().Name())
-	assert.Same(t, Default(), Default())
+	first, again := Default(), Default()
+	assert.Same(t, first, again)
 }
 
 // TestLongRuns gives texts that the pattern cuts nowhere. A quadratic algorithm needs minutes for the third of these sizes already.

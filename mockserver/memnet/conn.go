@@ -46,17 +46,23 @@ func (c *conn) Close() error {
 	return nil
 }
 
-func (c *conn) LocalAddr() net.Addr  { return c.local }
+// LocalAddr is the name of this end.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is the name of the peer's end.
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
+// SetReadDeadline bounds present and future reads; zero lifts the bound.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.wrap("set", c.in.setDeadline(&c.in.reading, t))
 }
 
+// SetWriteDeadline bounds present and future writes; zero lifts the bound.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.wrap("set", c.out.setDeadline(&c.out.writing, t))
 }
 
+// SetDeadline bounds both.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

@@ -82,5 +82,8 @@ func (l *Listener) dialError(err error) error {
 
 type address string
 
+// Network is mem.
 func (a address) Network() string { return network }
-func (a address) String() string  { return string(a) }
+
+// String is the name.
+func (a address) String() string { return string(a) }

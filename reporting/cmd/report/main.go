@@ -21,8 +21,10 @@ func main() { os.Exit(run(os.Stdout, os.Stderr, os.Args[1:])) }
 // names is a flag that may be repeated.
 type names []string
 
+// String is the flag's text, as package flag wants it.
 func (n *names) String() string { return fmt.Sprint(*n) }
 
+// Set adds a name.
 func (n *names) Set(name string) error {
 	*n = append(*n, name)
 	return nil
