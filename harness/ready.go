@@ -16,12 +16,15 @@ import (
 
 const (
 	pollInterval = 2 * time.Second
-	// modelGrace is how long a server that serves other models may take to add ours: workers register one by one.
-	modelGrace = 10 * time.Second
+	// startGrace is how long a server that just came up may refuse: workers register their models one by one.
+	startGrace = 10 * time.Second
 )
 
-// refusal is an answer that waiting does not mend.
-type refusal struct{ error }
+// refusal is an answer that waiting does not mend, once it has lasted for its grace.
+type refusal struct {
+	error
+	grace time.Duration
+}
 
 // Ready waits until every endpoint serves the model, at most Plan.WaitReady for all of them together, and then writes run.json
 // with what the server said of itself. Results of an earlier run are removed only now. Where ctx ends first, the error wraps its
@@ -51,24 +54,21 @@ func userAgent() string { return "llmsweep/" + Version }
 
 // await inspects the server until it is ready, is refused or WaitReady has passed since start.
 func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Time) (record.Target, error) {
-	var otherModels time.Time // since when the server lists only other models
+	var refused time.Time // since when the server refuses
 	for said := ""; ; {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
 		if err == nil || ctx.Err() != nil {
 			return target, err
 		}
 		var final refusal
-		var missing *modelMissing
-		if !errors.As(err, &missing) || len(missing.served) == 0 {
-			otherModels = time.Time{}
-		} else if otherModels.IsZero() {
-			otherModels = time.Now()
+		if !errors.As(err, &final) {
+			refused = time.Time{}
+		} else if refused.IsZero() {
+			refused = time.Now()
 		}
 		waited := time.Since(start)
 		switch {
-		case errors.As(err, &final):
-			return target, err
-		case !otherModels.IsZero() && time.Since(otherModels) >= min(modelGrace, s.Plan.WaitReady):
+		case !refused.IsZero() && time.Since(refused) >= min(final.grace, s.Plan.WaitReady):
 			return target, err
 		case waited >= s.Plan.WaitReady:
 			return target, fmt.Errorf("not ready within %v (-wait-ready): %w", s.Plan.WaitReady, err)
@@ -100,17 +100,11 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // modelMissing says that the server is up but does not list the model.
-type modelMissing struct {
-	model  string
-	served []string
-}
-
-// Error names the model and what is served instead.
-func (e *modelMissing) Error() string {
-	if len(e.served) == 0 {
-		return fmt.Sprintf("model %q: the server lists no model yet", e.model)
+func modelMissing(model string, served []string) error {
+	if len(served) == 0 {
+		return fmt.Errorf("model %q: the server lists no model yet", model)
 	}
-	return fmt.Sprintf("model %q is not served; the server has: %s", e.model, strings.Join(e.served, ", "))
+	return refusal{fmt.Errorf("model %q is not served; the server has: %s", model, strings.Join(served, ", ")), startGrace}
 }
 
 // inspect asks once whether the server is ready and what it is.
@@ -131,7 +125,7 @@ func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Targ
 		}
 	}
 	if !slices.Contains(target.Models, s.Plan.Model) {
-		return target, &modelMissing{s.Plan.Model, target.Models}
+		return target, modelMissing(s.Plan.Model, target.Models)
 	}
 	target.Version, _ = prober.Version(ctx) // not every server has the route
 	return target, nil
@@ -154,8 +148,10 @@ func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober,
 		return target, nil
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return target, err
+	case status == http.StatusNotFound: // also what a gateway says whose server is still starting
+		return target, refusal{err, startGrace}
 	case status/100 == 4:
-		return target, refusal{refuseUnauthorized(err)}
+		return target, refusal{refuseUnauthorized(err), 0}
 	}
 	return target, err
 }
@@ -173,7 +169,7 @@ func statusOf(err error) int {
 func refuseUnauthorized(err error) error {
 	switch statusOf(err) {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return refusal{fmt.Errorf("%w (the API key is read from OPENAI_API_KEY)", err)}
+		return refusal{fmt.Errorf("%w (the API key is read from OPENAI_API_KEY)", err), 0}
 	}
 	return err
 }

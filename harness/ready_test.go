@@ -218,6 +218,16 @@ func TestServerWithoutModelList(t *testing.T) {
 		fail(w, 404, "not found")
 	})
 	assert.EqualError(t, got.err, `endpoint "http://server/v1/chat/completions": /v1/chat/completions answered 404: no model m`)
+	assert.Equal(t, startGrace, got.took, "a gateway may say so while its server starts")
+
+	got = ready(t, func(path string, _ time.Duration, w http.ResponseWriter) {
+		if path == "/v1/chat/completions" {
+			fail(w, 400, "bad")
+			return
+		}
+		fail(w, 404, "not found")
+	})
+	assert.ErrorContains(t, got.err, "answered 400: bad")
 	assert.Zero(t, got.took, "the request itself was refused: waiting does not mend it")
 }
 

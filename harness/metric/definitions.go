@@ -130,7 +130,10 @@ func usageRules() []rule {
 			return reported(u.ReasoningTokens)
 		}),
 		usage("usage_prompt_cache_read_tokens", "Usage Prompt Cache Read Tokens", "usage.prompt_tokens_details.cached_tokens", func(u *record.Usage) (float64, bool) {
-			return float64(u.CachedTokens), true // nothing cached is a finding
+			if u.CachedTokens == nil {
+				return 0, false
+			}
+			return float64(*u.CachedTokens), true // nothing cached is a finding
 		}),
 		diff,
 	}

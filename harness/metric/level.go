@@ -164,7 +164,8 @@ func totalRules() []levelRule {
 		sum("total_usage_prompt_cache_read_tokens", "Total Usage Prompt Cache Read Tokens", "usage_prompt_cache_read_tokens"),
 		level("overall_usage_prompt_cache_read_pct", "Overall Usage Prompt Cache Read %", "%", "total cached / total prompt tokens x 100", func(a *Accumulator) (float64, bool) {
 			prompt := a.sums["usage_prompt_tokens"]
-			return 100 * a.sums["usage_prompt_cache_read_tokens"] / prompt, prompt > 0
+			cached, ok := a.total("usage_prompt_cache_read_tokens")
+			return 100 * cached / prompt, ok && prompt > 0
 		}),
 	}
 }

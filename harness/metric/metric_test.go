@@ -21,7 +21,7 @@ func hand() *record.Sample {
 		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
 		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, EndNS: 195e6, RequestedOSL: 4,
 		Counted: record.Counted{ISL: 100, OSL: 5, Reasoning: 1, Source: record.FromServer},
-		Usage:   &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: 11, ReasoningTokens: 1},
+		Usage:   &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: new(11), ReasoningTokens: 1},
 	}
 }
 

@@ -91,7 +91,7 @@ func naiveUsage(v map[string][]float64, s *record.Sample) {
 			v[tag] = []float64{float64(n)}
 		}
 	}
-	v["usage_prompt_cache_read_tokens"] = []float64{float64(u.CachedTokens)}
+	v["usage_prompt_cache_read_tokens"] = []float64{float64(*u.CachedTokens)}
 	if u.PromptTokens != 0 && s.Counted.ISL != 0 {
 		v["usage_prompt_tokens_diff_pct"] = []float64{math.Abs(float64(u.PromptTokens)-float64(s.Counted.ISL)) * 100 / float64(s.Counted.ISL)}
 	}
@@ -255,7 +255,7 @@ func anySample(r *rand.Rand) *record.Sample {
 	}
 	if r.IntN(2) == 0 {
 		s.Counted.Source = record.FromServer
-		s.Usage = &record.Usage{PromptTokens: s.Counted.ISL + r.IntN(20), CompletionTokens: s.Counted.OSL, CachedTokens: r.IntN(3) * 16, ReasoningTokens: s.Counted.Reasoning}
+		s.Usage = &record.Usage{PromptTokens: s.Counted.ISL + r.IntN(20), CompletionTokens: s.Counted.OSL, CachedTokens: new(r.IntN(3) * 16), ReasoningTokens: s.Counted.Reasoning}
 		s.Usage.TotalTokens = s.Usage.PromptTokens + s.Usage.CompletionTokens
 	}
 	spoil(r, s)

@@ -128,11 +128,18 @@ func (st *stream) usage(v *fastjson.Value, content bool) {
 		u = new(record.Usage)
 		st.sample.Usage = u
 	}
+	cached := u.CachedTokens
+	if v.Exists("prompt_tokens_details", "cached_tokens") {
+		if cached == nil {
+			cached = new(int)
+		}
+		*cached = tokens(v, "prompt_tokens_details", "cached_tokens")
+	}
 	*u = record.Usage{
 		PromptTokens:     tokens(v, "prompt_tokens"),
 		CompletionTokens: tokens(v, "completion_tokens"),
 		TotalTokens:      tokens(v, "total_tokens"),
-		CachedTokens:     tokens(v, "prompt_tokens_details", "cached_tokens"),
+		CachedTokens:     cached,
 		ReasoningTokens:  tokens(v, "completion_tokens_details", "reasoning_tokens"),
 	}
 	if content && u.CompletionTokens >= st.countedUpTo {

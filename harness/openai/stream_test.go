@@ -211,7 +211,7 @@ func TestUsage(t *testing.T) {
 			script: stream(step{at: 20 * ms, body: text("one")}, step{at: 30 * ms, body: text("two")}, step{at: 40 * ms, body: rich}, ended()),
 			want: func(s *record.Sample) {
 				answered(s, 3, 20, 30)
-				s.Usage = &record.Usage{PromptTokens: 7, CompletionTokens: 3, TotalTokens: 10, CachedTokens: 4, ReasoningTokens: 1}
+				s.Usage = &record.Usage{PromptTokens: 7, CompletionTokens: 3, TotalTokens: 10, CachedTokens: new(4), ReasoningTokens: 1}
 				s.Counted.Source, s.Counted.Reasoning = record.FromServer, 1
 			},
 		},
@@ -220,7 +220,7 @@ func TestUsage(t *testing.T) {
 			script: stream(step{at: 20 * ms, body: delta(`"reasoning":"hmm"`)}, step{at: 30 * ms, body: text("two")}, step{at: 40 * ms, body: rich}, ended()),
 			want: func(s *record.Sample) {
 				answered(s, 3, 20, 30)
-				s.Usage = &record.Usage{PromptTokens: 7, CompletionTokens: 3, TotalTokens: 10, CachedTokens: 4, ReasoningTokens: 1}
+				s.Usage = &record.Usage{PromptTokens: 7, CompletionTokens: 3, TotalTokens: 10, CachedTokens: new(4), ReasoningTokens: 1}
 				s.FirstVisibleNS, s.Counted.Source, s.Counted.Reasoning = stamp(30*ms), record.FromServer, 1
 			},
 		},

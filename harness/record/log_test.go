@@ -24,7 +24,7 @@ func good() *record.Sample {
 	return &record.Sample{
 		Index: 3, RequestID: "r-3", ScheduledNS: 0, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
 		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EndNS: 54_300_000, Outcome: record.OK, FinishReason: "length", Status: 200,
-		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: 4, ReasoningTokens: 1},
+		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
 		Counted:       record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
 		Conn:          record.Conn{Reused: true, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000"},
 		BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",

@@ -109,11 +109,11 @@ func (s *Sample) Valid() bool { return s.Phase == Profiling && s.Outcome == OK }
 
 // Usage is the token count that the server reported, in tokens. The last one of a response wins.
 type Usage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
-	TotalTokens      int `json:"total_tokens"`
-	CachedTokens     int `json:"cached_tokens"`
-	ReasoningTokens  int `json:"reasoning_tokens,omitempty"`
+	PromptTokens     int  `json:"prompt_tokens"`
+	CompletionTokens int  `json:"completion_tokens"`
+	TotalTokens      int  `json:"total_tokens"`
+	CachedTokens     *int `json:"cached_tokens,omitempty"` // of the prompt; nil: not reported
+	ReasoningTokens  int  `json:"reasoning_tokens,omitempty"`
 }
 
 // Counted holds the token counts that the metrics use: ISL by the client's tokenizer, OSL (reasoning included) and reasoning

@@ -153,7 +153,7 @@ func (pic picture) thinned(a plot.Axis, data draw.Canvas) plot.ConstantTicks {
 // plotterFunc makes a function a plot.Plotter.
 type plotterFunc func(c draw.Canvas, p *plot.Plot)
 
-// Plot draws the labels, as gonum wants it.
+// Plot calls f: it is plot.Plotter.
 func (f plotterFunc) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
 
 func (pic picture) drawGrid(c draw.Canvas, p *plot.Plot) {
