@@ -20,7 +20,7 @@ import (
 const chunk = `data: {"choices":[{"index":0,"delta":{"content":"word"}}]}` + "\n\n"
 
 // misbehaving is a server whose model list is right and whose chat route is the given one.
-func misbehaving(t *testing.T, chat http.HandlerFunc) string {
+func misbehaving(t *testing.T, chat http.HandlerFunc, more ...func(*http.ServeMux)) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +30,9 @@ func misbehaving(t *testing.T, chat http.HandlerFunc) string {
 		_, _ = io.Copy(io.Discard, r.Body)
 		chat(w, r)
 	})
+	for _, routes := range more {
+		routes(mux)
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
@@ -54,24 +57,25 @@ func TestServersThatFail(t *testing.T) {
 			chat: func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, "out of memory", http.StatusInternalServerError)
 			},
-			outcome: record.Rejected, want: "requests failed (30 rejected); the limit is 5 %; the first: http 500, out of memory",
+			outcome: record.Rejected, want: "requests failed (18 rejected); the limit is 5 %; the first: http 500, out of memory",
 		},
 		"stall after the first token": {
 			chat: func(w http.ResponseWriter, r *http.Request) {
 				stream(w, chunk)
 				<-r.Context().Done()
 			},
-			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (30 timed out); the limit is 5 %",
+			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (18 timed out); the limit is 5 %",
 		},
 		"cut stream": {
 			chat:    func(w http.ResponseWriter, _ *http.Request) { stream(w, chunk) },
-			outcome: record.Cut, want: "requests failed (30 cut); the limit is 5 %",
+			outcome: record.Cut, want: "requests failed (18 cut); the limit is 5 %",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			args := []string{
-				"-endpoint=" + misbehaving(t, fault.chat), "-benchmark-name=bad", "-concurrencies=15,50", "-request-count=30", "-max-error-rate=0.05",
+				// 18 requests: with 20 ended the level would give up before its end.
+				"-endpoint=" + misbehaving(t, fault.chat), "-benchmark-name=bad", "-concurrencies=15,50", "-request-count=18", "-max-error-rate=0.05",
 				"-isl=8", "-std=0", "-osl=8", "-output-dir=" + dir,
 			}
 			start := time.Now()
@@ -86,16 +90,16 @@ func TestServersThatFail(t *testing.T) {
 			requireFiles(t, filepath.Join(dir, "plots"), reportFiles()...)
 			l := readLevel(t, level)
 			assert.Equal(t, record.Failed, l.Status)
-			assert.Equal(t, map[record.Outcome]int{fault.outcome: 30}, l.Counts.Outcomes)
+			assert.Equal(t, map[record.Outcome]int{fault.outcome: 18}, l.Counts.Outcomes)
 			assert.Zero(t, l.Counts.NotStarted)
 			for _, s := range readSamples(t, level) {
 				assert.Equal(t, fault.outcome, s.Outcome)
 			}
 			document := aggregate(t, level)
-			assert.Equal(t, 30.0, document["error_request_count"].(map[string]any)["avg"])
+			assert.Equal(t, 18.0, document["error_request_count"].(map[string]any)["avg"])
 			assert.NotContains(t, document, "request_count")
 			assert.Equal(t, false, document["was_cancelled"])
-			assert.Equal(t, 30.0, document["error_summary"].([]any)[0].(map[string]any)["count"])
+			assert.Equal(t, 18.0, document["error_summary"].([]any)[0].(map[string]any)["count"])
 		})
 	}
 }
@@ -150,6 +154,8 @@ func TestSecretsStayOut(t *testing.T) {
 	const key, header, password = "sk-test-0123456789", "tok-header-987654", "pw-url-555555"
 	echo := misbehaving(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprint(r.Header), http.StatusBadRequest)
+	}, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /version", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header) })
 	})
 	dir := t.TempDir()
 	r := child{

@@ -3,6 +3,7 @@ package bench
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -15,7 +16,14 @@ var flags *harness.Flags
 
 func TestMain(m *testing.M) {
 	flags = harness.RegisterFlags(flag.CommandLine)
-	flag.Parse()
+	// A wrong flag is one line, not the hundred of package testing's usage.
+	flag.CommandLine.Init(os.Args[0], flag.ContinueOnError)
+	flag.CommandLine.SetOutput(io.Discard)
+	if err := flag.CommandLine.Parse(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "%s\nAll flags: go test ./bench -v -count=1 -llmsweep.help\n", harness.UnknownFlag(err))
+		os.Exit(2)
+	}
+	flag.CommandLine.SetOutput(os.Stderr)
 	if flags.Help() {
 		harness.PrintHelp(os.Stdout)
 		return

@@ -23,14 +23,22 @@ func TestSweep(t *testing.T) {
 	entryPoint(t, "Sweep")
 	plan, err := flags.Plan(os.Getenv)
 	if err != nil {
-		t.Fatalf("nothing was sent:\n%v\n\nAll flags: go test ./bench -v -llmsweep.help", err)
+		t.Fatalf("nothing was sent:\n%v\n\nAll flags: go test ./bench -v -count=1 -llmsweep.help", err)
+	}
+	for _, warning := range harness.UnknownEnvironment(os.Environ()) {
+		fmt.Println("warning:", warning)
 	}
 	ctx, release := harness.Owned(context.Background())
 	defer release()
+	context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), context.Canceled) {
+			fmt.Printf("%v: stopping; what was measured is kept\n", context.Cause(ctx))
+		}
+	})
 	if len(plan.Targets) == 0 {
 		embed(t, plan)
 	}
-	sweep, err := harness.Open(plan, output(plan))
+	sweep, err := harness.Open(ctx, plan, output(plan))
 	if err != nil {
 		t.Fatalf("nothing was sent: %v", err)
 	}

@@ -45,7 +45,7 @@ func options() []option {
 		{name: "idle-timeout", value: "D", preset: "2m", usage: "limit between two events of a stream; 0: none"},
 		{name: "max-duration", value: "D", preset: "0", usage: "stop the sweep after this time; 0: no limit"},
 		{name: "max-tokens-total", value: "N", preset: "0", usage: "stop it after this many tokens, prompts and outputs; 0: no limit"},
-		{name: "max-error-rate", value: "SHARE", preset: "0.05", usage: "a level fails above this share of failed requests, and stops once 20 ended"},
+		{name: "max-error-rate", value: "SHARE", preset: "0.05", usage: "a level fails above this share of failed requests, and stops, once 20 ended; with fewer, if most failed"},
 		{name: "continue-on-error", boolean: true, usage: "go on with the next level after a failed one"},
 		{name: "compat", value: "KIND", preset: "llm", usage: "request body: llm, or openai for servers that refuse min_tokens and ignore_eos"},
 		{name: "virtual", boolean: true, usage: "run against the embedded mock server in virtual time"},
@@ -88,6 +88,72 @@ func (f *Flags) Given() bool {
 		}
 	}
 	return false
+}
+
+// UnknownEnvironment returns, with the name that was probably meant, the variables of environ (NAME=value) that begin with BENCH_ and are no
+// flag of ours: a misspelt one would otherwise be a run with defaults.
+func UnknownEnvironment(environ []string) []string {
+	known := map[string]bool{}
+	var names []string
+	for _, o := range options() {
+		for _, name := range append([]string{o.name}, o.aliases...) {
+			known[envName(name)] = true
+			names = append(names, envName(name))
+		}
+	}
+	var unknown []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "BENCH_") && !known[name] {
+			unknown = append(unknown, fmt.Sprintf("environment variable %q is no flag of llmsweep%s", name, suggest(name, names)))
+		}
+	}
+	return unknown
+}
+
+// UnknownFlag puts an error of package flag into words, with the flag that was probably meant.
+func UnknownFlag(err error) string {
+	var names []string
+	for _, o := range options() {
+		names = append(append(names, o.name), o.aliases...)
+	}
+	_, name, _ := strings.Cut(err.Error(), "not defined: -")
+	return err.Error() + suggest(name, names)
+}
+
+// suggest returns "; did you mean X?" for the nearest of names, or "" if none is near.
+func suggest(name string, names []string) string {
+	best, distance := "", max(2, len(name)/3)+1 // a third of the letters may be off
+	for _, candidate := range names {
+		if d := editDistance(name, candidate); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	if name == "" || best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// editDistance is Levenshtein's: insertions, deletions and substitutions.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // rawValue is a flag that accepts any text, so that all bad values are reported at once and in our words.
@@ -162,7 +228,8 @@ func PrintHelp(w io.Writer) {
 
 Examples:
   # the embedded mock server, in virtual time
-  go test ./bench -run Sweep -v -count=1 -timeout 0 -virtual -overwrite
+  go test ./bench -run Sweep -v -count=1 -timeout 0 -virtual \
+    -benchmark-name=mock-virtual -overwrite
 
   # a server of yours
   go test ./bench -run Sweep -v -count=1 -timeout 0 \

@@ -1,6 +1,7 @@
 package harness_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -196,4 +197,13 @@ func TestHelpNamesEverything(t *testing.T) {
 	} {
 		assert.Contains(t, strings.Join(strings.Fields(text.String()), " "), want)
 	}
+}
+
+func TestMisspeltNamesAreNoticed(t *testing.T) {
+	assert.Equal(t, []string{
+		`environment variable "BENCH_CONCURENCIES" is no flag of llmsweep; did you mean "BENCH_CONCURRENCIES"?`,
+		`environment variable "BENCH_SOMETHING_ELSE" is no flag of llmsweep`,
+	}, harness.UnknownEnvironment([]string{"BENCH_CONCURENCIES=1", "BENCH_OSL=4", "BENCH_ENDPOINT_URL=x", "HOME=/", "BENCH_SOMETHING_ELSE=1", "BENCHMARK=2"}))
+	assert.Equal(t, `flag provided but not defined: -concurencies; did you mean "concurrencies"?`,
+		harness.UnknownFlag(errors.New("flag provided but not defined: -concurencies")))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ type levelRun struct {
 	log    *record.Log
 	epoch  time.Time
 	logErr error
+	// firstError is the first failure in words, for the reason of a level that failed.
+	firstError string
 }
 
 // RunLevel runs one level to its end and writes its files. A level that went wrong has a Status other than Done; the error is for
@@ -49,13 +52,15 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	if err := r.open(dir); err != nil {
 		return nil, err
 	}
-	s.progress.begin(level, s.Plan.OSL)
+	s.progress.begin(level)
 	err := r.run(ctx)
 	took := time.Since(r.epoch)
 	s.elapsed += took
 	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
 	s.progress.end(&r.record)
-	s.forecast(level, took)
+	if r.record.Status == record.Done {
+		s.forecast(level, took)
+	}
 	return &r.record, err
 }
 
@@ -92,6 +97,7 @@ func (r *levelRun) run(ctx context.Context) error {
 		defer timer.Stop()
 	}
 	r.runPhase(ctx, issue, stop, record.Warmup)
+	r.sweep.progress.measure()
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
 	r.settle(ctx, issue)
@@ -124,8 +130,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		}
 	}
 	r.sweep.progress.sample(s, values, p.Verbose)
-	const enough = 20
-	if counts.Ended() >= enough && r.tooManyErrors(*counts) {
+	if counts.Ended() >= enoughEnded && r.tooManyErrors(*counts) {
 		reason := r.failures(*counts)
 		if s.Phase == record.Warmup {
 			reason = "warm-up: " + reason
@@ -134,14 +139,29 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	}
 }
 
+// enoughEnded is how many requests must have ended before a share of failures says something.
+const enoughEnded = 20
+
+// tooManyErrors judges the share of failures. Of fewer than enoughEnded requests it is too many only where most failed: one failure of
+// ten is no error rate.
 func (r *levelRun) tooManyErrors(c record.Counts) bool {
-	return float64(c.Failures()) > r.sweep.Plan.MaxErrorRate*float64(c.Ended()-c.Outcomes[record.Cancelled])
+	ended := c.Ended() - c.Outcomes[record.Cancelled]
+	limit := r.sweep.Plan.MaxErrorRate
+	if ended < enoughEnded {
+		limit = max(limit, 0.5)
+	}
+	return float64(c.Failures()) > limit*float64(ended)
 }
 
 // keepErrorBody keeps the first three distinct answers of servers that refused.
 func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
-	if s.Status == 0 || s.Outcome == record.Cancelled || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
+	if s.Outcome != record.Cancelled && r.firstError == "" {
+		first, _, _ := strings.Cut(strings.TrimSpace(s.Error.Message), "\n")
+		r.firstError = s.Reason + ", " + first[:min(len(first), 200)]
+	}
+	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
+	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
 		return
 	}
 	r.record.ErrorBodies = append(r.record.ErrorBodies, body)
@@ -157,10 +177,8 @@ func (r *levelRun) failures(c record.Counts) string {
 	}
 	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), c.Ended()-c.Outcomes[record.Cancelled],
 		strings.Join(kinds, ", "), 100*r.sweep.Plan.MaxErrorRate)
-	if len(r.record.ErrorBodies) > 0 {
-		body := r.record.ErrorBodies[0]
-		first, _, _ := strings.Cut(strings.TrimSpace(body.Body), "\n")
-		text += fmt.Sprintf("; the first: http %d, %s", body.Status, first[:min(len(first), 200)])
+	if r.firstError != "" {
+		text += "; the first: " + r.firstError
 	}
 	return text
 }
@@ -194,54 +212,64 @@ func (r *levelRun) warnings() []string {
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
 	}
+	if n := c.Outcomes[record.Cancelled]; n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled; latency and throughput are of those that ended before, the quickest ones", n))
+	}
 	if c.NotStarted > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
 	}
 	return warnings
 }
 
-// writeInputs writes every request body to inputs.json, in AIPerf's form, and hashes them. Too large ones are replaced
-// by their recipe, the plan's seed and nonce.
+// writeInputs writes every request body to inputs.json, in AIPerf's form, and hashes them. Bodies of more than the limit are left to
+// their recipe: a run must not wait for gigabytes that it can make again.
 func (r *levelRun) writeInputs(path string) error {
 	hash := sha256.New()
 	err := record.WriteFile(path, func(w io.Writer) error {
-		_, err := io.WriteString(w, `{"data":[`)
 		size := int64(0)
-		separator := "\n"
+		separator := "{\"data\":[\n"
 		for request := range r.requests() {
-			hash.Write(request.Body)
-			size += int64(len(request.Body))
-			if err != nil || size > r.sweep.inputsLimit {
-				continue
+			if err := r.sweep.interrupted(); err != nil {
+				return err
 			}
-			_, err = fmt.Fprintf(w, "%s{\"session_id\":%q,\"payloads\":[%s]}", separator, request.ID, request.Body)
+			hash.Write(request.Body)
+			if size += int64(len(request.Body)); size > r.sweep.inputsLimit {
+				return errInputsTooLarge
+			}
+			if _, err := fmt.Fprintf(w, "%s{\"session_id\":%q,\"payloads\":[%s]}", separator, request.ID, request.Body); err != nil {
+				return err
+			}
 			separator = ",\n"
 		}
-		if err == nil && size > r.sweep.inputsLimit {
-			return errInputsTooLarge
-		}
-		return errors.Join(err, writeString(w, "\n]}\n"))
+		_, err := io.WriteString(w, "\n]}\n")
+		return err
 	})
-	r.record.BytesSHA256 = hex.EncodeToString(hash.Sum(nil))
 	if errors.Is(err, errInputsTooLarge) {
-		p := r.sweep.Plan
-		return record.WriteJSON(path, map[string]any{
-			"data": []any{}, "recipe": map[string]any{
-				"seed": p.Seed, "nonce": p.Nonce, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "level": r.level.Name, "bytes_sha256": r.record.BytesSHA256,
-			},
-		})
+		return r.writeRecipe(path)
 	}
+	r.record.BytesSHA256 = hex.EncodeToString(hash.Sum(nil))
 	return err
+}
+
+// writeRecipe writes what the bodies can be made from, and its hash.
+func (r *levelRun) writeRecipe(path string) error {
+	p := r.sweep.Plan
+	recipe := map[string]any{
+		"tool": "llmsweep " + Version, "level": r.level.Name, "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": p.Seed, "nonce": p.Nonce,
+		"isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"compat": p.Compat, "extra_inputs": p.ExtraInputs,
+	}
+	data, err := json.Marshal(recipe)
+	if err != nil {
+		return fmt.Errorf("encoding the recipe of the requests: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return record.WriteJSON(path, map[string]any{"data": []any{}, "recipe": recipe, "recipe_sha256": hex.EncodeToString(sum[:])})
 }
 
 var errInputsTooLarge = errors.New("the request bodies are too large to be kept")
 
 const maxInputs = 1 << 30
-
-func writeString(w io.Writer, text string) error {
-	_, err := io.WriteString(w, text)
-	return err
-}
 
 // requests renders the level's requests in the order of their numbers, warm-up first.
 func (r *levelRun) requests() func(yield func(*workload.Request) bool) {

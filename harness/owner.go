@@ -16,9 +16,13 @@ var errOrphaned = errors.New("the process that started the run ended")
 // ownerPoll is how often the parent process is looked at. No system call reports its end to an arbitrary child.
 const ownerPoll = 500 * time.Millisecond
 
+// insistence is how long after a signal further ones are ignored.
+const insistence = 3 * time.Second
+
 // Owned returns a context that ends, with the reason as its cause, on SIGINT, SIGTERM and SIGHUP and when the parent process goes
 // away: go test killed by SIGTERM leaves its test binary behind, and load must not go on without an owner. Writing to a closed
-// standard output no longer kills the process. A second signal has its default effect. release ends the watch and waits for it.
+// standard output no longer kills the process. A signal that comes more than
+// three seconds after the first has its default effect. release ends the watch and waits for it.
 func Owned(parent context.Context) (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signal.Ignore(syscall.SIGPIPE)
@@ -45,6 +49,11 @@ func watchOwner(signals <-chan os.Signal, quit <-chan struct{}, cancel context.C
 		select {
 		case s := <-signals:
 			cancel(fmt.Errorf("received %v", s))
+			// An impatient second Ctrl-C must not cost the report; one that comes later means it.
+			select {
+			case <-time.After(insistence):
+			case <-quit:
+			}
 			return
 		case <-poll.C:
 			if os.Getppid() != owner {

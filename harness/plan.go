@@ -37,7 +37,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 const (
 	maxConcurrency = 1_000_000
 	maxTokens      = 10_000_000 // of one prompt or answer
-	maxRequests    = 100_000_000
+	maxRequests    = 10_000_000
 )
 
 // Validate reports everything that is wrong with the plan. It sends nothing and touches no file.
@@ -67,7 +67,7 @@ func (p *Plan) Validate() error {
 		c.fault("compat", p.Compat, "must be llm or openai")
 	}
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
-		c.fault("virtual", "true", "measures the embedded mock server: leave out -endpoint")
+		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
 	}
 	c.extraInputs(p.ExtraInputs)
 	return errors.Join(c...)
@@ -149,6 +149,13 @@ func (p *Plan) Warnings() []string {
 func (p *Plan) Redact(text string) string {
 	for _, secret := range p.secrets() {
 		text = strings.ReplaceAll(text, secret, redacted)
+		// A text that was cut off may end in the middle of a secret.
+		for part := len(secret) - 1; part >= 4; part-- {
+			if strings.HasSuffix(text, secret[:part]) {
+				text = text[:len(text)-part] + redacted
+				break
+			}
+		}
 	}
 	return text
 }

@@ -28,7 +28,6 @@ type progress struct {
 
 	mu      sync.Mutex
 	level   Level
-	expect  int // output tokens of the whole level
 	started time.Time
 	done    int
 	failed  int
@@ -66,16 +65,16 @@ const (
 )
 
 // begin starts the display of a level.
-func (p *progress) begin(l Level, osl int) {
+func (p *progress) begin(l Level) {
 	p.mu.Lock()
-	p.level, p.expect, p.started = l, l.Requests*osl, time.Now()
+	p.level, p.started = l, time.Now()
 	p.done, p.failed, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, mean{}, mean{}
 	p.mu.Unlock()
 	p.chunks.Store(0)
 	if !p.Live {
 		return
 	}
-	p.print(fmt.Sprintf("%-5s %d requests", l.Name, l.Requests))
+	p.print(fmt.Sprintf("%-5s %d requests (level %d of %d)", l.Name, l.Requests, l.Number, l.Of))
 	every := logEvery
 	if p.Terminal != nil {
 		every = drawEvery
@@ -104,6 +103,14 @@ func (p *progress) tick(every time.Duration, quit <-chan struct{}) {
 			}
 		}
 	}
+}
+
+// measure begins the measured part of a level: warm-up is in none of the line's figures.
+func (p *progress) measure() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = time.Now()
+	p.chunks.Store(0)
 }
 
 // sample takes a request that ended into account.
@@ -161,8 +168,9 @@ func (p *progress) line() string {
 	}
 	tokens := p.tokensSoFar()
 	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
-	if tokens > 0 && p.done < p.level.Requests {
-		left := time.Duration(float64(elapsed) * max(float64(p.expect)/tokens-1, 0))
+	if p.done > 0 && p.done < p.level.Requests { // before, the pace of the first tokens is all that is known
+		expect := float64(p.tokens) / float64(p.done) * float64(p.level.Requests) // servers may give fewer tokens than asked for
+		left := time.Duration(float64(elapsed) * max(expect/max(tokens, 1)-1, 0))
 		line += fmt.Sprintf("  ~%v left", left.Round(time.Second))
 	}
 	return line
@@ -183,7 +191,7 @@ func (p *progress) end(l *record.Level) {
 	p.stopTick()
 	p.stopTick = func() {}
 	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", record.LevelName(l.Concurrency), l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
-	if l.Reason != "" {
+	if l.Status == record.Capped { // other reasons are the test's failure message
 		text += ": " + l.Reason
 	}
 	p.print(text)

@@ -28,11 +28,11 @@ func ended() *record.Sample {
 func TestLiveLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgress(Output{})
-		p.begin(Level{Name: "c250", Requests: 100}, 40)
+		p.begin(Level{Name: "c250", Requests: 100})
 		time.Sleep(10 * time.Second)
 		assert.Equal(t, "c250  0/100  0 tok/s  TTFT -  ITL -", p.line())
 		p.chunks.Add(50)
-		assert.Equal(t, "c250  0/100  5 tok/s  TTFT -  ITL -  ~13m10s left", p.line(), "a chunk is taken for a token as long as nothing ended")
+		assert.Equal(t, "c250  0/100  5 tok/s  TTFT -  ITL -", p.line(), "a chunk is taken for a token as long as nothing ended")
 		s := ended()
 		p.sample(s, metric.OfSample(s), false)
 		assert.Equal(t, "c250  1/100  10 tok/s  TTFT 100 ms  ITL 5 ms  ~6m30s left", p.line(), "100 of 4000 tokens in 10 s")
@@ -52,12 +52,12 @@ func TestPlainLinesEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		p := newProgress(Output{Log: &log, Live: true})
-		p.begin(Level{Name: "c1", Requests: 4}, 10)
+		p.begin(Level{Name: "c1", Requests: 4, Number: 2, Of: 7})
 		time.Sleep(25 * time.Second)
 		p.end(&record.Level{Concurrency: 1, Status: record.Failed, Reason: "why", EndedNS: 25e9, Counts: record.Counts{Planned: 4, Outcomes: map[record.Outcome]int{record.OK: 3}}})
 		p.close()
 		assert.Equal(t, []string{
-			"c1    4 requests", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    failed: 3 of 4 requests ok in 25.0 s: why", "",
+			"c1    4 requests (level 2 of 7)", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    failed: 3 of 4 requests ok in 25.0 s", "",
 		}, strings.Split(log.String(), "\n"))
 	})
 }
@@ -70,7 +70,7 @@ func TestTerminalLineIsRedrawn(t *testing.T) {
 		require.NoError(t, err)
 		var log strings.Builder
 		p := newProgress(Output{Log: &log, Terminal: tty, Live: true})
-		p.begin(Level{Name: "c1", Requests: 4}, 10)
+		p.begin(Level{Name: "c1", Requests: 4})
 		time.Sleep(time.Second + 100*time.Millisecond)
 		p.close()
 		require.NoError(t, tty.Close())

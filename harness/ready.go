@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 const (
 	pollInterval = 2 * time.Second
+	repeatEvery  = 30 * time.Second // of the line that says what is waited for
 	// startGrace is how long a server that just came up may refuse: workers register their models one by one.
 	startGrace = 10 * time.Second
 )
@@ -37,17 +39,60 @@ func (s *Sweep) Ready(ctx context.Context) error {
 		prober := &openai.Prober{Chat: u, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}
 		t, err := s.await(ctx, prober, start)
 		transport.CloseIdleConnections()
+		if err != nil {
+			s.abandon()
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("endpoint %q: stopped while waiting for the server: %w", s.Plan.Endpoints[i], context.Cause(ctx))
 		}
 		if err != nil {
 			return fmt.Errorf("endpoint %q: %s", s.Plan.Endpoints[i], s.Plan.Redact(err.Error()))
 		}
+		t = s.redactTarget(t)
 		if i == 0 {
 			target = t
+			continue
+		}
+		s.run.Replicas = append(s.run.Replicas, t)
+		if t.Version != target.Version || !reflect.DeepEqual(t.Model, target.Model) {
+			s.run.Warnings = append(s.run.Warnings, fmt.Sprintf("replica %s is not like the first: version or model entry differ", s.Plan.Endpoints[i]))
 		}
 	}
 	return s.begin(target)
+}
+
+// redactTarget removes secrets from what a server said of itself: it may have echoed them.
+func (s *Sweep) redactTarget(t record.Target) record.Target {
+	t.Version = s.Plan.Redact(t.Version)
+	for i := range t.Models {
+		t.Models[i] = s.Plan.Redact(t.Models[i])
+	}
+	for name, value := range t.Headers {
+		t.Headers[name] = s.Plan.Redact(value)
+	}
+	if t.Model != nil {
+		t.Model = s.redactValue(t.Model).(map[string]any)
+	}
+	return t
+}
+
+// redactValue redacts every string in a JSON value.
+func (s *Sweep) redactValue(value any) any {
+	switch v := value.(type) {
+	case string:
+		return s.Plan.Redact(v)
+	case []any:
+		for i := range v {
+			v[i] = s.redactValue(v[i])
+		}
+	case map[string]any:
+		clean := make(map[string]any, len(v))
+		for key, member := range v {
+			clean[s.Plan.Redact(key)] = s.redactValue(member)
+		}
+		return clean
+	}
+	return value
 }
 
 func userAgent() string { return "llmsweep/" + Version }
@@ -55,7 +100,9 @@ func userAgent() string { return "llmsweep/" + Version }
 // await inspects the server until it is ready, is refused or WaitReady has passed since start.
 func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Time) (record.Target, error) {
 	var refused time.Time // since when the server refuses
-	for said := ""; ; {
+	var said string
+	var spoken time.Time
+	for {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
 		if err == nil || ctx.Err() != nil {
 			return target, err
@@ -73,9 +120,9 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 		case waited >= s.Plan.WaitReady:
 			return target, fmt.Errorf("not ready within %v (-wait-ready): %w", s.Plan.WaitReady, err)
 		}
-		if said != err.Error() {
-			said = err.Error()
-			s.progress.print("waiting for the server: " + s.Plan.Redact(said))
+		if said != err.Error() || time.Since(spoken) >= repeatEvery {
+			said, spoken = err.Error(), time.Now()
+			s.progress.print(fmt.Sprintf("waiting for %s, %v more at most (-wait-ready): %s", prober.Chat.Host, (s.Plan.WaitReady - waited).Round(time.Second), s.Plan.Redact(said)))
 		}
 		sleep(ctx, min(pollInterval, s.Plan.WaitReady-waited))
 	}
@@ -148,7 +195,7 @@ func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober,
 		return target, nil
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return target, err
-	case status == http.StatusNotFound: // also what a gateway says whose server is still starting
+	case status == http.StatusNotFound, status == http.StatusNotImplemented: // also what a gateway says whose server is still starting
 		return target, refusal{err, startGrace}
 	case status/100 == 4:
 		return target, refusal{refuseUnauthorized(err), 0}
@@ -176,16 +223,14 @@ func refuseUnauthorized(err error) error {
 
 // identity keeps the response headers that name a server.
 func identity(header http.Header) map[string]string {
-	kept := map[string]string{}
-	for _, name := range []string{"Server", "Via", "X-Powered-By", "X-Served-By", "Openai-Version", "X-Envoy-Upstream-Service-Time", "X-Litellm-Version"} {
-		if value := header.Get(name); value != "" && name != "X-Envoy-Upstream-Service-Time" {
+	var kept map[string]string
+	for _, name := range []string{"Server", "Via", "X-Powered-By", "X-Served-By", "Openai-Version", "X-Litellm-Version"} {
+		if value := header.Get(name); value != "" {
+			if kept == nil {
+				kept = map[string]string{}
+			}
 			kept[name] = value
-		} else if value != "" {
-			kept[name] = "present" // its value is a timing, which would make two runs of one target differ
 		}
-	}
-	if len(kept) == 0 {
-		return nil
 	}
 	return kept
 }

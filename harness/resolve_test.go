@@ -34,7 +34,7 @@ func TestBadValues(t *testing.T) {
 		"-concurrencies=99999999999999999999":   `concurrency "99999999999999999999": is too large`,
 		"-concurrencies=1 2":                    `concurrency "1 2": must be a whole number`,
 		"-request-count=-1":                     `request-count "-1": must be at least 0`,
-		"-request-count=100000001":              `request-count "100000001": must be at most 100000000`,
+		"-request-count=10000001":               `request-count "10000001": must be at most 10000000`,
 		"-warmup-requests=-1":                   `warmup-requests "-1": must be at least 0`,
 		"-seed=-1":                              `-seed "-1": must be a whole number from 0 to 18446744073709551615`,
 		"-nonce=x":                              `-nonce "x": must be a whole number from 0 to 18446744073709551615`,
@@ -110,14 +110,14 @@ func TestAllProblemsComeAtOnce(t *testing.T) {
 }
 
 func TestLargestValues(t *testing.T) {
-	planOf(t, nil, "-isl=10000000", "-osl=10000000", "-std=10000000", "-concurrencies=1000000", "-request-count=100000000", "-warmup-requests=100000000",
+	planOf(t, nil, "-isl=10000000", "-osl=10000000", "-std=10000000", "-concurrencies=1000000", "-request-count=10000000", "-warmup-requests=10000000",
 		"-max-error-rate=1")
 	planOf(t, nil, "-isl=1", "-osl=1", "-std=0", "-max-error-rate=0")
 }
 
 func TestVirtualMeasuresTheMock(t *testing.T) {
 	_, err := resolve(t, nil, "-virtual", "-endpoint=http://a", "-benchmark-name=x")
-	require.EqualError(t, err, `virtual "true": measures the embedded mock server: leave out -endpoint`)
+	require.EqualError(t, err, `virtual "true": cannot go with -endpoint: it measures the embedded mock server`)
 	plan := planOf(t, nil, "-virtual")
 	plan.EmbeddedMock = true
 	plan.AddTarget(mustParse(t, "http://mock.virtual"))

@@ -49,7 +49,7 @@ func perform(t *testing.T, args []string, chat http.HandlerFunc, play func(t *te
 		require.NoError(t, fs.Parse(append([]string{"-endpoint=server:80", "-benchmark-name=b", "-isl=4", "-std=0", "-osl=4", "-output-dir=" + dir}, args...)))
 		plan, err := flags.Plan(func(string) string { return "" })
 		require.NoError(t, err)
-		sweep, err := Open(plan, Output{})
+		sweep, err := Open(t.Context(), plan, Output{})
 		require.NoError(t, err)
 		defer sweep.Close()
 		sweep.Dial = listener.DialContext
@@ -207,7 +207,8 @@ func TestInputsHoldEveryBody(t *testing.T) {
 			require.NoError(t, record.ReadJSON(filepath.Join(s.sweep.LevelDir(s.sweep.Levels()[0]), record.InputsFile), &inputs))
 			if limit != maxInputs {
 				assert.Empty(t, inputs.Data)
-				assert.Equal(t, l.BytesSHA256, inputs.Recipe["bytes_sha256"])
+				assert.Equal(t, l.WorkloadSHA256, inputs.Recipe["workload_sha256"])
+				assert.Empty(t, l.BytesSHA256)
 				return
 			}
 			require.Len(t, inputs.Data, 6)
@@ -284,4 +285,96 @@ func TestOwnedEndsOnSignals(t *testing.T) {
 	ctx, release := Owned(context.Background())
 	release()
 	assert.ErrorIs(t, context.Cause(ctx), context.Canceled)
+}
+
+// TestEarlierResultsAreSafe: nothing that a run did not write is ever removed, and nothing at all without -overwrite.
+func TestEarlierResultsAreSafe(t *testing.T) {
+	for name, test := range map[string]struct {
+		file      string // in the benchmark's folder
+		overwrite bool
+		want      string
+	}{
+		"our log":                    {"c1/profile_export.jsonl", false, "holds results already; choose another name or pass -overwrite"},
+		"a level that is not run":    {"c7/level.json", false, "holds results already"},
+		"AIPerf's, nested":           {"c7/artifacts/run/profile_export_aiperf.json", false, "holds results already"},
+		"AIPerf's, nested, replaced": {"c7/artifacts/run/profile_export_aiperf.json", true, `holds "artifacts", which llmsweep did not write: move it`},
+		"notes":                      {"c1/my-notes.txt", true, `holds "my-notes.txt", which llmsweep did not write`},
+		"our log, replaced":          {"c7/profile_export.jsonl", true, ""},
+		"a file that a kill left":    {"c1/.level.json.123", true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "b", filepath.FromSlash(test.file))
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+			fs := flag.NewFlagSet("test", flag.ContinueOnError)
+			flags := RegisterFlags(fs)
+			require.NoError(t, fs.Parse([]string{"-endpoint=h", "-benchmark-name=b", "-concurrencies=1", "-output-dir=" + dir, fmt.Sprintf("-overwrite=%t", test.overwrite)}))
+			plan, err := flags.Plan(func(string) string { return "" })
+			require.NoError(t, err)
+			sweep, err := Open(t.Context(), plan, Output{})
+			if test.want != "" {
+				require.ErrorContains(t, err, test.want)
+				assert.FileExists(t, path)
+				return
+			}
+			require.NoError(t, err)
+			assert.FileExists(t, path, "before the server is ready nothing is removed")
+			require.NoError(t, sweep.begin(record.Target{}))
+			assert.NoFileExists(t, path)
+			assert.NoDirExists(t, filepath.Dir(path))
+		})
+	}
+}
+
+func TestFewFailuresOfFewRequestsAreNoErrorRate(t *testing.T) {
+	for _, test := range []struct {
+		requests, failures int
+		want               record.Status
+	}{{10, 1, record.Done}, {10, 5, record.Done}, {10, 6, record.Failed}, {20, 1, record.Done}, {40, 3, record.Failed}} {
+		n := 0
+		chat := func(w http.ResponseWriter, r *http.Request) {
+			if n++; n > test.requests-test.failures {
+				http.Error(w, "no", http.StatusInternalServerError)
+				return
+			}
+			answerAfter(0)(w, r)
+		}
+		perform(t, []string{"-concurrencies=1", fmt.Sprintf("-request-count=%d", test.requests)}, chat, func(t *testing.T, s stage) {
+			l := s.run(t, 0)
+			assert.Equal(t, test.want, l.Status, "%d of %d: %s", test.failures, test.requests, l.Reason)
+			assert.Equal(t, test.failures, l.Counts.Failures())
+		})
+	}
+}
+
+// TestInterruptionEndsPreparation: neither drawing a workload nor writing its bodies goes on after a signal.
+func TestInterruptionEndsPreparation(t *testing.T) {
+	perform(t, []string{"-concurrencies=1", "-request-count=1000"}, answerAfter(0), func(t *testing.T, s stage) {
+		asked := 0
+		s.sweep.interrupted = func() error {
+			if asked++; asked > 10 {
+				return errors.New("enough")
+			}
+			return nil
+		}
+		_, err := s.sweep.RunLevel(s.ctx, s.sweep.Levels()[0])
+		require.ErrorContains(t, err, "enough")
+		assert.Equal(t, 11, asked)
+		s.sweep.levels = nil
+		require.ErrorContains(t, s.sweep.draw(), "enough")
+	})
+}
+
+func TestTargetIsRedacted(t *testing.T) {
+	s := &Sweep{Plan: &Plan{APIKey: "sk-secret-0123"}}
+	got := s.redactTarget(record.Target{
+		Version: "v sk-secret-0123", Models: []string{"m", "sk-secret-0123"}, Headers: map[string]string{"Server": "x sk-secret-0123"},
+		Model: map[string]any{"id": "m", "sk-secret-0123": []any{"sk-secret-0123", map[string]any{"a": "sk-secret-0123"}, 5.0, nil}},
+	})
+	data, err := json.Marshal(got)
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), "secret-0123")
+	assert.Equal(t, []any{redacted, map[string]any{"a": redacted}, 5.0, nil}, got.Model[redacted])
+	assert.Equal(t, "body "+redacted, s.Plan.Redact("body sk-secr"), "a body that was cut off inside a secret")
 }

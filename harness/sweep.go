@@ -25,6 +25,7 @@ type Level struct {
 	Name        string
 	Concurrency int
 	Requests    int
+	Number, Of  int // which level of how many, from 1
 	work        *workload.Level
 	fingerprint string
 }
@@ -42,14 +43,17 @@ type Sweep struct {
 	spent    atomic.Int64  // tokens, for -max-tokens-total
 	elapsed  time.Duration // of finished levels, for -max-duration
 	deadline time.Time     // of go test; zero: none
+	// interrupted returns why the run should stop, or nil.
+	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.
 	inputsLimit int64
 }
 
 // Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that holds results of an
-// earlier run unless the plan overwrites it.
-func Open(plan *Plan, output Output) (*Sweep, error) {
-	s := &Sweep{Plan: plan, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
+// earlier run unless the plan overwrites it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
+// the bubble and is only ever asked.
+func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
+	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
 	if err := s.claim(); err != nil {
 		return nil, err
 	}
@@ -83,8 +87,7 @@ func (s *Sweep) claim() error {
 	if err != nil {
 		return fmt.Errorf("output-dir %q cannot be written: %w", s.Plan.OutputDir, err)
 	}
-	err = errors.Join(probe.Close(), os.Remove(probe.Name()))
-	if err != nil || s.Plan.Overwrite {
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return err
 	}
 	levels, err := record.LevelDirs(s.dir)
@@ -92,13 +95,37 @@ func (s *Sweep) claim() error {
 		return err
 	}
 	for _, level := range levels {
-		for _, name := range []string{record.LogFile, record.AggregateFile} {
-			if info, err := os.Stat(filepath.Join(level.Path, name)); err == nil && info.Size() > 0 {
-				return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite", s.Plan.BenchmarkName, s.dir)
-			}
+		ours, foreign, err := contents(level.Path)
+		switch {
+		case err != nil:
+			return err
+		case len(ours)+len(foreign) > 0 && !s.Plan.Overwrite:
+			return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite", s.Plan.BenchmarkName, s.dir)
+		case len(foreign) > 0:
+			return fmt.Errorf("-overwrite: %s holds %q, which llmsweep did not write: move it, or choose another -benchmark-name", level.Path, foreign[0])
 		}
 	}
 	return nil
+}
+
+// contents lists what a level's folder holds: the files that a run writes, unfinished ones included, and all else.
+func contents(dir string) (ours, foreign []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if name := entry.Name(); !entry.IsDir() && record.IsLevelFile(name) {
+			ours = append(ours, name)
+		} else {
+			foreign = append(foreign, name)
+		}
+	}
+	return ours, foreign, err
+}
+
+// abandon removes the folders that claim made, as far as they are empty: nothing was measured.
+func (s *Sweep) abandon() {
+	if os.Remove(s.dir) == nil {
+		_ = os.Remove(s.Plan.ResultsDir())
+	}
 }
 
 // draw fixes lengths and schedule of every level.
@@ -109,8 +136,11 @@ func (s *Sweep) draw() error {
 	}
 	serial := 0
 	fingerprints := make([]string, 0, len(p.Concurrencies))
-	for _, c := range p.Concurrencies {
-		l := Level{Name: record.LevelName(c), Concurrency: c, Requests: p.Requests(c)}
+	for i, c := range p.Concurrencies {
+		l := Level{Name: record.LevelName(c), Concurrency: c, Requests: p.Requests(c), Number: i + 1, Of: len(p.Concurrencies)}
+		if err := s.interrupted(); err != nil {
+			return err
+		}
 		var err error
 		if l.work, err = spec.Level(l.Name, serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
@@ -138,8 +168,16 @@ func (s *Sweep) begin(target record.Target) error {
 	if err != nil {
 		return err
 	}
+	if len(levels) > 0 {
+		s.progress.print("replacing the earlier results in " + s.dir)
+	}
 	for _, level := range levels {
-		if err := os.RemoveAll(level.Path); err != nil {
+		ours, _, err := contents(level.Path)
+		for _, name := range ours {
+			err = errors.Join(err, os.Remove(filepath.Join(level.Path, name)))
+		}
+		// A folder that holds something else by now is not empty, and stays.
+		if err = errors.Join(err, os.Remove(level.Path)); err != nil {
 			return fmt.Errorf("removing earlier results: %w", err)
 		}
 	}

@@ -29,7 +29,7 @@ func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Seri
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
-			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok {
+			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok && !b.Levels[i].Unfinished() {
 				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y})
 			}
 		}
@@ -44,6 +44,10 @@ func gaps(benchmarks []*results.Benchmark) []string {
 	for _, b := range benchmarks {
 		for i := range b.Levels {
 			l := &b.Levels[i]
+			if l.Unfinished() {
+				warnings = append(warnings, fmt.Sprintf("%s: c%d did not run to its end: its points are left out of the charts", b.Name, l.Concurrency))
+				continue
+			}
 			var missing []string
 			for _, tag := range []string{"inter_token_latency", "time_to_first_token", "request_throughput"} {
 				if _, ok := l.Figures.Get(tag, "avg"); !ok {
@@ -64,19 +68,27 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter,
 		Note: "Note: Numbers on dots indicate concurrency level",
 	}
+	var assumed []string
 	for _, b := range benchmarks {
-		gpus, assumed := b.GPUs()
-		if assumed {
-			c.YLabel = "Tokens/sec per GPU (1 GPU assumed)"
+		gpus, isAssumed := b.GPUs()
+		if isAssumed {
+			assumed = append(assumed, b.Name)
 		}
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
 			l := &b.Levels[i]
-			if x, y, ok := summary.Efficiency(l, gpus); ok {
+			if x, y, ok := summary.Efficiency(l, gpus); ok && !l.Unfinished() {
 				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency)})
 			}
 		}
 		c.Series = append(c.Series, s)
+	}
+	switch len(assumed) {
+	case 0:
+	case len(benchmarks):
+		c.YLabel += " (1 GPU assumed)"
+	default:
+		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
 	}
 	return c
 }

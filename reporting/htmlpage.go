@@ -44,35 +44,30 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	for _, b := range r.Benchmarks {
 		p.Tables = append(p.Tables, headline(b))
 	}
+	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."
 	p.Definitions = definitions()
 	return p
 }
 
-// measured puts the facts of several benchmarks side by side, a column each fact that any of them has.
+// measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
 func measured(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "What was measured", Columns: []page.Column{{Name: "Benchmark", Text: true}}}
-	column := map[string]int{}
-	for _, b := range benchmarks {
+	t := page.Table{Title: "What was measured", Columns: []page.Column{{Text: true}}}
+	row := map[string]int{}
+	for i, b := range benchmarks {
+		t.Columns = append(t.Columns, page.Column{Name: b.Name, Text: true})
 		for _, fact := range summary.Facts(b) {
-			if _, known := column[fact[0]]; !known {
-				column[fact[0]] = len(t.Columns)
-				t.Columns = append(t.Columns, page.Column{Name: fact[0], Text: true})
+			if _, known := row[fact[0]]; !known {
+				row[fact[0]] = len(t.Rows)
+				t.Rows = append(t.Rows, append([]string{fact[0]}, make([]string, len(benchmarks))...))
 			}
+			t.Rows[row[fact[0]]][i+1] = fact[1]
 		}
-	}
-	for _, b := range benchmarks {
-		row := make([]string, len(t.Columns))
-		row[0] = b.Name
-		for _, fact := range summary.Facts(b) {
-			row[column[fact[0]]] = fact[1]
-		}
-		t.Rows = append(t.Rows, row)
 	}
 	return t
 }
 
 func headline(b *results.Benchmark) page.Table {
-	t := page.Table{Title: b.Name, Caption: "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."}
+	t := page.Table{Title: b.Name}
 	for _, c := range summary.Columns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit})
 	}
@@ -87,7 +82,7 @@ func headline(b *results.Benchmark) page.Table {
 }
 
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed.", Rows: summary.Comparison(benchmarks)}
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed. * did not run to its planned end.", Rows: summary.Comparison(benchmarks)}
 	for _, c := range summary.CompareColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
 	}

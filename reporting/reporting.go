@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/chart"
@@ -58,17 +59,17 @@ func Attributes(l *results.Level) []Attribute {
 	for _, r := range l.Results {
 		switch r.Tag {
 		case "time_to_first_token", "inter_token_latency", "request_latency":
-			text := fmt.Sprintf("avg=%.4g", r.Value)
+			text := fmt.Sprintf("avg=%.2f", r.Value)
 			for _, q := range []float64{50, 99} {
 				if v, ok := l.Figures.Percentile(r.Tag, q); ok {
-					text += fmt.Sprintf(" p%g=%.4g", q, v)
+					text += fmt.Sprintf(" p%g=%.2f", q, v)
 				} else {
 					text += fmt.Sprintf(" p%g=n/a", q)
 				}
 			}
 			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, text})
 		case "request_throughput", "output_token_throughput":
-			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.5g %s", r.Value, r.Unit)})
+			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
 	}
 	return attributes
@@ -104,6 +105,9 @@ func rewrite(path string, write func(io.Writer) error) error { return record.Wri
 type Inputs struct {
 	DataDir string
 	Names   []string // benchmarks, in the order of the legends; none: all in DataDir, by name
+	// Exports writes the exports of our own benchmarks anew, beside their recordings. A sweep has written its own, and must not touch
+	// those of another that may still be running.
+	Exports bool
 }
 
 // Report is what Write made.
@@ -127,7 +131,10 @@ func (e *NoDataError) Error() string {
 		text = fmt.Sprintf("no benchmark %s in %q", quoted(e.Missing), e.DataDir)
 	}
 	if len(e.Existing) > 0 {
-		text += "; there are: " + strings.Join(e.Existing, ", ")
+		return text + "; there are: " + strings.Join(e.Existing, ", ")
+	}
+	if levels, err := record.LevelDirs(e.DataDir); err == nil && len(levels) > 0 {
+		return text + "; it looks like one benchmark: give the directory above it"
 	}
 	return text
 }
@@ -148,8 +155,7 @@ func (e *TooManyError) Error() string {
 	return fmt.Sprintf("%d benchmarks, but charts can tell only %d apart: choose with -benchmark-name from: %s", len(e.Names), chart.MaxSeries, strings.Join(e.Names, ", "))
 }
 
-// Write reads the benchmarks and writes charts, page and SUMMARY.txt to dir, and the exports of our own benchmarks beside their
-// recordings.
+// Write reads the benchmarks and writes charts, page and SUMMARY.txt to dir.
 func Write(dir string, in Inputs) (*Report, error) {
 	names, err := choose(in)
 	if err != nil {
@@ -209,17 +215,33 @@ func choose(in Inputs) ([]string, error) {
 	return chosen, nil
 }
 
-func (r *Report) write(dir string, in Inputs) error {
-	var failures []error
+// rewriteExports writes what can be computed from the recordings. A folder that cannot be written to is a warning: its figures are in
+// the report all the same.
+func (r *Report) rewriteExports() {
 	for _, b := range r.Benchmarks {
 		for i := range b.Levels {
-			if b.Run != nil {
-				failures = append(failures, writeExports(b.Run, &b.Levels[i]))
+			if b.Run == nil {
+				continue
+			}
+			if err := writeExports(b.Run, &b.Levels[i]); err != nil {
+				var reason syscall.Errno
+				if errors.As(err, &reason) {
+					err = reason // without the path, so that a report does not show where it was made
+				}
+				r.Warnings = append(r.Warnings, fmt.Sprintf("%s: c%d: its exports are not rewritten: %v", b.Name, b.Levels[i].Concurrency, err))
+				break
 			}
 		}
 	}
+}
+
+func (r *Report) write(dir string, in Inputs) error {
+	var failures []error
+	if in.Exports {
+		r.rewriteExports()
+	}
 	pictures, warnings := charts(r.Benchmarks)
-	r.Warnings = append(r.Warnings, warnings...)
+	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
 	put := func(name string, write func(io.Writer) error) {
 		path := filepath.Join(dir, name)
 		if err := rewrite(path, write); err != nil {

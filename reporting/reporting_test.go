@@ -114,7 +114,7 @@ func TestWriteIsRepeatable(t *testing.T) {
 	require.NoError(t, err)
 	first := map[string][]byte{}
 	for range 2 {
-		report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir})
+		report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Exports: true})
 		require.NoError(t, err)
 		for _, path := range report.Files {
 			data, err := os.ReadFile(path)
@@ -140,7 +140,7 @@ func TestWriteIsRepeatable(t *testing.T) {
 
 func TestPicturesHaveTheGuidesNames(t *testing.T) {
 	dir := copyRecorded(t)
-	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir})
+	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Exports: true})
 	require.NoError(t, err)
 	for _, name := range []string{
 		"p50_inter_token_latency_vs_concurrency", "avg_inter_token_latency_vs_concurrency", "avg_time_to_first_token_vs_concurrency",
@@ -165,9 +165,12 @@ func TestSeriesFollowTheOrderOfTheNames(t *testing.T) {
 		assert.Equal(t, "aiperf", c.Series[1].Name)
 	}
 	scatter := pictures[4]
-	assert.Equal(t, "Tokens/sec per GPU (1 GPU assumed)", scatter.YLabel)
-	assert.Equal(t, "10", scatter.Series[1].Points[1].Label)
-	assert.InDelta(t, 3.1*200/10, scatter.Series[1].Points[1].X, 1e-9, "request rate x measured length where no throughput is recorded")
+	assert.Equal(t, "Tokens/sec per GPU", scatter.YLabel)
+	assert.Equal(t, "Note: Numbers on dots indicate concurrency level. 1 GPU is assumed for aiperf", scatter.Note)
+	assert.Equal(t, "Tokens/sec per GPU (1 GPU assumed)", efficiency(report.Benchmarks[1:]).YLabel)
+	require.Len(t, scatter.Series[1].Points, 2, "c10 was cancelled")
+	assert.Equal(t, "20", scatter.Series[1].Points[1].Label)
+	assert.InDelta(t, 3.1*200/20, scatter.Series[1].Points[1].X, 1e-9, "request rate x measured length where no throughput is recorded")
 	throughput, ok := report.Benchmarks[0].Levels[1].Figures.Get("output_token_throughput", "avg")
 	require.True(t, ok)
 	assert.InDelta(t, throughput/4, scatter.Series[0].Points[1].X, 1e-9)
@@ -231,4 +234,47 @@ func TestPrintTable(t *testing.T) {
 		}
 	}
 	assert.Error(t, PrintTable(&b, dir, "missing"))
+}
+
+// TestReportOfAFolderThatCannotBeWritten: an archive on a read-only medium gives the whole report, with a warning.
+func TestReportOfAFolderThatCannotBeWritten(t *testing.T) {
+	dir := copyRecorded(t)
+	// A directory in the place of an export cannot be replaced by a file, not even by root.
+	blocked := filepath.Join(dir, "ours", "c4", record.AggregateTable)
+	require.NoError(t, os.Remove(blocked))
+	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "x"), 0o755))
+	report, err := Write(t.TempDir(), Inputs{DataDir: dir, Names: []string{"ours"}, Exports: true})
+	require.NoError(t, err)
+	assert.Len(t, report.Files, 7)
+	require.Len(t, report.Warnings, 1)
+	assert.Contains(t, report.Warnings[0], "ours: c4: its exports are not rewritten: ")
+	assert.NotContains(t, report.Warnings[0], dir)
+}
+
+// TestSpellingOfTheDirectoryDoesNotShow: only SUMMARY's path lines know how the directory was given.
+func TestSpellingOfTheDirectoryDoesNotShow(t *testing.T) {
+	dir := copyRecorded(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, "ours/c1/level.json")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "aiperf", record.RunFile), []byte("{"), 0o600))
+	t.Chdir(dir)
+	texts := map[string]string{}
+	for _, spelling := range []string{dir, ".", "./", "../" + filepath.Base(dir) + "/"} {
+		out := t.TempDir()
+		_, err := Write(out, Inputs{DataDir: spelling})
+		require.NoError(t, err)
+		for _, name := range []string{SummaryFile, PageFile} {
+			data, err := os.ReadFile(filepath.Join(out, name))
+			require.NoError(t, err)
+			text := strings.Replace(strings.Replace(string(data), "directory: "+spelling, "", 1), "generated: "+out, "", 1)
+			if texts[name] == "" {
+				texts[name] = text
+			}
+			assert.True(t, texts[name] == text, "%s of %s", name, spelling)
+		}
+	}
+}
+
+func TestOneBenchmarkIsNoDataDirectory(t *testing.T) {
+	_, err := Write(t.TempDir(), Inputs{DataDir: filepath.Join(recorded, "ours")})
+	assert.ErrorContains(t, err, "it looks like one benchmark: give the directory above it")
 }

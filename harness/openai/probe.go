@@ -39,7 +39,7 @@ type StatusError struct {
 
 // Error gives route, status and the start of the body.
 func (e *StatusError) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, strings.TrimSpace(e.Body)), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, strings.Join(strings.Fields(e.Body[:min(len(e.Body), 200)]), " ")), ": ")
 }
 
 // Model is one entry of /v1/models: its id and everything the server said of it.

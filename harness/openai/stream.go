@@ -120,7 +120,7 @@ func (st *stream) keep(delta *fastjson.Value) (visible, reasoned bool) {
 // usage keeps the last usage object. Where a content chunk has one, the difference to the one before is the chunk's tokens, unless
 // the server takes tokens back.
 func (st *stream) usage(v *fastjson.Value, content bool) {
-	if v == nil || !v.Exists("completion_tokens") {
+	if v == nil || v.Type() != fastjson.TypeObject || !(v.Exists("completion_tokens") || v.Exists("output_tokens")) {
 		return
 	}
 	u := st.sample.Usage
@@ -129,15 +129,18 @@ func (st *stream) usage(v *fastjson.Value, content bool) {
 		st.sample.Usage = u
 	}
 	cached := u.CachedTokens
-	if v.Exists("prompt_tokens_details", "cached_tokens") {
-		if cached == nil {
-			cached = new(int)
+	for _, path := range [][]string{{"prompt_tokens_details", "cached_tokens"}, {"cache_read_input_tokens"}, {"prompt_cache_hit_tokens"}} {
+		if v.Exists(path...) {
+			if cached == nil {
+				cached = new(int)
+			}
+			*cached = tokens(v, path...)
+			break
 		}
-		*cached = tokens(v, "prompt_tokens_details", "cached_tokens")
 	}
 	*u = record.Usage{
-		PromptTokens:     tokens(v, "prompt_tokens"),
-		CompletionTokens: tokens(v, "completion_tokens"),
+		PromptTokens:     max(tokens(v, "prompt_tokens"), tokens(v, "input_tokens")),
+		CompletionTokens: max(tokens(v, "completion_tokens"), tokens(v, "output_tokens")),
 		TotalTokens:      tokens(v, "total_tokens"),
 		CachedTokens:     cached,
 		ReasoningTokens:  tokens(v, "completion_tokens_details", "reasoning_tokens"),

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +53,13 @@ func ReadJSON(path string, v any) error {
 	if err != nil {
 		return err // names the path
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // numbers that we only hand on keep all their digits
+	err = decoder.Decode(v)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("unexpected end of JSON input")
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -68,12 +75,29 @@ func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
 	for _, entry := range entries {
 		digits, found := strings.CutPrefix(entry.Name(), "c")
 		c, err := strconv.Atoi(digits)
-		if found && err == nil && c > 0 && entry.Name() == LevelName(c) && entry.IsDir() {
-			dirs = append(dirs, LevelDir{Path: filepath.Join(benchmarkDir, entry.Name()), Concurrency: c})
+		path := filepath.Join(benchmarkDir, entry.Name())
+		if found && err == nil && c > 0 && entry.Name() == LevelName(c) && isDir(path) {
+			dirs = append(dirs, LevelDir{Path: path, Concurrency: c})
 		}
 	}
 	slices.SortFunc(dirs, func(a, b LevelDir) int { return a.Concurrency - b.Concurrency })
 	return dirs, nil
+}
+
+// isDir follows links.
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// IsLevelFile reports whether a file of this name in a level's folder is one that a run writes, or the temporary form of one.
+func IsLevelFile(name string) bool {
+	for _, ours := range []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable} {
+		if name == ours || strings.HasPrefix(name, "."+ours+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // LevelDir is the folder of one level.

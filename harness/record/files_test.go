@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		SchemaVersion: "1", Tool: record.Tool{Name: "n", Version: "v", Go: "g"}, CreatedAt: time.Unix(1, 2).UTC(),
 		Plan: record.Plan{
 			BenchmarkName: "b", Endpoints: []string{"http://h/v1"}, Concurrencies: []int{1, 2}, Nonce: 1<<64 - 1, WaitReady: time.Minute,
-			Headers: map[string]string{"A": "[redacted]"}, ExtraInputs: map[string]any{"a": map[string]any{"b": 1.0}}, MaxErrorRate: 0.05,
+			Headers: map[string]string{"A": "[redacted]"}, ExtraInputs: map[string]any{"a": map[string]any{"b": json.Number("1")}}, MaxErrorRate: 0.05,
 		},
 		Host: &record.Host{CPUs: 2}, Target: record.Target{Models: []string{"m"}, Model: map[string]any{"id": "m"}}, Warnings: []string{"w"},
 	}

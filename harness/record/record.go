@@ -189,7 +189,8 @@ type Level struct {
 	EndedNS       int64     `json:"ended_ns"`   // stamp of the level's end
 	Counts        Counts    `json:"counts"`
 	Warmup        Counts    `json:"warmup"`
-	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included.
+	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included; it is
+	// empty where these are too many to be kept (see inputs.json).
 	WorkloadSHA256 string      `json:"workload_sha256"`
 	BytesSHA256    string      `json:"bytes_sha256"`
 	Warnings       []string    `json:"warnings,omitempty"`
@@ -219,6 +220,7 @@ type Run struct {
 	WorkloadSHA256 string   `json:"workload_sha256"`
 	Host           *Host    `json:"host,omitempty"` // absent in virtual time
 	Target         Target   `json:"target"`
+	Replicas       []Target `json:"replicas,omitempty"` // the endpoints after the first
 	Warnings       []string `json:"warnings,omitempty"`
 }
 

@@ -114,7 +114,7 @@ func meanInFlight(edges []edge, samples []*record.Sample, target int, peak float
 func tokensBetween(samples []*record.Sample, from, to int64) float64 {
 	var total float64
 	for _, s := range samples {
-		if !s.Valid() || len(s.ChunksNS) == 0 {
+		if s.Outcome != record.OK && s.Outcome != record.Cancelled || len(s.ChunksNS) == 0 {
 			continue
 		}
 		each := float64(s.Counted.OSL) / float64(len(s.ChunksNS))

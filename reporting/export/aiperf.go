@@ -123,46 +123,61 @@ func inputConfig(run *record.Run, l *results.Level) object {
 	}
 }
 
-// Command is the command that repeats the run, without secrets.
+// Command is the command that sends the same load again, without secrets: headers that were given literally are missing.
 func Command(run *record.Run) string {
 	p := &run.Plan
-	levels := fmt.Sprint(p.Concurrencies[0])
-	for _, c := range p.Concurrencies[1:] {
-		levels += fmt.Sprintf(",%d", c)
-	}
 	command := "go test ./bench -run Sweep -v -count=1 -timeout 0"
-	switch {
-	case p.Virtual:
-		command += " -virtual"
-	case !p.EmbeddedMock:
-		for _, e := range p.Endpoints {
-			command += " -endpoint=" + e
+	flag := func(name string, value any) { command += " -" + name + "=" + quote(fmt.Sprint(value)) }
+	optional := func(name string, value any, given bool) {
+		if given {
+			flag(name, value)
 		}
 	}
-	command += fmt.Sprintf(" -benchmark-name=%s -model=%s -isl=%d -std=%d -osl=%d -concurrencies=%s -seed=%d -nonce=%d",
-		p.BenchmarkName, p.Model, p.ISL, p.StdDev, p.OSL, levels, p.Seed, p.Nonce)
-	if p.RequestCount > 0 {
-		command += fmt.Sprintf(" -request-count=%d", p.RequestCount)
+	levels := make([]string, len(p.Concurrencies))
+	for i, c := range p.Concurrencies {
+		levels[i] = fmt.Sprint(c)
 	}
-	if p.WarmupRequests > 0 {
-		command += fmt.Sprintf(" -warmup-requests=%d", p.WarmupRequests)
+	if p.Virtual {
+		command += " -virtual"
+	} else if !p.EmbeddedMock {
+		for _, e := range p.Endpoints {
+			flag("endpoint", e)
+		}
 	}
-	if !p.GPUsAssumed {
-		command += fmt.Sprintf(" -gpus=%d", p.GPUs)
-	}
-	if p.Compat != "llm" {
-		command += " -compat=" + p.Compat
-	}
+	flag("benchmark-name", p.BenchmarkName)
+	flag("model", p.Model)
+	flag("isl", p.ISL)
+	flag("std", p.StdDev)
+	flag("osl", p.OSL)
+	flag("concurrencies", strings.Join(levels, ","))
+	flag("seed", p.Seed)
+	flag("nonce", p.Nonce)
+	optional("request-count", p.RequestCount, p.RequestCount > 0)
+	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
+	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
+	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
+	optional("gpus", p.GPUs, !p.GPUsAssumed)
+	optional("compat", p.Compat, p.Compat != "llm")
 	if len(p.ExtraInputs) > 0 {
 		extra, _ := json.Marshal(p.ExtraInputs) // it came from JSON
-		command += " -extra-inputs='" + strings.ReplaceAll(string(extra), "'", `'\''`) + "'"
+		flag("extra-inputs", string(extra))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
-		if strings.HasPrefix(p.Headers[name], "env:") {
-			command += fmt.Sprintf(" -header=%s:%s", name, p.Headers[name])
-		}
+		// The API key is read from its own variable.
+		optional("header", name+":"+p.Headers[name], strings.HasPrefix(p.Headers[name], "env:") && name != "Authorization")
 	}
 	return command
+}
+
+// quote makes a text one word of a shell.
+func quote(text string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:,@%+=", c)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(c rune) bool { return !plain(c) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // ours holds what AIPerf's schema has no key for.

@@ -46,7 +46,14 @@ type Level struct {
 	Results     []metric.Result // of Samples
 	Load        steady.Load     // of Samples
 	Figures     Figures
+	Cancelled   bool // of AIPerf's: the run was cancelled
 	Warnings    []string
+}
+
+// Unfinished reports whether the level was stopped or killed in its middle: its figures are of the requests that ended first, the quickest
+// ones, and stand beside no other level's.
+func (l *Level) Unfinished() bool {
+	return l.Cancelled || l.Record != nil && l.Record.WasCancelled()
 }
 
 // Figures holds statistics by metric tag and name of the statistic: avg, p50, p99, count and so on.
@@ -79,6 +86,7 @@ func Statistics(s stat.Summary) map[string]float64 {
 // Read reads the benchmark of the given name in dataDir. Levels that cannot be read are warnings.
 func Read(dataDir, name string) (*Benchmark, error) {
 	b := &Benchmark{Name: name}
+	dataDir = filepath.Clean(dataDir)
 	dir := filepath.Join(dataDir, name)
 	dirs, err := record.LevelDirs(dir)
 	if err != nil {
@@ -90,12 +98,12 @@ func Read(dataDir, name string) (*Benchmark, error) {
 		b.Run = &run
 		b.Warnings = append(b.Warnings, run.Warnings...)
 	case !errors.Is(err, fs.ErrNotExist):
-		b.Warnings = append(b.Warnings, fmt.Sprintf("%s: %v", name, err))
+		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
 	for _, d := range dirs {
 		level, err := b.readLevel(d)
 		if err != nil {
-			b.Warnings = append(b.Warnings, fmt.Sprintf("%s/%s skipped: %v", name, filepath.Base(d.Path), relative(err, dataDir)))
+			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
 			continue
 		}
 		b.Levels = append(b.Levels, *level)
@@ -106,9 +114,9 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	return b, nil
 }
 
-// relative takes the data directory out of a message: where a report was made must not show in it.
-func relative(err error, dataDir string) string {
-	return strings.ReplaceAll(err.Error(), strings.TrimSuffix(dataDir, "/")+"/", "")
+// relative takes the benchmark's folder out of a message: where a report was made must not show in it.
+func relative(err error, dir string) string {
+	return strings.ReplaceAll(err.Error(), dir+string(os.PathSeparator), "")
 }
 
 func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
@@ -133,6 +141,9 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.Record.Status == record.Running {
+		recount(l)
+	}
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
 	l.Load = steady.Measure(l.Samples, l.Concurrency)
@@ -146,6 +157,20 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	}
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
+}
+
+// recount makes the counts of a killed run, which were never written, from its log.
+func recount(l *Level) {
+	l.Record.Counts.Outcomes, l.Record.Warmup.Outcomes = map[record.Outcome]int{}, map[record.Outcome]int{}
+	for _, s := range l.Samples {
+		counts := &l.Record.Counts
+		if s.Phase == record.Warmup {
+			counts = &l.Record.Warmup
+		}
+		counts.Outcomes[s.Outcome]++
+		counts.NotStarted--
+		l.Record.EndedNS = max(l.Record.EndedNS, s.EndNS)
+	}
 }
 
 func levelWarnings(l *Level, bad []error) []string {
@@ -220,6 +245,7 @@ func readForeign(d record.LevelDir) (*Level, error) {
 	}
 	var cancelled bool
 	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
+		l.Cancelled = true
 		l.Warnings = append(l.Warnings, "the run was cancelled")
 	}
 	return l, nil
@@ -252,7 +278,7 @@ func Names(dataDir string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if !entry.IsDir() || strings.EqualFold(entry.Name(), "plots") || strings.HasPrefix(entry.Name(), ".") {
+		if strings.EqualFold(entry.Name(), "plots") || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		if dirs, err := record.LevelDirs(filepath.Join(dataDir, entry.Name())); err == nil && len(dirs) > 0 {

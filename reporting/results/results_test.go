@@ -47,7 +47,8 @@ func TestReadOfAIPerf(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, b.Run)
 	assert.Equal(t, []string{"c10: the run was cancelled"}, b.Warnings)
-	require.Len(t, b.Levels, 2)
+	require.Len(t, b.Levels, 3)
+	assert.Equal(t, []bool{false, true, false}, []bool{b.Levels[0].Unfinished(), b.Levels[1].Unfinished(), b.Levels[2].Unfinished()})
 	v, ok := b.Levels[1].Figures.Get("time_to_first_token", "avg")
 	assert.True(t, ok)
 	assert.InDelta(t, 120.5, v, 0, "the shallowest file counts, here in AIPerf 0.1's form")
@@ -69,13 +70,13 @@ func TestSpoiltFiles(t *testing.T) {
 	}{
 		"no level.json": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "ours/c1/level.json")))
-		}, 1, "ours/c1 skipped: open ours/c1/level.json: no such file or directory"},
+		}, 1, "c1 skipped: open c1/level.json: no such file or directory"},
 		"no log": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "ours/c1/profile_export.jsonl")))
-		}, 1, "ours/c1 skipped: reading the event log: open ours/c1/profile_export.jsonl: no such file or directory"},
+		}, 1, "c1 skipped: reading the event log: open c1/profile_export.jsonl: no such file or directory"},
 		"truncated level.json": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Truncate(filepath.Join(dir, "ours/c4/level.json"), 20))
-		}, 1, "ours/c4 skipped: ours/c4/level.json: unexpected end of JSON input"},
+		}, 1, "c4 skipped: c4/level.json: unexpected end of JSON input"},
 		"torn last line": {func(t *testing.T, dir string) {
 			path := filepath.Join(dir, "ours/c4/profile_export.jsonl")
 			info, err := os.Stat(path)
@@ -86,7 +87,8 @@ func TestSpoiltFiles(t *testing.T) {
 			path := filepath.Join(dir, "ours/c4/level.json")
 			var l record.Level
 			require.NoError(t, record.ReadJSON(path, &l))
-			l.Status = record.Running
+			l.Status, l.EndedNS = record.Running, 0
+			l.Counts = record.Counts{Planned: 20, NotStarted: 20}
 			require.NoError(t, record.WriteJSON(path, &l))
 		}, 2, "c4: the run was killed: what its log holds is shown"},
 		"folder with a longer name": {func(t *testing.T, dir string) {
@@ -109,6 +111,23 @@ func TestSpoiltFiles(t *testing.T) {
 	}
 }
 
+// TestKilledRunIsCounted: the counts that a killed run never wrote come from its log.
+func TestKilledRunIsCounted(t *testing.T) {
+	dir := copyRecorded(t)
+	path := filepath.Join(dir, "ours/c4/level.json")
+	var l record.Level
+	require.NoError(t, record.ReadJSON(path, &l))
+	l.Status, l.EndedNS = record.Running, 0
+	l.Counts, l.Warmup = record.Counts{Planned: 20, NotStarted: 20}, record.Counts{Planned: 1, NotStarted: 1}
+	require.NoError(t, record.WriteJSON(path, &l))
+	got, err := ReadLevel(record.LevelDir{Path: filepath.Dir(path), Concurrency: 4})
+	require.NoError(t, err)
+	assert.Equal(t, record.Counts{Planned: 20, NotStarted: 8, Outcomes: map[record.Outcome]int{record.OK: 12}}, got.Record.Counts)
+	assert.Equal(t, record.Counts{Planned: 1, Outcomes: map[record.Outcome]int{record.OK: 1}}, got.Record.Warmup)
+	assert.Equal(t, got.Samples[len(got.Samples)-1].EndNS, got.Record.EndedNS)
+	assert.True(t, got.Unfinished())
+}
+
 func TestForeignFilesWithoutFigures(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a": "{", "b": `{"x":1}`, "c": `[]`} {
@@ -119,12 +138,12 @@ func TestForeignFilesWithoutFigures(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, b.Levels)
 		assert.Len(t, b.Warnings, 1)
-		assert.Contains(t, b.Warnings[0], name+"/c1 skipped: ")
+		assert.Contains(t, b.Warnings[0], "c1 skipped: ")
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "d", "c1"), 0o755))
 	b, err := Read(dir, "d")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"d/c1 skipped: no profile_export_aiperf.json in it"}, b.Warnings)
+	assert.Equal(t, []string{"c1 skipped: no profile_export_aiperf.json in it"}, b.Warnings)
 }
 
 func TestNamesAreFoldersWithLevels(t *testing.T) {

@@ -154,4 +154,6 @@ func writeItem(b *strings.Builder, text string) {
 }
 
 // marked reports whether a level's figures need the reader's care.
-func marked(l *results.Level) bool { return l.Record != nil && l.Record.Status != record.Done }
+func marked(l *results.Level) bool {
+	return l.Cancelled || l.Record != nil && l.Record.Status != record.Done
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -157,11 +158,7 @@ func okFail(l *results.Level) string {
 		return fmt.Sprintf("%.0f/%.0f", good, bad)
 	}
 	c := l.Record.Counts
-	if marked(l) && c.Ended() == 0 { // killed: the counts were never written
-		good, _ := l.Figures.Get("request_count", "avg")
-		return fmt.Sprintf("%.0f/?", good)
-	}
-	return fmt.Sprintf("%d/%d", c.Outcomes["ok"], c.Ended()-c.Outcomes["ok"])
+	return fmt.Sprintf("%d/%d", c.Outcomes[record.OK], c.Failures())
 }
 
 func plateau(l *results.Level) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"net"
@@ -72,8 +73,9 @@ func TestServesUntilTheContextEnds(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	assert.Contains(t, string(body), `"id":"my/model"`)
 	assert.Equal(t, 0, s.stop())
+	// A child that another test forks at this moment may hold the listening socket until it execs: a reset, then, instead of a refusal.
 	_, err = http.Get(s.url + "/v1/models")
-	assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	assert.True(t, errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET), "%v", err)
 }
 
 func TestPortInUse(t *testing.T) {

@@ -59,7 +59,7 @@ func run(stdout, stderr io.Writer, args []string) int {
 	case *outputDir == "":
 		*outputDir = filepath.Join(*dataDir, "plots")
 	}
-	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen})
+	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true})
 	if report != nil {
 		for _, w := range report.AllWarnings() {
 			fmt.Fprintln(stderr, "warning:", w)
