@@ -21,9 +21,10 @@ const childLimit = 4 * time.Minute
 
 // child is one entry point run in a process of its own, which is the test binary itself.
 type child struct {
-	dir  string   // working directory; "": bench
-	env  []string // added to a clean environment
-	args []string
+	entry string   // "": TestSweep
+	dir   string   // working directory; "": bench
+	env   []string // added to a clean environment
+	args  []string
 }
 
 // result is what a child left.
@@ -63,7 +64,11 @@ func (c child) run(t *testing.T) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	defer cancel()
-	command := c.command(ctx, t, "TestSweep")
+	entry := c.entry
+	if entry == "" {
+		entry = "TestSweep"
+	}
+	command := c.command(ctx, t, entry)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	err := command.Run()

@@ -31,8 +31,9 @@ func allowedImports() map[string][]string {
 		"harness/openai":              {"harness/workload", "harness/record", "harness/openai/internal/sse"},
 		"harness/openai/internal/sse": {},
 		// What it means.
-		"harness/metric": {"harness/record", "harness/stat"},
-		"harness/steady": {"harness/record", "harness/metric", "harness/stat"},
+		"harness/metric":  {"harness/record", "harness/stat"},
+		"harness/steady":  {"harness/record", "harness/metric", "harness/stat"},
+		"harness/compare": {"harness/metric", "harness/steady", "harness/stat", "harness/record"},
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
 			"harness/steady", "harness/host",
@@ -43,10 +44,10 @@ func allowedImports() map[string][]string {
 		"mockserver/memnet":         {},
 		"mockserver/cmd/mockserver": {"mockserver", "mockserver/engine"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
-		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/..."},
+		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},
 		"reporting/results":    {"harness/record", "harness/metric", "harness/steady", "harness/stat"},
 		"reporting/export":     {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/results"},
-		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/results"},
+		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},
 		"reporting/chart":      {},
 		"reporting/page":       {"reporting/chart"},
 		"reporting/cmd/report": {"reporting"},

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "unexpected arguments %q: flags are written -name=value, after the package\n", left)
 		os.Exit(2)
 	}
-	if flags.Given() && !namesEntryPoint("Sweep") {
-		fmt.Fprintln(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run Sweep")
+	if flags.Given() && !namesEntryPoint("Sweep") && !namesEntryPoint("Gate") {
+		fmt.Fprintln(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run Sweep or -run Gate")
 		os.Exit(2)
 	}
 	os.Exit(m.Run())

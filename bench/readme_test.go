@@ -29,6 +29,14 @@ func TestReadmeCommands(t *testing.T) {
 			t.Setenv("BENCH_OSL", "8")
 			t.Setenv("BENCH_OUTPUT_DIR", t.TempDir())
 			switch {
+			case strings.HasPrefix(command, "make gate"):
+				t.Setenv("OUT", t.TempDir())
+				t.Setenv("BENCH_OUTPUT_DIR", "") // the script names its own
+				assert.Contains(t, shell(t, command), "PASS bench.TestGate/c2/time_to_first_token/avg")
+			case strings.Contains(command, "-run Gate"):
+				dir := t.TempDir()
+				child{args: []string{"-virtual", "-concurrencies=100", "-plot=false", "-output-dir=" + dir}}.passes(t)
+				assert.Contains(t, shell(t, strings.Replace(command, "benchmarks/results", dir, 1)), "--- PASS: TestGate/c100/time_to_first_token/p99")
 			case strings.HasPrefix(command, "make sweep"):
 				assert.Contains(t, shell(t, command), "conc reach ok/fail")
 			case strings.Contains(command, "-virtual"):

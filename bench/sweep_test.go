@@ -3,10 +3,13 @@ package bench
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +24,12 @@ import (
 // TestSweep measures an endpoint at each concurrency; every level is a sub-test.
 func TestSweep(t *testing.T) {
 	entryPoint(t, "Sweep")
+	sweep(t, resolvedPlan(t))
+}
+
+// resolvedPlan is the plan of command line and environment; a bad one ends the test before anything is sent.
+func resolvedPlan(t *testing.T) *harness.Plan {
+	t.Helper()
 	plan, err := flags.Plan(os.Getenv)
 	if err != nil {
 		t.Fatalf("nothing was sent:\n%v\n\nAll flags: go test ./bench -v -count=1 -llmsweep.help", err)
@@ -28,13 +37,13 @@ func TestSweep(t *testing.T) {
 	for _, warning := range harness.UnknownEnvironment(os.Environ()) {
 		fmt.Println("warning:", warning)
 	}
+	return plan
+}
+
+// sweep runs all levels of a plan as sub-tests of t, and reports.
+func sweep(t *testing.T, plan *harness.Plan) {
 	ctx, release := harness.Owned(context.Background())
 	defer release()
-	context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), context.Canceled) {
-			fmt.Printf("%v: stopping; what was measured is kept\n", context.Cause(ctx))
-		}
-	})
 	if len(plan.Targets) == 0 {
 		embed(t, plan)
 	}
@@ -43,6 +52,11 @@ func TestSweep(t *testing.T) {
 		t.Fatalf("nothing was sent: %v", err)
 	}
 	defer sweep.Close()
+	context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), context.Canceled) {
+			sweep.Print(fmt.Sprintf("%v: stopping; what was measured is kept", context.Cause(ctx)))
+		}
+	})
 	ctx = deadline(t, ctx, sweep)
 	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
 	if err != nil {
@@ -167,6 +181,12 @@ const virtualHost = "mock.virtual:80"
 func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
 	options := mockserver.DefaultOptions()
 	options.Model, options.Virtual = plan.Model, plan.Virtual
+	fs := flag.NewFlagSet("mock-args", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	mockserver.RegisterFlags(fs, &options)
+	if err := fs.Parse(plan.MockArgs); err != nil {
+		t.Fatalf("nothing was sent: mock-args %q: %v", strings.Join(plan.MockArgs, " "), err)
+	}
 	mock, err := mockserver.New(options)
 	if err != nil {
 		t.Fatalf("starting the mock server: %v", err)

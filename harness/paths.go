@@ -12,10 +12,15 @@ const modulePath = "github.com/llmsweep/llmsweep"
 // ResultsDir is the output directory as a path that can be opened. go test runs the test in bench's folder: inside our module a
 // relative path is meant from the module's root, elsewhere from the working directory.
 func (p *Plan) ResultsDir() string {
-	if filepath.IsAbs(p.OutputDir) {
-		return filepath.Clean(p.OutputDir)
+	return Resolve(p.OutputDir)
+}
+
+// Resolve makes a path of a flag one that can be opened.
+func Resolve(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
 	}
-	return filepath.Join(moduleRoot(), p.OutputDir)
+	return filepath.Join(moduleRoot(), path)
 }
 
 // moduleRoot is the root of our module above the working directory, or "".

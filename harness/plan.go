@@ -24,10 +24,15 @@ type Plan struct {
 	Targets   []*url.URL  `json:"-"` // the chat route of each replica, credentials included
 	Header    http.Header `json:"-"` // sent with each request
 	APIKey    string      `json:"-"`
+	Gate      Gate        `json:"-"`
 	Overwrite bool        `json:"-"`
 	Verbose   bool        `json:"-"`
 	Plot      bool        `json:"-"`
 }
+
+// Gate says what -run Gate judges: with Baseline and Candidate the one against the other; with DataDir a recorded benchmark, and else a
+// run of now, against the limits of File.
+type Gate struct{ File, DataDir, Baseline, Candidate string }
 
 const redacted = "[redacted]"
 
@@ -70,6 +75,12 @@ func (p *Plan) Validate() error {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
 	}
 	c.extraInputs(p.ExtraInputs)
+	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
+		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
+	}
+	if (p.Gate.Baseline == "") != (p.Gate.Candidate == "") {
+		c.fault("baseline", p.Gate.Baseline, "and -candidate go together")
+	}
 	return errors.Join(c...)
 }
 

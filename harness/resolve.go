@@ -40,9 +40,11 @@ func (r *resolver) plan() *Plan {
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
-			Compat: r.text("compat"), Virtual: r.boolean("virtual"),
+			MockArgs: strings.Fields(r.text("mock-args")),
+			Compat:   r.text("compat"), Virtual: r.boolean("virtual"),
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
+		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 	}
 	p.Nonce = r.nonce()

@@ -75,6 +75,9 @@ func (s *Sweep) Levels() []Level { return s.levels }
 // LevelDir is the folder of a level.
 func (s *Sweep) LevelDir(l Level) string { return filepath.Join(s.dir, l.Name) }
 
+// Print shows a line, in place of a live one.
+func (s *Sweep) Print(line string) { s.progress.print(line) }
+
 // Close ends the progress display.
 func (s *Sweep) Close() { s.progress.close() }
 

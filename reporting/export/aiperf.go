@@ -144,6 +144,7 @@ func Command(run *record.Run) string {
 			flag("endpoint", e)
 		}
 	}
+	optional("mock-args", strings.Join(p.MockArgs, " "), len(p.MockArgs) > 0)
 	flag("benchmark-name", p.BenchmarkName)
 	flag("model", p.Model)
 	flag("isl", p.ISL)

@@ -1,0 +1,301 @@
+// Package compare judges figures: a level's against fixed limits, and a candidate's against a baseline's. It is pure: figures in,
+// findings out; package bench reads files and shows findings.
+//
+// There are three verdicts. Pass and Fail need something to stand on; everything else is Inconclusive, with its reason.
+//
+// Two recorded runs are compared exactly where both ran in virtual time, whose figures have no noise: a rule's margin is all the
+// tolerance there is, and by default it is zero. In real time such a comparison is advisory and never fails: the runs were not
+// interleaved, so a drift of the machine between them cannot be told from a change of the server.
+package compare
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
+)
+
+// Verdict is the outcome of one rule at one level.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass         Verdict = "pass"
+	Fail         Verdict = "fail"
+	Inconclusive Verdict = "inconclusive"
+)
+
+// Figures holds statistics by metric tag and name: avg, p99, count and so on, in the units of the definitions.
+type Figures map[string]map[string]float64
+
+// Level is one level to judge.
+type Level struct {
+	Name       string // c50
+	Figures    Figures
+	Unfinished string // why its figures stand for nothing: it failed or was stopped; "" if they do
+}
+
+// Finding is the verdict of one rule at one level.
+type Finding struct {
+	Level, Metric, Statistic string
+	Unit                     string
+	Verdict                  Verdict
+	Value                    float64 // of the level, or of the candidate; NaN: none
+	Bound                    float64 // the limit, or the baseline's value; NaN: none
+	Samples                  int
+	Text                     string // the evidence in one line
+}
+
+// Check judges levels against the limits. The findings are in the order of the levels and, within one, of the rules. A limit that no
+// level matches fails: a gate must not pass because it looked at nothing.
+func (r Rules) Check(levels []Level) []Finding {
+	var findings []Finding
+	for _, limit := range r.Limits {
+		findings = append(findings, limit.unmatched(levels)...)
+	}
+	for _, level := range levels {
+		for _, limit := range r.Limits {
+			if limit.matches(level.Name) {
+				findings = append(findings, limit.check(level))
+			}
+		}
+	}
+	return findings
+}
+
+// unmatched is the finding of a rule that no level matches, if so.
+func (s Selector) unmatched(levels []Level) []Finding {
+	var names []string
+	for _, level := range levels {
+		if s.matches(level.Name) {
+			return nil
+		}
+		names = append(names, level.Name)
+	}
+	return []Finding{{
+		Level: s.Level, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Verdict: Fail, Value: math.NaN(), Bound: math.NaN(),
+		Text: fmt.Sprintf("%s %s: there is no level %s to judge; there are: %s", s.Metric, s.Statistic, s.Level, strings.Join(names, ", ")),
+	}}
+}
+
+func (l Limit) check(level Level) Finding {
+	f := l.Selector.finding(level)
+	switch {
+	case f.Verdict != "":
+		return f
+	case l.Max != nil && f.Value > *l.Max:
+		f.Bound = *l.Max
+		f.Verdict, f.Text = Fail, f.against("above the limit", f.Bound)
+	case l.Min != nil && f.Value < *l.Min:
+		f.Bound = *l.Min
+		f.Verdict, f.Text = Fail, f.against("below the limit", f.Bound)
+	default:
+		f.Bound = l.bound(f.Value)
+		f.Verdict, f.Text = Pass, f.against("within the limit", f.Bound)
+	}
+	return f
+}
+
+// bound is the limit that v is nearer to.
+func (l Limit) bound(v float64) float64 {
+	switch {
+	case l.Max == nil:
+		return *l.Min
+	case l.Min == nil || *l.Max-v < v-*l.Min:
+		return *l.Max
+	default:
+		return *l.Min
+	}
+}
+
+// finding starts a finding: its value, or the reason why there is none to judge.
+func (s Selector) finding(level Level) Finding {
+	f := Finding{Level: level.Name, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Value: math.NaN(), Bound: math.NaN()}
+	f.Samples = samples(level.Figures, s.Metric)
+	value, ok := level.Figures[s.Metric][s.Statistic]
+	switch {
+	case level.Unfinished != "":
+		f.Verdict, f.Text = Fail, fmt.Sprintf("%s %s of %s cannot be judged: %s", s.Metric, s.Statistic, level.Name, level.Unfinished)
+	case !ok:
+		f.Verdict, f.Text = Fail, fmt.Sprintf("%s %s is not among the figures of %s", s.Metric, s.Statistic, level.Name)
+	default:
+		f.Value = value
+		if need, below := belowFloor(s.Statistic, f.Samples); below {
+			f.Verdict = Inconclusive
+			f.Text = fmt.Sprintf("%s %s of %s needs %d requests, have %d", s.Metric, s.Statistic, level.Name, need, f.Samples)
+		}
+	}
+	return f
+}
+
+// samples is how many requests a figure stands on.
+func samples(figures Figures, tag string) int {
+	if tag != "inter_chunk_latency" { // its values are chunks
+		if n, ok := figures[tag]["count"]; ok {
+			return int(n)
+		}
+	}
+	return int(figures["request_count"]["avg"])
+}
+
+// belowFloor reports whether a percentile stands on fewer requests than it needs (stat.Floor).
+func belowFloor(statistic string, n int) (need int, below bool) {
+	var q float64
+	if _, err := fmt.Sscanf(statistic, "p%g", &q); err != nil {
+		return 0, false
+	}
+	need = stat.Floor(max(q, 100-q)) // a low percentile is the high one of the reversed sample
+	return need, n < need
+}
+
+// against puts value, bound and their difference into one line.
+func (f Finding) against(what string, bound float64) string {
+	text := fmt.Sprintf("%s %s of %s is %s %s, %s %s", f.Metric, f.Statistic, f.Level, short(f.Value), f.Unit, what, short(bound))
+	if f.Value != bound {
+		text += fmt.Sprintf(" by %s %s", short(math.Abs(f.Value-bound)), f.Unit)
+		if bound != 0 {
+			text += fmt.Sprintf(" (%+.2f %%)", 100*(f.Value-bound)/math.Abs(bound))
+		}
+	}
+	return text + fmt.Sprintf(", %d requests", f.Samples)
+}
+
+func short(v float64) string { return fmt.Sprintf("%.6g", v) }
+
+// Run is one recorded run to compare.
+type Run struct {
+	Name     string
+	Record   *record.Run
+	Workload map[string]string // workload fingerprint by level
+	Source   record.TokenSource
+	Levels   []Level
+}
+
+// Refusal returns why two runs must not be compared, all reasons at once, and what their readers should know.
+func Refusal(baseline, candidate Run) (reasons, warnings []string) {
+	for _, run := range []Run{baseline, candidate} {
+		if run.Record == nil {
+			reasons = append(reasons, fmt.Sprintf("%s has no run.json: what it asked for is not known", run.Name))
+		}
+	}
+	if len(reasons) > 0 {
+		return reasons, nil
+	}
+	b, c := &baseline.Record.Plan, &candidate.Record.Plan
+	differ := func(to *[]string, what string, x, y any) {
+		if x, y := fmt.Sprint(x), fmt.Sprint(y); x != y {
+			*to = append(*to, fmt.Sprintf("%s differ: %s in %s, %s in %s", what, x, baseline.Name, y, candidate.Name))
+		}
+	}
+	differ(&reasons, "models", b.Model, c.Model)
+	differ(&reasons, "lengths", lengths(b), lengths(c))
+	differ(&reasons, "token sources", baseline.Source, candidate.Source)
+	differ(&reasons, "clocks (virtual time)", b.Virtual, c.Virtual)
+	for level, fingerprint := range baseline.Workload {
+		if other, both := candidate.Workload[level]; both && other != fingerprint {
+			reasons = append(reasons, fmt.Sprintf("workload fingerprints of %s differ: the two runs did not ask for the same work", level))
+		}
+	}
+	if x, y := baseline.Record.Host, candidate.Record.Host; x != nil && y != nil {
+		differ(&warnings, "host fingerprints", x.Fingerprint, y.Fingerprint)
+	}
+	return reasons, warnings
+}
+
+func lengths(p *record.Plan) string {
+	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL)
+}
+
+// Compare judges a candidate against a baseline, at the levels that both have. Refusal must have found nothing.
+func (r Rules) Compare(baseline, candidate Run) []Finding {
+	exact := baseline.Record.Plan.Virtual && candidate.Record.Plan.Virtual
+	before := map[string]Level{}
+	for _, level := range baseline.Levels {
+		before[level.Name] = level
+	}
+	var both []Level
+	for _, level := range candidate.Levels {
+		if _, ok := before[level.Name]; ok {
+			both = append(both, level)
+		}
+	}
+	var findings []Finding
+	for _, m := range r.Margins {
+		findings = append(findings, m.unmatched(both)...)
+	}
+	for _, after := range both {
+		for _, m := range r.Margins {
+			if m.matches(after.Name) {
+				findings = append(findings, m.compare(before[after.Name], after, exact))
+			}
+		}
+	}
+	return findings
+}
+
+func (m Margin) compare(before, after Level, exact bool) Finding {
+	f, base := m.Selector.finding(after), m.Selector.finding(before)
+	if exact { // without noise there is no floor either
+		f, base = f.withoutFloor(), base.withoutFloor()
+	}
+	if base.Verdict != "" {
+		base.Text = "baseline: " + base.Text
+		return base
+	}
+	if f.Verdict != "" {
+		return f
+	}
+	f.Bound = base.Value
+	worse := f.Value - base.Value
+	if higherBetter(m.Metric) {
+		worse = -worse
+	}
+	f.Verdict = Pass
+	switch {
+	case worse == 0:
+		f.Text = f.against("as the baseline's", base.Value)
+	case worse < 0:
+		f.Text = f.against("better than the baseline's", base.Value)
+	default:
+		f.Text = f.against("worse than the baseline's", base.Value)
+		if worse > math.Abs(base.Value)*m.Percent/100 {
+			f.Verdict = Fail
+		}
+	}
+	f.Text += fmt.Sprintf(", margin %g %%", m.Percent)
+	if !exact {
+		f.Verdict = Inconclusive
+		f.Text += "; advisory: the runs were not interleaved, a drift of the machine would look the same"
+	}
+	return f
+}
+
+func (f Finding) withoutFloor() Finding {
+	if f.Verdict == Inconclusive {
+		f.Verdict, f.Text = "", ""
+	}
+	return f
+}
+
+// definition returns the definition of a metric.
+func definition(tag string) (metric.Definition, bool) {
+	for _, d := range metric.Definitions() {
+		if d.Tag == tag {
+			return d, true
+		}
+	}
+	return metric.Definition{}, false
+}
+
+func unit(tag string) string {
+	d, _ := definition(tag)
+	return d.Unit
+}
+
+func higherBetter(tag string) bool {
+	d, _ := definition(tag)
+	return d.HigherBetter
+}

@@ -1,0 +1,177 @@
+package compare
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+func level(name string, n float64, ttft, rate float64) Level {
+	return Level{Name: name, Figures: Figures{
+		"time_to_first_token":     {"avg": ttft, "p50": ttft, "p99": 2 * ttft, "count": n},
+		"output_token_throughput": {"avg": rate},
+		"inter_chunk_latency":     {"p99": 7, "count": 100 * n},
+		"request_count":           {"avg": n},
+	}}
+}
+
+func rules(t *testing.T, text string) Rules {
+	t.Helper()
+	r, err := ParseRules([]byte(text))
+	require.NoError(t, err)
+	return r
+}
+
+func TestLimits(t *testing.T) {
+	r := rules(t, `
+limits:
+  - {metric: time_to_first_token, max: 100}
+  - {metric: time_to_first_token, statistic: p99, level: c2, max: 150}
+  - {metric: output_token_throughput, level: c2, min: 1000, max: 3000}
+`)
+	findings := r.Check([]Level{level("c1", 300, 100, 500), level("c2", 300, 101, 900)})
+	require.Len(t, findings, 4)
+	var got []string
+	for _, f := range findings {
+		got = append(got, f.Level+" "+string(f.Verdict)+": "+f.Text)
+	}
+	assert.Equal(t, []string{
+		"c1 pass: time_to_first_token avg of c1 is 100 ms, within the limit 100, 300 requests",
+		"c2 fail: time_to_first_token avg of c2 is 101 ms, above the limit 100 by 1 ms (+1.00 %), 300 requests",
+		"c2 fail: time_to_first_token p99 of c2 is 202 ms, above the limit 150 by 52 ms (+34.67 %), 300 requests",
+		"c2 fail: output_token_throughput avg of c2 is 900 tokens/sec, below the limit 1000 by 100 tokens/sec (-10.00 %), 300 requests",
+	}, got)
+}
+
+func TestTooFewRequestsAreInconclusive(t *testing.T) {
+	r := rules(t, "limits: [{metric: time_to_first_token, statistic: p99, max: 1}, {metric: inter_chunk_latency, statistic: p99, max: 1}]")
+	for n, want := range map[float64]Verdict{298: Inconclusive, 299: Fail} {
+		findings := r.Check([]Level{level("c1", n, 5, 5)})
+		require.Len(t, findings, 2)
+		assert.Equal(t, want, findings[0].Verdict)
+		assert.Equal(t, want, findings[1].Verdict, "chunks of one request are no requests")
+	}
+	low, below := belowFloor("p1", 298)
+	assert.True(t, below)
+	assert.Equal(t, 299, low)
+}
+
+// TestNothingToJudgeFails: a gate that looked at nothing, or at a broken run, must not be green.
+func TestNothingToJudgeFails(t *testing.T) {
+	r := rules(t, "limits: [{metric: time_to_first_token, level: c9, max: 1}, {metric: inter_token_latency, max: 1}]")
+	broken := level("c2", 10, 1, 1)
+	broken.Unfinished = "it is failed: why"
+	findings := r.Check([]Level{level("c1", 10, 1, 1), broken})
+	require.Len(t, findings, 3)
+	for _, f := range findings {
+		assert.Equal(t, Fail, f.Verdict)
+		assert.True(t, math.IsNaN(f.Value))
+	}
+	assert.Equal(t, "time_to_first_token avg: there is no level c9 to judge; there are: c1, c2", findings[0].Text)
+	assert.Equal(t, "inter_token_latency avg is not among the figures of c1", findings[1].Text)
+	assert.Equal(t, "inter_token_latency avg of c2 cannot be judged: it is failed: why", findings[2].Text)
+}
+
+func run(name string, virtual bool, levels ...Level) Run {
+	r := Run{Name: name, Record: &record.Run{Plan: record.Plan{Model: "m", ISL: 1, OSL: 2, Virtual: virtual}, Host: &record.Host{Fingerprint: "h"}}, Source: record.FromServer, Levels: levels, Workload: map[string]string{}}
+	for _, l := range levels {
+		r.Workload[l.Name] = "w" + l.Name
+	}
+	return r
+}
+
+func TestVirtualRunsCompareExactly(t *testing.T) {
+	base := run("base", true, level("c1", 10, 100, 1000), level("c2", 10, 100, 1000), level("c3", 10, 1, 1))
+	candidate := run("new", true, level("c1", 10, 100.0001, 1000.0001), level("c2", 10, 99, 949))
+	r := Rules{Margins: DefaultMargins(0)[:1]}
+	r.Margins = append(r.Margins, rules(t, "margins: [{metric: output_token_throughput, margin: 5%}, {metric: time_to_first_token, statistic: p99, level: c1}]").Margins...)
+	findings := r.Compare(base, candidate)
+	var got []string
+	for _, f := range findings {
+		got = append(got, string(f.Verdict)+": "+f.Text)
+	}
+	assert.Equal(t, []string{
+		"fail: time_to_first_token avg of c1 is 100 ms, worse than the baseline's 100 by 0.0001 ms (+0.00 %), 10 requests, margin 0 %",
+		"pass: output_token_throughput avg of c1 is 1000 tokens/sec, better than the baseline's 1000 by 0.0001 tokens/sec (+0.00 %), 10 requests, margin 5 %",
+		"fail: time_to_first_token p99 of c1 is 200 ms, worse than the baseline's 200 by 0.0002 ms (+0.00 %), 10 requests, margin 0 %",
+		"pass: time_to_first_token avg of c2 is 99 ms, better than the baseline's 100 by 1 ms (-1.00 %), 10 requests, margin 0 %",
+		"fail: output_token_throughput avg of c2 is 949 tokens/sec, worse than the baseline's 1000 by 51 tokens/sec (-5.10 %), 10 requests, margin 5 %",
+	}, got)
+	for _, f := range (Rules{Margins: DefaultMargins(0)[:1]}).Compare(base, base) {
+		assert.Equal(t, Pass, f.Verdict)
+		assert.Contains(t, f.Text, "as the baseline's")
+	}
+}
+
+func TestRealRunsCompareForInformation(t *testing.T) {
+	findings := Rules{Margins: DefaultMargins(5)[:1]}.Compare(run("a", false, level("c1", 300, 100, 1)), run("b", false, level("c1", 300, 200, 1)))
+	require.Len(t, findings, 1)
+	assert.Equal(t, Inconclusive, findings[0].Verdict)
+	assert.Contains(t, findings[0].Text, "worse than the baseline's 100 by 100 ms (+100.00 %)")
+	assert.Contains(t, findings[0].Text, "the runs were not interleaved")
+	few := Rules{Margins: []Margin{{Selector: Selector{Metric: "time_to_first_token", Statistic: "p99", Level: allLevels}}}}
+	assert.Contains(t, few.Compare(run("a", false, level("c1", 10, 1, 1)), run("b", false, level("c1", 300, 1, 1)))[0].Text, "baseline: time_to_first_token p99 of c1 needs 299 requests, have 10")
+}
+
+func TestRunsWithoutACommonLevel(t *testing.T) {
+	findings := Rules{Margins: DefaultMargins(0)[:1]}.Compare(run("a", true, level("c1", 1, 1, 1)), run("b", true, level("c2", 1, 1, 1)))
+	require.Len(t, findings, 1)
+	assert.Equal(t, Fail, findings[0].Verdict)
+}
+
+func TestRefusal(t *testing.T) {
+	same := func() (Run, Run) { return run("a", true, level("c1", 1, 1, 1)), run("b", true, level("c1", 1, 1, 1)) }
+	a, b := same()
+	reasons, warnings := Refusal(a, b)
+	assert.Empty(t, reasons)
+	assert.Empty(t, warnings)
+	for want, spoil := range map[string]func(*Run){
+		"models differ: m in a, x in b":                               func(r *Run) { r.Record.Plan.Model = "x" },
+		"lengths differ: ISL 1 +/- 0, OSL 2 in a, ISL 1 +/- 0, OSL 3": func(r *Run) { r.Record.Plan.OSL = 3 },
+		"token sources differ: server in a, tokenizer in b":           func(r *Run) { r.Source = record.FromTokenizer },
+		"clocks (virtual time) differ: true in a, false in b":         func(r *Run) { r.Record.Plan.Virtual = false },
+		"workload fingerprints of c1 differ":                          func(r *Run) { r.Workload["c1"] = "other" },
+		"b has no run.json: what it asked for is not known":           func(r *Run) { r.Record = nil },
+	} {
+		a, b := same()
+		spoil(&b)
+		reasons, _ := Refusal(a, b)
+		require.Len(t, reasons, 1)
+		assert.Contains(t, reasons[0], want)
+	}
+	a, b = same()
+	b.Record.Host.Fingerprint = "other"
+	reasons, warnings = Refusal(a, b)
+	assert.Empty(t, reasons)
+	assert.Equal(t, []string{"host fingerprints differ: h in a, other in b"}, warnings)
+}
+
+func TestBadRules(t *testing.T) {
+	for want, text := range map[string]string{
+		"field metrik not found":                       "limits: [{metrik: x, max: 1}]",
+		`limit 1: metric "x": no such tag`:             "limits: [{metric: x, max: 1}]",
+		"limit 1: metric is missing":                   "limits: [{max: 1}]",
+		"limit 1: has neither max nor min":             "limits: [{metric: time_to_first_token}]",
+		"limit 1: max 1 is below min 2":                "limits: [{metric: time_to_first_token, min: 2, max: 1}]",
+		`statistic "p98": must be avg`:                 "limits: [{metric: time_to_first_token, statistic: p98, max: 1}]",
+		`statistic "p99": request_count is one number`: "limits: [{metric: request_count, statistic: p99, max: 1}]",
+		`level "50": must be all, or a level such as`:  "limits: [{metric: request_count, level: 50, max: 1}]",
+		`margin 1: margin "5": must be a share such`:   "margins: [{metric: time_to_first_token, margin: '5'}]",
+		`margin "-5%": must be a share`:                "margins: [{metric: time_to_first_token, margin: -5%}]",
+		`metric "total_isl": neither more nor less`:    "margins: [{metric: total_isl}]",
+		"the gate is not YAML":                         "limits: {",
+	} {
+		_, err := ParseRules([]byte(text))
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := ParseRules([]byte("limits: [{metric: x, max: 1}, {metric: y, max: 1}]"))
+	assert.Equal(t, 2, strings.Count(err.Error(), "no such tag"), "all problems at once")
+	empty, err := ParseRules(nil)
+	require.NoError(t, err)
+	assert.Equal(t, Rules{}, empty)
+}

@@ -1,0 +1,131 @@
+package compare
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Rules is a gate: limits for one run, margins for a candidate against a baseline.
+type Rules struct {
+	Limits  []Limit  `yaml:"limits"`
+	Margins []Margin `yaml:"margins"`
+}
+
+// Selector names one figure at some levels.
+type Selector struct {
+	Metric    string `yaml:"metric"`    // tag, such as time_to_first_token
+	Statistic string `yaml:"statistic"` // avg (the default), min, max, std, p1 to p99
+	Level     string `yaml:"level"`     // c50, or all (the default)
+}
+
+// Limit bounds a figure, in its metric's unit. At least one of Max and Min is set.
+type Limit struct {
+	Selector `yaml:",inline"`
+	Max      *float64 `yaml:"max"`
+	Min      *float64 `yaml:"min"`
+}
+
+// Margin says how much worse than the baseline's a figure may be, in percent of it.
+type Margin struct {
+	Selector `yaml:",inline"`
+	Margin   string  `yaml:"margin"` // "5%"; "" is zero
+	Percent  float64 `yaml:"-"`
+}
+
+// DefaultMargins compares the headline figures with one margin.
+func DefaultMargins(percent float64) []Margin {
+	var margins []Margin
+	for _, tag := range []string{"time_to_first_token", "inter_token_latency", "request_latency", "output_token_throughput", "request_throughput"} {
+		margins = append(margins, Margin{Selector: Selector{Metric: tag, Statistic: "avg", Level: allLevels}, Percent: percent})
+	}
+	return margins
+}
+
+const allLevels = "all"
+
+func (s Selector) matches(level string) bool { return s.Level == allLevels || s.Level == level }
+
+// ParseRules reads a gate from YAML. Unknown keys and everything else that is wrong are errors that name the rule.
+func ParseRules(data []byte) (Rules, error) {
+	var r Rules
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&r); err != nil && !errors.Is(err, io.EOF) {
+		return Rules{}, fmt.Errorf("the gate is not YAML as it should be: %w", err)
+	}
+	var problems []error
+	for i := range r.Limits {
+		l := &r.Limits[i]
+		if err := errors.Join(l.normalize(), l.validate()); err != nil {
+			problems = append(problems, fmt.Errorf("limit %d: %w", i+1, err))
+		}
+	}
+	for i := range r.Margins {
+		m := &r.Margins[i]
+		if err := errors.Join(m.normalize(), m.validate()); err != nil {
+			problems = append(problems, fmt.Errorf("margin %d: %w", i+1, err))
+		}
+	}
+	return r, errors.Join(problems...)
+}
+
+var levelName = regexp.MustCompile(`^c[1-9][0-9]*$`)
+
+// normalize fills the defaults and checks that the figure can exist.
+func (s *Selector) normalize() error {
+	if s.Statistic == "" {
+		s.Statistic = "avg"
+	}
+	if s.Level == "" {
+		s.Level = allLevels
+	}
+	d, known := definition(s.Metric)
+	switch {
+	case s.Metric == "":
+		return errors.New("metric is missing")
+	case !known:
+		return fmt.Errorf("metric %q: no such tag", s.Metric)
+	case !d.PerRequest && s.Statistic != "avg":
+		return fmt.Errorf("statistic %q: %s is one number a level: leave it out", s.Statistic, s.Metric)
+	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):
+		return fmt.Errorf("statistic %q: must be avg, min, max, std or one of p1 p5 p10 p25 p50 p75 p90 p95 p99", s.Statistic)
+	case s.Level != allLevels && !levelName.MatchString(s.Level):
+		return fmt.Errorf("level %q: must be all, or a level such as c50", s.Level)
+	}
+	return nil
+}
+
+func (l *Limit) validate() error {
+	switch {
+	case l.Max == nil && l.Min == nil:
+		return errors.New("has neither max nor min")
+	case l.Max != nil && l.Min != nil && *l.Max < *l.Min:
+		return fmt.Errorf("max %g is below min %g", *l.Max, *l.Min)
+	}
+	return nil
+}
+
+func (m *Margin) validate() error {
+	d, known := definition(m.Metric)
+	if known && !d.HigherBetter && d.Unit != "ms" && d.Unit != "sec" {
+		return fmt.Errorf("metric %q: neither more nor less of it is better: use a limit", m.Metric)
+	}
+	if m.Margin == "" {
+		return nil
+	}
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(m.Margin), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if !isPercent || err != nil || !(v >= 0 && v <= 1000) {
+		return fmt.Errorf("margin %q: must be a share such as 5%%", m.Margin)
+	}
+	m.Percent = v
+	return nil
+}

@@ -1,0 +1,61 @@
+package reporting
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// Judgeable reads a recorded benchmark for package compare. Levels that cannot be read are errors: a gate must not pass for want of
+// data.
+func Judgeable(dir string) (compare.Run, error) {
+	dataDir, name := filepath.Split(filepath.Clean(dir))
+	if dataDir == "" {
+		dataDir = "."
+	}
+	b, err := results.Read(dataDir, name)
+	if err != nil {
+		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
+	}
+	run := compare.Run{Name: name, Record: b.Run, Workload: map[string]string{}}
+	for i := range b.Levels {
+		l := &b.Levels[i]
+		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures)}
+		if l.Record != nil {
+			run.Workload[level.Name] = l.Record.WorkloadSHA256
+			if l.Record.Status != record.Done {
+				level.Unfinished = fmt.Sprintf("it is %s: %s", l.Record.Status, l.Record.Reason)
+			}
+		} else if l.Unfinished() {
+			level.Unfinished = "its run was cancelled"
+		}
+		run.Levels = append(run.Levels, level)
+		for _, s := range l.Samples {
+			if s.Valid() {
+				run.Source = s.Counted.Source
+			}
+		}
+	}
+	if len(run.Levels) == 0 {
+		return run, fmt.Errorf("%s: %w", dir, &NoDataError{DataDir: dataDir, Missing: []string{name}})
+	}
+	return run, nil
+}
+
+// AppendFindings appends a gate's verdicts as Markdown to a file, such as the one that GitHub names for a job's summary; "" is none.
+func AppendFindings(path string, findings []compare.Finding) error {
+	if path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the gate's summary: %w", err)
+	}
+	return errors.Join(summary.Findings(file, findings), file.Close())
+}

@@ -1,0 +1,45 @@
+package summary
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/compare"
+)
+
+// Findings writes the verdicts of a gate as a Markdown table, failures first, for a pull request.
+func Findings(w io.Writer, findings []compare.Finding) error {
+	var b strings.Builder
+	counts := map[compare.Verdict]int{}
+	for _, f := range findings {
+		counts[f.Verdict]++
+	}
+	fmt.Fprintf(&b, "### Gate: %d failed, %d passed, %d inconclusive\n\n", counts[compare.Fail], counts[compare.Pass], counts[compare.Inconclusive])
+	b.WriteString("| verdict | level | metric | value | bound | change | samples |\n|---|---|---|---:|---:|---:|---:|\n")
+	for _, verdict := range []compare.Verdict{compare.Fail, compare.Inconclusive, compare.Pass} {
+		for _, f := range findings {
+			if f.Verdict == verdict {
+				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %d |\n", verdict, f.Level, f.Metric, f.Statistic,
+					withUnit(f.Value, f.Unit), withUnit(f.Bound, f.Unit), change(f), f.Samples)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String()+"\n")
+	return err
+}
+
+func withUnit(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return missing
+	}
+	return fmt.Sprintf("%.6g %s", v, unit)
+}
+
+func change(f compare.Finding) string {
+	if math.IsNaN(f.Value) || math.IsNaN(f.Bound) || f.Bound == 0 {
+		return missing
+	}
+	return fmt.Sprintf("%+.2f %%", 100*(f.Value-f.Bound)/math.Abs(f.Bound))
+}
