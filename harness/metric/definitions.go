@@ -135,6 +135,24 @@ func usageRules() []rule {
 			}
 			return float64(*u.CachedTokens), true // nothing cached is a finding
 		}),
+		usage("usage_prompt_cache_write_tokens", "Usage Prompt Cache Write Tokens", "usage.cache_creation_input_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.CacheWriteTokens)
+		}),
+		usage("usage_prompt_cache_miss_tokens", "Usage Prompt Cache Miss Tokens", "usage.prompt_cache_miss_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.CacheMissTokens)
+		}),
+		usage("usage_prompt_audio_tokens", "Usage Prompt Audio Tokens", "usage.prompt_tokens_details.audio_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.PromptAudioTokens)
+		}),
+		usage("usage_completion_audio_tokens", "Usage Completion Audio Tokens", "usage.completion_tokens_details.audio_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.CompletionAudioTokens)
+		}),
+		usage("usage_accepted_prediction_tokens", "Usage Accepted Prediction Tokens", "usage.completion_tokens_details.accepted_prediction_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.AcceptedPredictionTokens)
+		}),
+		usage("usage_rejected_prediction_tokens", "Usage Rejected Prediction Tokens", "usage.completion_tokens_details.rejected_prediction_tokens", func(u *record.Usage) (float64, bool) {
+			return reported(u.RejectedPredictionTokens)
+		}),
 		diff,
 	}
 }

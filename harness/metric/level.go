@@ -162,6 +162,12 @@ func totalRules() []levelRule {
 		sum("total_usage_total_tokens", "Total Usage Total Tokens", "usage_total_tokens"),
 		sum("total_usage_reasoning_tokens", "Total Usage Reasoning Tokens", "usage_reasoning_tokens"),
 		sum("total_usage_prompt_cache_read_tokens", "Total Usage Prompt Cache Read Tokens", "usage_prompt_cache_read_tokens"),
+		sum("total_usage_prompt_cache_write_tokens", "Total Usage Prompt Cache Write Tokens", "usage_prompt_cache_write_tokens"),
+		sum("total_usage_prompt_cache_miss_tokens", "Total Usage Prompt Cache Miss Tokens", "usage_prompt_cache_miss_tokens"),
+		sum("total_usage_prompt_audio_tokens", "Total Usage Prompt Audio Tokens", "usage_prompt_audio_tokens"),
+		sum("total_usage_completion_audio_tokens", "Total Usage Completion Audio Tokens", "usage_completion_audio_tokens"),
+		sum("total_usage_accepted_prediction_tokens", "Total Usage Accepted Prediction Tokens", "usage_accepted_prediction_tokens"),
+		sum("total_usage_rejected_prediction_tokens", "Total Usage Rejected Prediction Tokens", "usage_rejected_prediction_tokens"),
 		level("overall_usage_prompt_cache_read_pct", "Overall Usage Prompt Cache Read %", "%", "total cached / total prompt tokens x 100", func(a *Accumulator) (float64, bool) {
 			prompt := a.sums["usage_prompt_tokens"]
 			cached, ok := a.total("usage_prompt_cache_read_tokens")

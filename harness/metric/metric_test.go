@@ -21,7 +21,8 @@ func hand() *record.Sample {
 		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
 		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, EndNS: 195e6, RequestedOSL: 4,
 		Counted: record.Counted{ISL: 100, OSL: 5, Reasoning: 1, Source: record.FromServer},
-		Usage:   &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: new(11), ReasoningTokens: 1},
+		Usage: &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: new(11), ReasoningTokens: 1,
+			CacheWriteTokens: 21, CacheMissTokens: 22, PromptAudioTokens: 23, CompletionAudioTokens: 24, AcceptedPredictionTokens: 25, RejectedPredictionTokens: 26},
 	}
 }
 
@@ -47,6 +48,10 @@ func TestFiguresByHand(t *testing.T) {
 		"requested_osl": 4, "osl_mismatch_diff_pct": 25, "thinking_efficiency": 0.25,
 		"usage_prompt_tokens": 110, "usage_completion_tokens": 5, "usage_total_tokens": 115, "usage_reasoning_tokens": 1,
 		"usage_prompt_cache_read_tokens": 11, "usage_prompt_tokens_diff_pct": 10,
+		"usage_prompt_cache_write_tokens": 21, "usage_prompt_cache_miss_tokens": 22, "usage_prompt_audio_tokens": 23, "usage_completion_audio_tokens": 24,
+		"usage_accepted_prediction_tokens": 25, "usage_rejected_prediction_tokens": 26, "total_usage_prompt_cache_write_tokens": 21,
+		"total_usage_prompt_cache_miss_tokens": 22, "total_usage_prompt_audio_tokens": 23, "total_usage_completion_audio_tokens": 24,
+		"total_usage_accepted_prediction_tokens": 25, "total_usage_rejected_prediction_tokens": 26,
 		"request_count": 1, "min_request_timestamp": 100e6, "max_response_timestamp": 190e6, "benchmark_duration": 0.09, "osl_mismatch_count": 1,
 		"request_throughput": 1 / 0.09, "output_token_throughput": 5 / 0.09, "total_token_throughput": 105 / 0.09, "input_token_throughput": 100 / 0.09,
 		"total_isl": 100, "total_osl": 5, "total_output_tokens": 4, "total_reasoning_tokens": 1, "overall_thinking_efficiency": 0.25,

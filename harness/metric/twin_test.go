@@ -85,7 +85,10 @@ func naiveUsage(v map[string][]float64, s *record.Sample) {
 	u := s.Usage
 	for tag, n := range map[string]int{
 		"usage_prompt_tokens": u.PromptTokens, "usage_completion_tokens": u.CompletionTokens, "usage_total_tokens": u.TotalTokens,
-		"usage_reasoning_tokens": u.ReasoningTokens,
+		"usage_reasoning_tokens": u.ReasoningTokens, "usage_prompt_cache_write_tokens": u.CacheWriteTokens,
+		"usage_prompt_cache_miss_tokens": u.CacheMissTokens, "usage_prompt_audio_tokens": u.PromptAudioTokens,
+		"usage_completion_audio_tokens": u.CompletionAudioTokens, "usage_accepted_prediction_tokens": u.AcceptedPredictionTokens,
+		"usage_rejected_prediction_tokens": u.RejectedPredictionTokens,
 	} {
 		if n != 0 {
 			v[tag] = []float64{float64(n)}
@@ -142,7 +145,11 @@ func (n *naive) totals() {
 		"total_isl": "input_sequence_length", "total_osl": "output_sequence_length", "total_output_tokens": "output_token_count",
 		"total_reasoning_tokens": "reasoning_token_count", "total_error_isl": "error_isl", "total_usage_prompt_tokens": "usage_prompt_tokens",
 		"total_usage_completion_tokens": "usage_completion_tokens", "total_usage_total_tokens": "usage_total_tokens",
-		"total_usage_reasoning_tokens": "usage_reasoning_tokens", "total_usage_prompt_cache_read_tokens": "usage_prompt_cache_read_tokens",
+		"total_usage_reasoning_tokens": "usage_reasoning_tokens", "total_usage_prompt_cache_write_tokens": "usage_prompt_cache_write_tokens",
+		"total_usage_prompt_cache_miss_tokens": "usage_prompt_cache_miss_tokens", "total_usage_prompt_audio_tokens": "usage_prompt_audio_tokens",
+		"total_usage_completion_audio_tokens":    "usage_completion_audio_tokens",
+		"total_usage_accepted_prediction_tokens": "usage_accepted_prediction_tokens", "total_usage_rejected_prediction_tokens": "usage_rejected_prediction_tokens",
+		"total_usage_prompt_cache_read_tokens": "usage_prompt_cache_read_tokens",
 	} {
 		if n.lists[tag] != nil {
 			n.single[total] = sum(tag)
@@ -255,7 +262,8 @@ func anySample(r *rand.Rand) *record.Sample {
 	}
 	if r.IntN(2) == 0 {
 		s.Counted.Source = record.FromServer
-		s.Usage = &record.Usage{PromptTokens: s.Counted.ISL + r.IntN(20), CompletionTokens: s.Counted.OSL, CachedTokens: new(r.IntN(3) * 16), ReasoningTokens: s.Counted.Reasoning}
+		s.Usage = &record.Usage{PromptTokens: s.Counted.ISL + r.IntN(20), CompletionTokens: s.Counted.OSL, CachedTokens: new(r.IntN(3) * 16), CacheWriteTokens: r.IntN(2), CacheMissTokens: r.IntN(3),
+			PromptAudioTokens: r.IntN(2), CompletionAudioTokens: r.IntN(2), AcceptedPredictionTokens: r.IntN(4), RejectedPredictionTokens: r.IntN(2), ReasoningTokens: s.Counted.Reasoning}
 		s.Usage.TotalTokens = s.Usage.PromptTokens + s.Usage.CompletionTokens
 	}
 	spoil(r, s)

@@ -144,6 +144,13 @@ func (st *stream) usage(v *fastjson.Value, content bool) {
 		TotalTokens:      tokens(v, "total_tokens"),
 		CachedTokens:     cached,
 		ReasoningTokens:  tokens(v, "completion_tokens_details", "reasoning_tokens"),
+
+		CacheWriteTokens:         tokens(v, "cache_creation_input_tokens"),
+		CacheMissTokens:          tokens(v, "prompt_cache_miss_tokens"),
+		PromptAudioTokens:        tokens(v, "prompt_tokens_details", "audio_tokens"),
+		CompletionAudioTokens:    tokens(v, "completion_tokens_details", "audio_tokens"),
+		AcceptedPredictionTokens: tokens(v, "completion_tokens_details", "accepted_prediction_tokens"),
+		RejectedPredictionTokens: tokens(v, "completion_tokens_details", "rejected_prediction_tokens"),
 	}
 	if content && u.CompletionTokens >= st.countedUpTo {
 		st.sample.ChunkTokens = append(st.sample.ChunkTokens, u.CompletionTokens-st.countedUpTo)

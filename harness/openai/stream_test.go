@@ -216,6 +216,20 @@ func TestUsage(t *testing.T) {
 			},
 		},
 		{
+			name: "in other vendors' words",
+			script: stream(step{at: 20 * ms, body: text("one")}, step{at: 30 * ms, body: text("two")}, step{at: 40 * ms, body: `data: {"choices":[],"usage":{` +
+				`"input_tokens":7,"output_tokens":3,"cache_read_input_tokens":4,"cache_creation_input_tokens":5,"prompt_cache_miss_tokens":6,` +
+				`"prompt_tokens_details":{"audio_tokens":8},"completion_tokens_details":{"audio_tokens":9,"accepted_prediction_tokens":10,"rejected_prediction_tokens":11}}}` + "\n\n"}, ended()),
+			want: func(s *record.Sample) {
+				answered(s, 3, 20, 30)
+				s.Usage = &record.Usage{
+					PromptTokens: 7, CompletionTokens: 3, CachedTokens: new(4), CacheWriteTokens: 5, CacheMissTokens: 6, PromptAudioTokens: 8,
+					CompletionAudioTokens: 9, AcceptedPredictionTokens: 10, RejectedPredictionTokens: 11,
+				}
+				s.Counted.Source = record.FromServer
+			},
+		},
+		{
 			name:   "with reasoning, which wins over counting",
 			script: stream(step{at: 20 * ms, body: delta(`"reasoning":"hmm"`)}, step{at: 30 * ms, body: text("two")}, step{at: 40 * ms, body: rich}, ended()),
 			want: func(s *record.Sample) {

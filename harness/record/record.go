@@ -114,6 +114,14 @@ type Usage struct {
 	TotalTokens      int  `json:"total_tokens"`
 	CachedTokens     *int `json:"cached_tokens,omitempty"` // of the prompt; nil: not reported
 	ReasoningTokens  int  `json:"reasoning_tokens,omitempty"`
+
+	// What only some servers report; 0 is not reported.
+	CacheWriteTokens         int `json:"cache_write_tokens,omitempty"`
+	CacheMissTokens          int `json:"cache_miss_tokens,omitempty"`
+	PromptAudioTokens        int `json:"prompt_audio_tokens,omitempty"`
+	CompletionAudioTokens    int `json:"completion_audio_tokens,omitempty"`
+	AcceptedPredictionTokens int `json:"accepted_prediction_tokens,omitempty"`
+	RejectedPredictionTokens int `json:"rejected_prediction_tokens,omitempty"`
 }
 
 // Counted holds the token counts that the metrics use: ISL by the client's tokenizer, OSL (reasoning included) and reasoning
