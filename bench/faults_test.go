@@ -57,24 +57,24 @@ func TestServersThatFail(t *testing.T) {
 			chat: func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, "out of memory", http.StatusInternalServerError)
 			},
-			outcome: record.Rejected, want: "requests failed (18 rejected); the limit is 5 %; the first: http 500, out of memory",
+			outcome: record.Rejected, want: "requests failed (18 rejected); the limit is 50 %; the first: http 500, out of memory",
 		},
 		"stall after the first token": {
 			chat: func(w http.ResponseWriter, r *http.Request) {
 				stream(w, chunk)
 				<-r.Context().Done()
 			},
-			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (18 timed out); the limit is 5 %",
+			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (18 timed out); the limit is 50 %",
 		},
 		"cut stream": {
 			chat:    func(w http.ResponseWriter, _ *http.Request) { stream(w, chunk) },
-			outcome: record.Cut, want: "requests failed (18 cut); the limit is 5 %",
+			outcome: record.Cut, want: "requests failed (18 cut); the limit is 50 %",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			args := []string{
-				// 18 requests: with 20 ended the level would give up before its end.
+				// 18 requests: with 20 ended the level would give up before its end, at 5 % instead of half.
 				"-endpoint=" + misbehaving(t, fault.chat), "-benchmark-name=bad", "-concurrencies=15,50", "-request-count=18", "-max-error-rate=0.05",
 				"-isl=8", "-std=0", "-osl=8", "-output-dir=" + dir,
 			}

@@ -31,7 +31,13 @@ func TestGate(t *testing.T) {
 	case gate.DataDir != "":
 		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)).Levels))
 	default:
-		t.Run("Sweep", func(t *testing.T) { sweep(t, plan) })
+		measured := false
+		if passed := t.Run("Sweep", func(t *testing.T) {
+			sweep(t, plan)
+			measured = true
+		}); !passed || !measured {
+			t.Fatal("nothing is judged: the sweep did not run to its end; -run must not choose among its levels")
+		}
 		show(t, rules.Check(judgeable(t, filepath.Join(plan.ResultsDir(), plan.BenchmarkName)).Levels))
 	}
 }
@@ -73,6 +79,9 @@ func compareRecorded(t *testing.T, gate harness.Gate, rules compare.Rules) []com
 	}
 	for _, warning := range warnings {
 		fmt.Println("warning:", warning)
+	}
+	if gate.File != "" && len(rules.Margins) == 0 {
+		t.Fatalf("gate %q: has no margins; its limits are for one run, without -baseline", gate.File)
 	}
 	if len(rules.Margins) == 0 {
 		margin := 0.0

@@ -49,6 +49,36 @@ func TestRecordedRunsAreJudged(t *testing.T) {
 	assert.Contains(t, other.output, "refused: workload fingerprints of c1 differ")
 }
 
+// TestMissingLevelsAreNoticed: a gate must not pass because a level is not there, or because it looked at results of another time.
+func TestMissingLevelsAreNoticed(t *testing.T) {
+	dir := t.TempDir()
+	virtualRun(t, dir, "base")
+	virtualRun(t, dir, "part", "-concurrencies=1")
+	gate := filepath.Join(dir, "gate.yaml")
+	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: error_request_count, max: 0}]"), 0o600))
+	judge := func(args ...string) result { return child{entry: "TestGate", args: args}.run(t) }
+
+	part := judge("-baseline="+filepath.Join(dir, "base"), "-candidate="+filepath.Join(dir, "part"))
+	assert.Equal(t, 1, part.code)
+	assert.Contains(t, part.output, "request_latency avg of c8 cannot be judged: the candidate has no such level")
+
+	recorded := []string{"-gate=" + gate, "-data-dir=" + dir, "-benchmark-name=base"}
+	assert.Zero(t, judge(recorded...).code, "no error is an error count of zero")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "base", "c8", "level.json"), []byte("garbage"), 0o600))
+	spoilt := judge(recorded...)
+	assert.Equal(t, 1, spoilt.code)
+	assert.Contains(t, spoilt.output, "error_request_count avg of c8 cannot be judged: it has no results that can be read")
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "base", "c8")))
+	assert.Equal(t, 1, judge(recorded...).code, "run.json planned it")
+
+	now := []string{"-virtual", "-gate=" + gate, "-concurrencies=1", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + filepath.Join(dir, "now")}
+	assert.Zero(t, judge(now...).code)
+	again := judge(now...)
+	assert.Equal(t, 1, again.code)
+	assert.Contains(t, again.output, "nothing is judged: the sweep did not run to its end")
+	assert.NotContains(t, again.output, "--- PASS: TestGate/c1")
+}
+
 // TestLimitsReachJUnit judges a recorded run and one of now, and reads every limit with its figures out of JUnit's file.
 func TestLimitsReachJUnit(t *testing.T) {
 	dir := t.TempDir()

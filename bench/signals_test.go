@@ -59,7 +59,10 @@ func requireInterrupted(t *testing.T, dir string) {
 	assert.NotEmpty(t, l.Reason)
 	samples := readSamples(t, second)
 	assert.Len(t, samples, l.Counts.Ended())
-	assert.Equal(t, 20, l.Counts.Outcomes[record.Cancelled], "what was in flight")
+	// What was in flight, but for requests that ended at that very moment.
+	assert.Positive(t, l.Counts.Outcomes[record.Cancelled])
+	assert.LessOrEqual(t, l.Counts.Outcomes[record.Cancelled], 20)
+	assert.Equal(t, l.Counts.Ended(), l.Counts.Outcomes[record.OK]+l.Counts.Outcomes[record.Cancelled])
 	assert.Positive(t, l.Counts.Outcomes[record.OK])
 	assert.Equal(t, l.Counts.Planned, l.Counts.Ended()+l.Counts.NotStarted)
 	assert.Equal(t, true, aggregate(t, second)["was_cancelled"])

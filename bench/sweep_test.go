@@ -62,53 +62,57 @@ func sweep(t *testing.T, plan *harness.Plan) {
 	if err != nil {
 		t.Fatalf("no load was sent: %v", err)
 	}
-	runLevels(ctx, t, sweep)
-	report(t, plan)
+	if runLevels(ctx, t, sweep) {
+		report(t, plan)
+	}
 }
 
-// runLevels runs one level after another until one of them is reason to stop.
-func runLevels(ctx context.Context, t *testing.T, sweep *harness.Sweep) {
+// runLevels runs one level after another until one of them is reason to stop. It reports whether there is anything to show.
+func runLevels(ctx context.Context, t *testing.T, sweep *harness.Sweep) (measured bool) {
 	stopped := ""
 	for _, level := range sweep.Levels() {
 		t.Run(level.Name, func(t *testing.T) {
 			if stopped != "" {
 				t.Skip("not run: " + stopped)
 			}
-			stopped = runLevel(ctx, t, sweep, level)
+			var ran bool
+			ran, stopped = runLevel(ctx, t, sweep, level)
+			measured = measured || ran
 		})
 	}
+	return measured
 }
 
-// runLevel runs one level as a sub-test and says why the sweep should stop, or "".
-func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level harness.Level) (stop string) {
+// runLevel runs one level as a sub-test. It reports whether the level has results, and why the sweep should stop, or "".
+func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level harness.Level) (hasResults bool, stop string) {
 	var ended *record.Level
 	var err error
 	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { ended, err = sweep.RunLevel(ctx, level) })
 	if err != nil {
 		t.Error(err)
-		return err.Error()
+		return ended != nil, err.Error()
 	}
 	figures, err := reporting.WriteLevel(sweep.LevelDir(level))
 	if err != nil {
 		t.Error(err)
-		return err.Error()
+		return true, err.Error()
 	}
 	for _, a := range reporting.Attributes(figures) {
 		t.Attr(a.Key, a.Value)
 	}
 	switch {
 	case ended.Status == record.Capped:
-		return ended.Reason
+		return true, ended.Reason
 	case ended.Status == record.Interrupt:
 		t.Error("stopped: " + ended.Reason)
-		return ended.Reason
+		return true, ended.Reason
 	case ended.Status != record.Done:
 		t.Error(ended.Reason)
 		if !sweep.Plan.ContinueOnError {
-			return fmt.Sprintf("%s failed (-continue-on-error goes on)", level.Name)
+			return true, fmt.Sprintf("%s failed (-continue-on-error goes on)", level.Name)
 		}
 	}
-	return ""
+	return true, ""
 }
 
 // report writes the report over all benchmarks of the output directory, and prints the table of this one.

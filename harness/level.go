@@ -47,6 +47,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
 	}
 	if err := r.writeInputs(filepath.Join(dir, record.InputsFile)); err != nil {
+		_ = os.Remove(dir) // empty, unless it was not ours
 		return nil, err
 	}
 	if err := r.open(dir); err != nil {
@@ -146,11 +147,16 @@ const enoughEnded = 20
 // ten is no error rate.
 func (r *levelRun) tooManyErrors(c record.Counts) bool {
 	ended := c.Ended() - c.Outcomes[record.Cancelled]
+	return float64(c.Failures()) > r.errorLimit(ended)*float64(ended)
+}
+
+// errorLimit is the share of failures that is allowed of so many requests. A limit of zero allows none of any number.
+func (r *levelRun) errorLimit(ended int) float64 {
 	limit := r.sweep.Plan.MaxErrorRate
-	if ended < enoughEnded {
-		limit = max(limit, 0.5)
+	if ended < enoughEnded && limit > 0 {
+		return max(limit, 0.5)
 	}
-	return float64(c.Failures()) > limit*float64(ended)
+	return limit
 }
 
 // keepErrorBody keeps the first three distinct answers of servers that refused.
@@ -158,7 +164,7 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
 		first, _, _ := strings.Cut(strings.TrimSpace(s.Error.Message), "\n")
-		r.firstError = s.Reason + ", " + first[:min(len(first), 200)]
+		r.firstError = s.Reason + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
 	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
@@ -175,8 +181,8 @@ func (r *levelRun) failures(c record.Counts) string {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(o), "_", " ")))
 		}
 	}
-	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), c.Ended()-c.Outcomes[record.Cancelled],
-		strings.Join(kinds, ", "), 100*r.sweep.Plan.MaxErrorRate)
+	ended := c.Ended() - c.Outcomes[record.Cancelled]
+	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, strings.Join(kinds, ", "), 100*r.errorLimit(ended))
 	if r.firstError != "" {
 		text += "; the first: " + r.firstError
 	}

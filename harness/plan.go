@@ -2,6 +2,7 @@ package harness
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -161,7 +162,7 @@ func (p *Plan) Redact(text string) string {
 	for _, secret := range p.secrets() {
 		text = strings.ReplaceAll(text, secret, redacted)
 		// A text that was cut off may end in the middle of a secret.
-		for part := len(secret) - 1; part >= 4; part-- {
+		for part := len(secret) - 1; part >= 8; part-- {
 			if strings.HasSuffix(text, secret[:part]) {
 				text = text[:len(text)-part] + redacted
 				break
@@ -169,6 +170,26 @@ func (p *Plan) Redact(text string) string {
 		}
 	}
 	return text
+}
+
+// jsonForms returns how a text may stand inside a JSON string, as far as it does not stand as it is: servers echo what they were sent.
+func jsonForms(text string) []string {
+	var forms []string
+	for _, escapeHTML := range []bool{true, false} {
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(escapeHTML)
+		if encoder.Encode(text) != nil {
+			continue
+		}
+		form := strings.Trim(strings.TrimSpace(b.String()), `"`)
+		for _, f := range []string{form, strings.ReplaceAll(form, "/", `\/`)} {
+			if f != text && !slices.Contains(forms, f) {
+				forms = append(forms, f)
+			}
+		}
+	}
+	return forms
 }
 
 // secrets returns what must not be shown, the longest first: one may be the beginning of another.
@@ -184,6 +205,9 @@ func (p *Plan) secrets() []string {
 		all = append(all, urlSecrets(u)...)
 	}
 	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < 4 }) // shorter ones would blank out ordinary text
+	for _, secret := range all {
+		all = append(all, jsonForms(secret)...)
+	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	return all
 }

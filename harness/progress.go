@@ -168,7 +168,7 @@ func (p *progress) line() string {
 	}
 	tokens := p.tokensSoFar()
 	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
-	if p.done > 0 && p.done < p.level.Requests { // before, the pace of the first tokens is all that is known
+	if p.tokens > 0 && p.done < p.level.Requests { // before, the pace of the first tokens is all that is known
 		expect := float64(p.tokens) / float64(p.done) * float64(p.level.Requests) // servers may give fewer tokens than asked for
 		left := time.Duration(float64(elapsed) * max(expect/max(tokens, 1)-1, 0))
 		line += fmt.Sprintf("  ~%v left", left.Round(time.Second))

@@ -300,7 +300,8 @@ func TestEarlierResultsAreSafe(t *testing.T) {
 		"AIPerf's, nested, replaced": {"c7/artifacts/run/profile_export_aiperf.json", true, `holds "artifacts", which llmsweep did not write: move it`},
 		"notes":                      {"c1/my-notes.txt", true, `holds "my-notes.txt", which llmsweep did not write`},
 		"our log, replaced":          {"c7/profile_export.jsonl", true, ""},
-		"a file that a kill left":    {"c1/.level.json.123", true, ""},
+		"a file that a kill left":    {"c1/.level.json.123", false, ""},
+		"bodies alone":               {"c1/inputs.json", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -324,6 +325,38 @@ func TestEarlierResultsAreSafe(t *testing.T) {
 			assert.NoFileExists(t, path)
 			assert.NoDirExists(t, filepath.Dir(path))
 		})
+	}
+}
+
+// TestLinksAreNotFollowed: what a level's link leads to belongs to somebody else.
+func TestLinksAreNotFollowed(t *testing.T) {
+	perform(t, []string{"-concurrencies=1", "-overwrite"}, answerAfter(0), func(t *testing.T, s stage) {
+		elsewhere := t.TempDir()
+		kept := filepath.Join(elsewhere, record.LogFile)
+		require.NoError(t, os.WriteFile(kept, []byte("x"), 0o600))
+		require.NoError(t, os.Symlink(elsewhere, filepath.Join(s.sweep.dir, "c1")))
+		require.ErrorContains(t, s.sweep.claim(), "which llmsweep did not write")
+		require.NoError(t, s.sweep.begin(record.Target{}), "the link itself goes")
+		assert.FileExists(t, kept)
+	})
+}
+
+// TestNothingIsLeftOfARunThatNeverBegan: only folders that were not there before are removed.
+func TestNothingIsLeftOfARunThatNeverBegan(t *testing.T) {
+	for _, before := range []string{"", "results", "results/b"} {
+		dir := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, before), 0o755))
+		plan := &Plan{Plan: record.Plan{BenchmarkName: "b", OutputDir: filepath.Join(dir, "results")}}
+		s := &Sweep{Plan: plan, dir: filepath.Join(dir, "results", "b"), progress: newProgress(Output{})}
+		require.NoError(t, s.claim())
+		assert.DirExists(t, s.dir)
+		s.abandon()
+		var left []string
+		require.NoError(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			left = append(left, path)
+			return err
+		}))
+		assert.Equal(t, filepath.Join(dir, before), left[len(left)-1])
 	}
 }
 
@@ -376,5 +409,9 @@ func TestTargetIsRedacted(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(data), "secret-0123")
 	assert.Equal(t, []any{redacted, map[string]any{"a": redacted}, 5.0, nil}, got.Model[redacted])
-	assert.Equal(t, "body "+redacted, s.Plan.Redact("body sk-secr"), "a body that was cut off inside a secret")
+	assert.Equal(t, "body "+redacted, s.Plan.Redact("body sk-secret-"), "a body that was cut off inside a secret")
+	s.Plan.APIKey = `sk-/"<&>zz`
+	for _, echo := range []string{`sk-/"<&>zz`, `sk-/\"<&>zz`, `sk-/\"\u003c\u0026\u003ezz`, `sk-\/\"<&>zz`} {
+		assert.Equal(t, "{"+redacted+"}", s.Plan.Redact("{"+echo+"}"), "as JSON may write it")
+	}
 }

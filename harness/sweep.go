@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +38,8 @@ type Sweep struct {
 	// Dial replaces the network, as in virtual time. Nil: TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	dir      string // of the benchmark
+	dir      string   // of the benchmark
+	made     []string // folders that were not there before, the innermost first
 	levels   []Level
 	run      record.Run
 	progress *progress
@@ -58,6 +61,7 @@ func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 		return nil, err
 	}
 	if err := s.draw(); err != nil {
+		s.abandon()
 		return nil, err
 	}
 	for _, warning := range s.run.Warnings {
@@ -83,6 +87,11 @@ func (s *Sweep) Close() { s.progress.close() }
 
 // claim makes sure that results can be written and that none are lost.
 func (s *Sweep) claim() error {
+	for _, dir := range []string{s.dir, s.Plan.ResultsDir()} {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			s.made = append(s.made, dir)
+		}
+	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return fmt.Errorf("output-dir %q cannot be written: %w", s.Plan.OutputDir, err)
 	}
@@ -102,7 +111,7 @@ func (s *Sweep) claim() error {
 		switch {
 		case err != nil:
 			return err
-		case len(ours)+len(foreign) > 0 && !s.Plan.Overwrite:
+		case (slices.ContainsFunc(ours, isResult) || len(foreign) > 0) && !s.Plan.Overwrite:
 			return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite", s.Plan.BenchmarkName, s.dir)
 		case len(foreign) > 0:
 			return fmt.Errorf("-overwrite: %s holds %q, which llmsweep did not write: move it, or choose another -benchmark-name", level.Path, foreign[0])
@@ -111,8 +120,15 @@ func (s *Sweep) claim() error {
 	return nil
 }
 
-// contents lists what a level's folder holds: the files that a run writes, unfinished ones included, and all else.
+// isResult reports whether a file in a level's folder holds something that was measured, as bodies and unfinished files do not.
+func isResult(name string) bool { return name != record.InputsFile && !strings.HasPrefix(name, ".") }
+
+// contents lists what a level's folder holds: the files that a run writes, unfinished ones included, and all else. What a link leads to
+// is not ours.
 func contents(dir string) (ours, foreign []string, err error) {
+	if info, err := os.Lstat(dir); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return nil, []string{"a link"}, err
+	}
 	entries, err := os.ReadDir(dir)
 	for _, entry := range entries {
 		if name := entry.Name(); !entry.IsDir() && record.IsLevelFile(name) {
@@ -126,8 +142,8 @@ func contents(dir string) (ours, foreign []string, err error) {
 
 // abandon removes the folders that claim made, as far as they are empty: nothing was measured.
 func (s *Sweep) abandon() {
-	if os.Remove(s.dir) == nil {
-		_ = os.Remove(s.Plan.ResultsDir())
+	for _, dir := range s.made {
+		_ = os.Remove(dir)
 	}
 }
 

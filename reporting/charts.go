@@ -29,7 +29,7 @@ func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Seri
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
-			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok && !b.Levels[i].Unfinished() {
+			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok && b.Levels[i].Unusable() == "" {
 				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y})
 			}
 		}
@@ -44,8 +44,8 @@ func gaps(benchmarks []*results.Benchmark) []string {
 	for _, b := range benchmarks {
 		for i := range b.Levels {
 			l := &b.Levels[i]
-			if l.Unfinished() {
-				warnings = append(warnings, fmt.Sprintf("%s: c%d did not run to its end: its points are left out of the charts", b.Name, l.Concurrency))
+			if l.Unusable() != "" {
+				warnings = append(warnings, fmt.Sprintf("%s: c%d failed or did not run to its end: its points are left out of the charts", b.Name, l.Concurrency))
 				continue
 			}
 			var missing []string
@@ -77,7 +77,7 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
 			l := &b.Levels[i]
-			if x, y, ok := summary.Efficiency(l, gpus); ok && !l.Unfinished() {
+			if x, y, ok := summary.Efficiency(l, gpus); ok && l.Unusable() == "" {
 				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency)})
 			}
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
-// Judgeable reads a recorded benchmark for package compare. Levels that cannot be read are errors: a gate must not pass for want of
-// data.
+// Judgeable reads a recorded benchmark for package compare. Levels that were planned or have a folder, and cannot be read, are there
+// without figures: a gate must not pass for want of data.
 func Judgeable(dir string) (compare.Run, error) {
 	dataDir, name := filepath.Split(filepath.Clean(dir))
 	if dataDir == "" {
@@ -24,25 +24,36 @@ func Judgeable(dir string) (compare.Run, error) {
 		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
 	}
 	run := compare.Run{Name: name, Record: b.Run, Workload: map[string]string{}}
+	read := map[int]bool{}
+	sources := map[record.TokenSource]bool{}
 	for i := range b.Levels {
 		l := &b.Levels[i]
-		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures)}
+		read[l.Concurrency] = true
+		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: l.Unusable()}
 		if l.Record != nil {
 			run.Workload[level.Name] = l.Record.WorkloadSHA256
-			if l.Record.Status != record.Done {
-				level.Unfinished = fmt.Sprintf("it is %s: %s", l.Record.Status, l.Record.Reason)
-			}
-		} else if l.Unfinished() {
-			level.Unfinished = "its run was cancelled"
 		}
 		run.Levels = append(run.Levels, level)
 		for _, s := range l.Samples {
-			if s.Valid() {
-				run.Source = s.Counted.Source
-			}
+			sources[s.Counted.Source] = sources[s.Counted.Source] || s.Valid()
 		}
 	}
-	if len(run.Levels) == 0 {
+	planned := b.Unread
+	if b.Run != nil {
+		planned = append(planned, b.Run.Plan.Concurrencies...)
+	}
+	for _, c := range planned {
+		if !read[c] {
+			read[c] = true
+			run.Levels = append(run.Levels, compare.Level{Name: record.LevelName(c), Unfinished: "it has no results that can be read"})
+		}
+	}
+	for _, source := range []record.TokenSource{record.FromServer, record.FromTokenizer} {
+		if sources[source] {
+			run.Source += source + " "
+		}
+	}
+	if len(b.Levels) == 0 {
 		return run, fmt.Errorf("%s: %w", dir, &NoDataError{DataDir: dataDir, Missing: []string{name}})
 	}
 	return run, nil

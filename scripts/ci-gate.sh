@@ -32,9 +32,10 @@ sweep() {
 
 tree=.
 if [[ $base != . ]]; then
-	tree=$(mktemp -d)/base
+	parent=$(mktemp -d)
+	tree=$parent/base
 	git worktree add --quiet --detach "$tree" "$base"
-	trap 'git worktree remove --force "$tree"' EXIT
+	trap 'git worktree remove --force "$tree"; rmdir "$parent"' EXIT
 fi
 sweep "$tree" baseline
 sweep . candidate "${CANDIDATE_ARGS:-}"

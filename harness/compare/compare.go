@@ -11,6 +11,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
@@ -116,6 +117,9 @@ func (s Selector) finding(level Level) Finding {
 	f := Finding{Level: level.Name, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Value: math.NaN(), Bound: math.NaN()}
 	f.Samples = samples(level.Figures, s.Metric)
 	value, ok := level.Figures[s.Metric][s.Statistic]
+	if d, _ := definition(s.Metric); !ok && d.Unit == "requests" && level.Figures["request_count"] != nil {
+		ok = true // a count of zero is absent
+	}
 	switch {
 	case level.Unfinished != "":
 		f.Verdict, f.Text = Fail, fmt.Sprintf("%s %s of %s cannot be judged: %s", s.Metric, s.Statistic, level.Name, level.Unfinished)
@@ -209,7 +213,7 @@ func lengths(p *record.Plan) string {
 	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL)
 }
 
-// Compare judges a candidate against a baseline, at the levels that both have. Refusal must have found nothing.
+// Compare judges a candidate against a baseline. A level that only one of them has fails. Refusal must have found nothing.
 func (r Rules) Compare(baseline, candidate Run) []Finding {
 	exact := baseline.Record.Plan.Virtual && candidate.Record.Plan.Virtual
 	before := map[string]Level{}
@@ -220,6 +224,15 @@ func (r Rules) Compare(baseline, candidate Run) []Finding {
 	for _, level := range candidate.Levels {
 		if _, ok := before[level.Name]; ok {
 			both = append(both, level)
+		} else {
+			level.Unfinished = "the baseline has no such level"
+			both, before[level.Name] = append(both, level), level
+		}
+	}
+	for _, level := range baseline.Levels {
+		if !slices.ContainsFunc(both, func(l Level) bool { return l.Name == level.Name }) {
+			level.Unfinished = "the candidate has no such level"
+			both, before[level.Name] = append(both, level), level
 		}
 	}
 	var findings []Finding
@@ -241,12 +254,12 @@ func (m Margin) compare(before, after Level, exact bool) Finding {
 	if exact { // without noise there is no floor either
 		f, base = f.withoutFloor(), base.withoutFloor()
 	}
+	if f.Verdict != "" {
+		return f
+	}
 	if base.Verdict != "" {
 		base.Text = "baseline: " + base.Text
 		return base
-	}
-	if f.Verdict != "" {
-		return f
 	}
 	f.Bound = base.Value
 	worse := f.Value - base.Value

@@ -101,6 +101,8 @@ func TestVirtualRunsCompareExactly(t *testing.T) {
 		"fail: time_to_first_token p99 of c1 is 200 ms, worse than the baseline's 200 by 0.0002 ms (+0.00 %), 10 requests, margin 0 %",
 		"pass: time_to_first_token avg of c2 is 99 ms, better than the baseline's 100 by 1 ms (-1.00 %), 10 requests, margin 0 %",
 		"fail: output_token_throughput avg of c2 is 949 tokens/sec, worse than the baseline's 1000 by 51 tokens/sec (-5.10 %), 10 requests, margin 5 %",
+		"fail: time_to_first_token avg of c3 cannot be judged: the candidate has no such level",
+		"fail: output_token_throughput avg of c3 cannot be judged: the candidate has no such level",
 	}, got)
 	for _, f := range (Rules{Margins: DefaultMargins(0)[:1]}).Compare(base, base) {
 		assert.Equal(t, Pass, f.Verdict)
@@ -120,8 +122,16 @@ func TestRealRunsCompareForInformation(t *testing.T) {
 
 func TestRunsWithoutACommonLevel(t *testing.T) {
 	findings := Rules{Margins: DefaultMargins(0)[:1]}.Compare(run("a", true, level("c1", 1, 1, 1)), run("b", true, level("c2", 1, 1, 1)))
-	require.Len(t, findings, 1)
+	require.Len(t, findings, 2)
 	assert.Equal(t, Fail, findings[0].Verdict)
+	assert.Contains(t, findings[0].Text, "of c2 cannot be judged: the baseline has no such level")
+	assert.Contains(t, findings[1].Text, "of c1 cannot be judged: the candidate has no such level")
+}
+
+func TestCountsThatAreAbsentAreZero(t *testing.T) {
+	findings := rules(t, "limits: [{metric: error_request_count, max: 0}]").Check([]Level{level("c1", 10, 1, 1)})
+	require.Len(t, findings, 1)
+	assert.Equal(t, Pass, findings[0].Verdict, findings[0].Text)
 }
 
 func TestRefusal(t *testing.T) {
@@ -164,6 +174,9 @@ func TestBadRules(t *testing.T) {
 		`margin 1: margin "5": must be a share such`:   "margins: [{metric: time_to_first_token, margin: '5'}]",
 		`margin "-5%": must be a share`:                "margins: [{metric: time_to_first_token, margin: -5%}]",
 		`metric "total_isl": neither more nor less`:    "margins: [{metric: total_isl}]",
+		"NaN is no limit":                              "limits: [{metric: time_to_first_token, max: .nan}]",
+		"-Inf is no limit":                             "limits: [{metric: time_to_first_token, min: -.inf}]",
+		"second YAML document":                         "limits: []\n---\nlimits: []",
 		"the gate is not YAML":                         "limits: {",
 	} {
 		_, err := ParseRules([]byte(text))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,6 +62,9 @@ func ParseRules(data []byte) (Rules, error) {
 	if err := decoder.Decode(&r); err != nil && !errors.Is(err, io.EOF) {
 		return Rules{}, fmt.Errorf("the gate is not YAML as it should be: %w", err)
 	}
+	if err := decoder.Decode(new(Rules)); !errors.Is(err, io.EOF) {
+		return Rules{}, errors.New("the gate has a second YAML document: put all rules into one")
+	}
 	var problems []error
 	for i := range r.Limits {
 		l := &r.Limits[i]
@@ -104,6 +108,11 @@ func (s *Selector) normalize() error {
 }
 
 func (l *Limit) validate() error {
+	for _, bound := range []*float64{l.Max, l.Min} {
+		if bound != nil && (math.IsNaN(*bound) || math.IsInf(*bound, 0)) {
+			return fmt.Errorf("%g is no limit", *bound)
+		}
+	}
 	switch {
 	case l.Max == nil && l.Min == nil:
 		return errors.New("has neither max nor min")

@@ -57,7 +57,9 @@ func (p *Prober) Models(ctx context.Context) ([]Model, http.Header, error) {
 	var list struct {
 		Data []map[string]any `json:"data"`
 	}
-	if err := json.Unmarshal(body, &list); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // numbers that are only stored keep all their digits
+	if err := decoder.Decode(&list); err != nil {
 		return nil, header, fmt.Errorf("%s is not a model list: %w", p.beside("models"), err)
 	}
 	models := make([]Model, 0, len(list.Data))

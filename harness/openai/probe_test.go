@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +98,7 @@ func TestModels(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "some/1", header.Get("Server"))
 		assert.Equal(t, []openai.Model{
-			{ID: "a", Fields: map[string]any{"id": "a", "max_model_len": 4096.0}},
+			{ID: "a", Fields: map[string]any{"id": "a", "max_model_len": json.Number("4096")}},
 			{ID: "b", Fields: map[string]any{"id": "b"}},
 			{Fields: map[string]any{"owned_by": "nobody"}},
 		}, models)

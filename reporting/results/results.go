@@ -27,6 +27,7 @@ type Benchmark struct {
 	Run      *record.Run // nil for a folder that AIPerf wrote
 	Levels   []Level     // by ascending concurrency
 	Warnings []string
+	Unread   []int // concurrencies of levels whose folder could not be read
 }
 
 // GPUs returns the number of GPUs behind the endpoint, and whether it was only assumed.
@@ -50,10 +51,22 @@ type Level struct {
 	Warnings    []string
 }
 
-// Unfinished reports whether the level was stopped or killed in its middle: its figures are of the requests that ended first, the quickest
-// ones, and stand beside no other level's.
-func (l *Level) Unfinished() bool {
-	return l.Cancelled || l.Record != nil && l.Record.WasCancelled()
+// Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and
+// its figures are of the requests that ended first, the quickest ones. A level that a cap ended drained, and is none of these.
+func (l *Level) Unusable() string {
+	switch {
+	case l.Cancelled:
+		return "its run was cancelled"
+	case l.Record == nil:
+		return ""
+	case l.Record.Status == record.Running:
+		return "its run was killed"
+	case l.Record.Status == record.Failed:
+		return "it failed: " + l.Record.Reason
+	case l.Record.Status == record.Interrupt:
+		return "it was stopped: " + l.Record.Reason
+	}
+	return ""
 }
 
 // Figures holds statistics by metric tag and name of the statistic: avg, p50, p99, count and so on.
@@ -103,6 +116,7 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	for _, d := range dirs {
 		level, err := b.readLevel(d)
 		if err != nil {
+			b.Unread = append(b.Unread, d.Concurrency)
 			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
 			continue
 		}

@@ -48,7 +48,7 @@ func TestReadOfAIPerf(t *testing.T) {
 	assert.Nil(t, b.Run)
 	assert.Equal(t, []string{"c10: the run was cancelled"}, b.Warnings)
 	require.Len(t, b.Levels, 3)
-	assert.Equal(t, []bool{false, true, false}, []bool{b.Levels[0].Unfinished(), b.Levels[1].Unfinished(), b.Levels[2].Unfinished()})
+	assert.Equal(t, []string{"", "its run was cancelled", ""}, []string{b.Levels[0].Unusable(), b.Levels[1].Unusable(), b.Levels[2].Unusable()})
 	v, ok := b.Levels[1].Figures.Get("time_to_first_token", "avg")
 	assert.True(t, ok)
 	assert.InDelta(t, 120.5, v, 0, "the shallowest file counts, here in AIPerf 0.1's form")
@@ -125,7 +125,7 @@ func TestKilledRunIsCounted(t *testing.T) {
 	assert.Equal(t, record.Counts{Planned: 20, NotStarted: 8, Outcomes: map[record.Outcome]int{record.OK: 12}}, got.Record.Counts)
 	assert.Equal(t, record.Counts{Planned: 1, Outcomes: map[record.Outcome]int{record.OK: 1}}, got.Record.Warmup)
 	assert.Equal(t, got.Samples[len(got.Samples)-1].EndNS, got.Record.EndedNS)
-	assert.True(t, got.Unfinished())
+	assert.Equal(t, "its run was killed", got.Unusable())
 }
 
 func TestForeignFilesWithoutFigures(t *testing.T) {
