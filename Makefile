@@ -10,7 +10,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep gate test race lint report
+.PHONY: help sweep gate image test race lint report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -23,6 +23,9 @@ sweep: ## Measure ENDPOINT, or the embedded mock server if there is none
 
 gate: ## Compare two virtual runs, of BASE (default: this tree) and of this tree
 	SWEEP_ARGS="$(ARGS)" scripts/ci-gate.sh $(or $(BASE),.)
+
+image: ## Build the container image IMAGE (default llmsweep:dev); needs Docker
+	scripts/image/build.sh
 
 test: ## Run every test
 	$(GO) tool gotestsum -- ./... $(ARGS)

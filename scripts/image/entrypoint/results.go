@@ -1,0 +1,129 @@
+package main
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// manifestName is the last entry of a tar of results.
+const manifestName = "MANIFEST.json"
+
+// manifest lets a receiver tell a whole tar from one whose connection broke: it is the last entry, and names all others.
+type manifest struct {
+	Count int         `json:"count"`
+	Files []fileProof `json:"files"`
+}
+
+// fileProof is one file of a manifest; its size is in bytes.
+type fileProof struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// results runs "results tar", which writes a folder's regular files to stdout as a tar.
+func (im *image) results(args []string) int {
+	if len(args) == 0 || args[0] != "tar" {
+		return im.usage(fmt.Sprintf("results %q: must be results tar [-dir DIR] [-no-config]", strings.Join(args, " ")))
+	}
+	set := flag.NewFlagSet("results tar", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	dir := im.getenv("BENCH_OUTPUT_DIR")
+	if strings.TrimSpace(dir) == "" {
+		dir = im.resultsDir()
+	}
+	set.StringVar(&dir, "dir", dir, "")
+	noConfig := set.Bool("no-config", false, "")
+	if err := set.Parse(args[1:]); err != nil {
+		return im.usage("results tar: " + err.Error() + ": it takes -dir DIR and -no-config")
+	}
+	if set.NArg() > 0 {
+		return im.usage(fmt.Sprintf("results tar: unexpected argument %q: it takes -dir DIR and -no-config", set.Arg(0)))
+	}
+	if err := writeTar(im.stdout, dir, *noConfig); err != nil {
+		return im.fail(fmt.Sprintf("results tar: packing %q: %v", dir, err))
+	}
+	return exitOK
+}
+
+// writeTar packs the regular files under dir with relative names, in lexical order, then the manifest. Links are neither followed nor
+// packed. On an error the tar ends without manifest.
+func writeTar(w io.Writer, dir string, noConfig bool) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	archive := tar.NewWriter(w)
+	proofs := []fileProof{}
+	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || leftOut(name, noConfig) {
+			return err
+		}
+		proof, err := packFile(archive, root, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		proofs = append(proofs, proof)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(manifest{Count: len(proofs), Files: proofs}, "", "  ")
+	if err != nil {
+		return err
+	}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Mode: 0o644, Size: int64(len(text)), ModTime: time.Now()}
+	if err := archive.WriteHeader(header); err != nil {
+		return err
+	}
+	if _, err := archive.Write(text); err != nil {
+		return err
+	}
+	return archive.Close()
+}
+
+// leftOut names configuration that was not asked for, and the manifest of an earlier download, whose name ours needs.
+func leftOut(name string, noConfig bool) bool {
+	ending := strings.ToLower(path.Ext(name))
+	return name == manifestName || noConfig && (ending == ".yaml" || ending == ".yml")
+}
+
+// packFile adds a file as long as it was when it was opened: the log of a running benchmark grows meanwhile.
+func packFile(archive *tar.Writer, root *os.Root, name string) (fileProof, error) {
+	// The entry may have become a link or a pipe since it was listed: root refuses a link that leads out, and a pipe must not block.
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return fileProof{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fileProof{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return fileProof{}, errors.New("is no regular file any more")
+	}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: info.ModTime()}
+	if err := archive.WriteHeader(header); err != nil {
+		return fileProof{}, err
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(io.MultiWriter(archive, sum), file, info.Size()); err != nil {
+		return fileProof{}, err
+	}
+	return fileProof{Name: name, Size: info.Size(), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}
