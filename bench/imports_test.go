@@ -28,6 +28,9 @@ func allowedImports() map[string][]string {
 		"harness/arrival":   {},
 		"harness/tokenizer": {},
 		"harness/host":      {"harness/record"},
+		"harness/kubectl":   {},
+		// What kubectl prints, for tests without a cluster.
+		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.
 		"harness/workload":            {"harness/tokenizer", "harness/record"},
 		"harness/openai":              {"harness/workload", "harness/record", "harness/openai/internal/sse"},
@@ -38,13 +41,15 @@ func allowedImports() map[string][]string {
 		"harness/compare": {"harness/metric", "harness/steady", "harness/stat", "harness/record"},
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
-			"harness/steady", "harness/host",
+			"harness/steady", "harness/host", "harness/kubectl",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine"},
 		"mockserver/engine":         {},
 		"mockserver/memnet":         {},
-		"mockserver/cmd/mockserver": {"mockserver", "mockserver/engine"},
+		"mockserver/container":      {},
+		"mockserver/cmd":            {"mockserver", "mockserver/engine"},
+		"mockserver/cmd/mockserver": {"mockserver/cmd"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
 		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},
 		"reporting/results":    {"harness/record", "harness/metric", "harness/steady", "harness/stat"},
@@ -52,9 +57,15 @@ func allowedImports() map[string][]string {
 		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},
 		"reporting/chart":      {},
 		"reporting/page":       {"reporting/chart"},
-		"reporting/cmd/report": {"reporting"},
+		"reporting/cmd":        {"reporting"},
+		"reporting/cmd/report": {"reporting/cmd"},
 		// Thin programs around what the rooms offer.
+		"scripts/image":            {},
 		"scripts/image/entrypoint": {"harness"},
+		"scripts/image/layout":     {},
+		"scripts/cluster":          {},
+		"scripts/cluster/render":   {"harness"},
+		"scripts/cluster/download": {"harness", "harness/kubectl", "scripts/cluster"},
 		"bench":                    {"harness/...", "mockserver/...", "reporting/..."},
 	}
 }

@@ -5,22 +5,28 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/llmsweep/llmsweep/harness"
+	mockcmd "github.com/llmsweep/llmsweep/mockserver/cmd"
+	reportcmd "github.com/llmsweep/llmsweep/reporting/cmd"
 )
 
 // flags is what the command line said; TestMain sets it before any test runs.
 var flags *harness.Flags
 
 func TestMain(m *testing.M) {
+	if command := commandNamed(filepath.Base(os.Args[0])); command != nil {
+		os.Exit(command(os.Stdout, os.Stderr, os.Args[1:]))
+	}
 	flags = harness.RegisterFlags(flag.CommandLine)
 	// A wrong flag is one line, not the hundred of package testing's usage.
 	flag.CommandLine.Init(os.Args[0], flag.ContinueOnError)
 	flag.CommandLine.SetOutput(io.Discard)
 	if err := flag.CommandLine.Parse(os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "%s\nAll flags: go test ./bench -v -count=1 -llmsweep.help\n", harness.UnknownFlag(err))
+		fmt.Fprintf(os.Stderr, "%s\n%s\n", harness.UnknownFlag(err), helpHint())
 		os.Exit(2)
 	}
 	flag.CommandLine.SetOutput(os.Stderr)
@@ -37,6 +43,27 @@ func TestMain(m *testing.M) {
 		os.Exit(2)
 	}
 	os.Exit(m.Run())
+}
+
+// commandNamed returns the command that a link of this name to the compiled test stands for, or nil. Compiled, the tests hold all that
+// report and mockserver are made of: as links to them, the two add nothing to the size of the container image.
+func commandNamed(name string) func(stdout, stderr io.Writer, args []string) int {
+	switch name {
+	case "report":
+		return reportcmd.Report
+	case "mockserver":
+		return mockcmd.Mockserver
+	}
+	return nil
+}
+
+// helpHint says how to list the flags. A container has no go command: the image's entry point names itself in LLMSWEEP_HELP.
+func helpHint() string {
+	command := os.Getenv("LLMSWEEP_HELP")
+	if command == "" {
+		command = "go test ./bench -v -count=1 -llmsweep.help"
+	}
+	return "All flags: " + command
 }
 
 // entryPoint skips t unless -run names it: a plain go test ./... must not send load.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,7 @@ func resolvedPlan(t *testing.T) *harness.Plan {
 	t.Helper()
 	plan, err := flags.Plan(os.Getenv)
 	if err != nil {
-		t.Fatalf("nothing was sent:\n%v\n\nAll flags: go test ./bench -v -count=1 -llmsweep.help", err)
+		t.Fatalf("nothing was sent:\n%v\n\n%s", err, helpHint())
 	}
 	for _, warning := range harness.UnknownEnvironment(os.Environ()) {
 		fmt.Println("warning:", warning)
@@ -49,7 +50,7 @@ func sweep(t *testing.T, plan *harness.Plan) {
 	}
 	sweep, err := harness.Open(ctx, plan, output(plan))
 	if err != nil {
-		t.Fatalf("nothing was sent: %v", err)
+		t.Fatal("nothing was sent: " + plainly(plan, err))
 	}
 	defer sweep.Close()
 	context.AfterFunc(ctx, func() {
@@ -60,7 +61,7 @@ func sweep(t *testing.T, plan *harness.Plan) {
 	ctx = deadline(t, ctx, sweep)
 	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
 	if err != nil {
-		t.Fatalf("no load was sent: %v", err)
+		t.Fatal("no load was sent: " + plainly(plan, err))
 	}
 	if runLevels(ctx, t, sweep) {
 		report(t, plan)
@@ -89,13 +90,15 @@ func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level har
 	var err error
 	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { ended, err = sweep.RunLevel(ctx, level) })
 	if err != nil {
-		t.Error(err)
-		return ended != nil, err.Error()
+		reason := plainly(sweep.Plan, err)
+		t.Error(reason)
+		return ended != nil, reason
 	}
 	figures, err := reporting.WriteLevel(sweep.LevelDir(level))
 	if err != nil {
-		t.Error(err)
-		return true, err.Error()
+		reason := plainly(sweep.Plan, err)
+		t.Error(reason)
+		return true, reason
 	}
 	for _, a := range reporting.Attributes(figures) {
 		t.Attr(a.Key, a.Value)
@@ -115,11 +118,20 @@ func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level har
 	return true, ""
 }
 
+// plainly puts an error into words. On a full volume one file after another fails in a line of its own, of which the first will do.
+func plainly(plan *harness.Plan, err error) string {
+	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		return err.Error()
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Sprintf("no space is left for results in %q: free some, or choose another -output-dir (%s)", plan.ResultsDir(), first)
+}
+
 // report writes the report over all benchmarks of the output directory, and prints the table of this one.
 func report(t *testing.T, plan *harness.Plan) {
 	dir := plan.ResultsDir()
 	if err := reporting.PrintTable(os.Stdout, dir, plan.BenchmarkName); err != nil {
-		t.Error(err)
+		t.Error(plainly(plan, err))
 		return
 	}
 	if !plan.Plot {
@@ -133,7 +145,7 @@ func report(t *testing.T, plan *harness.Plan) {
 		_, err = reporting.Write(plots, reporting.Inputs{DataDir: dir, Names: []string{plan.BenchmarkName}})
 	}
 	if err != nil {
-		t.Error(err)
+		t.Error(plainly(plan, err))
 		return
 	}
 	fmt.Printf("\nReport:  %s\nSummary: %s\n", filepath.Join(plots, reporting.PageFile), filepath.Join(plots, reporting.SummaryFile))

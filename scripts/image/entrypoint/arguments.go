@@ -124,6 +124,7 @@ func printHelp(w io.Writer) {
   llmsweep mockserver [-port N] [flags]
   llmsweep results tar [-dir DIR] [-no-config]
   llmsweep healthcheck [URL]
+  llmsweep hold [-for D]
 
 Examples:
   # a server in the same cluster, results on the volume at /data

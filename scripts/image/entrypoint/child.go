@@ -8,12 +8,16 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // drainLimit is how long the output of a child that ended is waited for: a process that it left behind may hold the pipe open for ever.
 const drainLimit = 2 * time.Second
+
+// helpCommand tells a child how its flags are listed here: bench.test would name a go command, which the image does not have.
+const helpCommand = "LLMSWEEP_HELP=llmsweep --help"
 
 // test runs bench.test and leaves the reason of a failure as the termination message.
 func (im *image) test(ctx context.Context, args []string) int {
@@ -66,7 +70,7 @@ func (im *image) wait(ctx context.Context, cmd *exec.Cmd) (syscall.WaitStatus, e
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	cmd.Env, cmd.WaitDelay = im.environ, drainLimit
+	cmd.Env, cmd.WaitDelay = append(slices.Clone(im.environ), helpCommand), drainLimit
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}

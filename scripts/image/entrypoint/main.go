@@ -1,12 +1,13 @@
 // Command llmsweep is the entry point of the container image, /llmsweep.
 //
 //	llmsweep --model NAME --benchmark-name NAME --endpoint-url URL [flags]
-//	llmsweep gate|report|mockserver|results tar|healthcheck [arguments]
+//	llmsweep gate|report|mockserver|results tar|healthcheck|hold [arguments]
 //
 // The image holds nothing but static programs: there is no shell, no tar and no
 // curl, so what a cluster needs of those is here. A benchmark stays what it is
 // elsewhere, the compiled test of package bench, which lies beside this program
-// as bench.test. This program checks the command line with the same harness
+// as bench.test; report and mockserver are links to it, which are told apart by
+// the name that they are started under. This program checks the command line with the same harness
 // package before it starts the test, so that a typing error costs no pod start,
 // and translates what only an image has: short flags, /data, a termination
 // message, being process 1.
@@ -87,8 +88,10 @@ func (im *image) run(ctx context.Context, args []string) int {
 		return im.results(args)
 	case "healthcheck":
 		return im.healthcheck(ctx, args)
+	case "hold":
+		return im.hold(ctx, args)
 	}
-	return im.usage(fmt.Sprintf("sub-command %q: must be gate, report, mockserver, results or healthcheck; a benchmark has flags only", name))
+	return im.usage(fmt.Sprintf("sub-command %q: must be gate, report, mockserver, results, healthcheck or hold; a benchmark has flags only", name))
 }
 
 // getenv returns the last value of a variable of environ, as the children see it.

@@ -65,7 +65,7 @@ func play(name string) int {
 			return 98
 		}
 	}
-	fmt.Println("PASS", os.Getenv("MARK"))
+	fmt.Println("PASS", os.Getenv("MARK"), os.Getenv("LLMSWEEP_HELP"))
 	return 0
 }
 
@@ -143,12 +143,15 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"all problems at once": {[]string{"-i", "0", "--osl", "y", "--benchmark-name", "x y"}, []string{`isl "0": must be at least 1`, `-osl "y": must be`, `benchmark-name "x y":`}},
 		"unknown flag":         {[]string{"--endpoint-ur", "x"}, []string{`did you mean "endpoint-url"?`}},
 		"left-over":            {[]string{"--isl", "5", "stray"}, []string{`unexpected arguments ["stray"]`}},
-		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, report, mockserver, results or healthcheck`}},
+		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, report, mockserver, results, healthcheck or hold`}},
 		"empty argument":       {[]string{""}, []string{`sub-command ""`}},
 		"gate without rules":   {[]string{"gate"}, []string{"nothing to judge by"}},
 		"results of what":      {[]string{"results", "zip"}, []string{`results "zip": must be results tar`}},
 		"tar's flag":           {[]string{"results", "tar", "-folder=x"}, []string{"-folder"}},
 		"tar's left-over":      {[]string{"results", "tar", "x"}, []string{`unexpected argument "x"`}},
+		"hold's flag":          {[]string{"hold", "-for", "long"}, []string{`hold: invalid value "long" for flag -for`}},
+		"hold's left-over":     {[]string{"hold", "50m"}, []string{`hold: unexpected argument "50m"`}},
+		"hold for nothing":     {[]string{"hold", "-for=0s"}, []string{`hold: -for "0s": must be more than 0`}},
 		"healthcheck's second": {[]string{"healthcheck", "http://127.0.0.1:1", "x"}, []string{`unexpected argument "x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +210,7 @@ func TestOutputDirectory(t *testing.T) {
 func TestEnvironmentIsCheckedAndHandedOn(t *testing.T) {
 	s := newStage(t, "MARK=here")
 	assert.Equal(t, exitOK, s.im.run(t.Context(), nil))
-	assert.Equal(t, "PASS here\n", s.stdout.String())
+	assert.Equal(t, "PASS here llmsweep --help\n", s.stdout.String())
 
 	s = newStage(t, "BENCH_ISL=many")
 	assert.Equal(t, exitUsage, s.im.run(t.Context(), nil))

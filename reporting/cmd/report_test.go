@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRun(t *testing.T) {
+func TestReport(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("../../testdata/results")))
+	require.NoError(t, os.CopyFS(dir, os.DirFS("../testdata/results")))
 	for name, test := range map[string]struct {
 		args   []string
 		code   int
@@ -31,7 +31,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			assert.Equal(t, test.code, run(&stdout, &stderr, test.args))
+			assert.Equal(t, test.code, Report(&stdout, &stderr, test.args))
 			assert.Contains(t, stdout.String(), test.stdout)
 			assert.Contains(t, stderr.String(), test.stderr)
 			if test.code != 0 {

@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"bufio"
@@ -27,7 +27,7 @@ const asCommand = "LLMSWEEP_TEST_AS_MOCKSERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		main()
+		os.Exit(Mockserver(os.Stdout, os.Stderr, os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

@@ -1,0 +1,72 @@
+// Package cmd is the report command without its process, so that two programs can be it: cmd/report, and the container image's
+// bench.test under the name report.
+package cmd
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/llmsweep/llmsweep/reporting"
+)
+
+// names is a flag that may be repeated.
+type names []string
+
+// String is the flag's text, as package flag wants it.
+func (n *names) String() string { return fmt.Sprint(*n) }
+
+// Set adds a name.
+func (n *names) Set(name string) error {
+	*n = append(*n, name)
+	return nil
+}
+
+// Report writes charts, page and summary of the benchmarks that args name, and returns the exit code: 1 where there is nothing to report
+// on or no place to write it, 2 for bad usage. The paths of the report's files go to stdout.
+func Report(stdout, stderr io.Writer, args []string) int {
+	var chosen names
+	fs := flag.NewFlagSet("report", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	dataDir := fs.String("data-dir", "", "`DIR` with one folder a benchmark, ours or AIPerf's (required)")
+	outputDir := fs.String("output-dir", "", "`DIR` for charts, page and summary (default DATA-DIR/plots)")
+	fs.Var(&chosen, "benchmark-name", "`NAME` of a benchmark to report on; repeat it for several, in the order of the legend (default all, by name)")
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
+		fs.PrintDefaults()
+	}
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	usage := func(format string, values ...any) int {
+		fmt.Fprintf(stderr, "report: "+format+"\n", values...)
+		return 2
+	}
+	switch {
+	case fs.NArg() > 0:
+		return usage("unexpected argument %q", fs.Arg(0))
+	case *dataDir == "":
+		return usage("-data-dir is missing")
+	case *outputDir == "":
+		*outputDir = filepath.Join(*dataDir, "plots")
+	}
+	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true})
+	if report != nil {
+		for _, w := range report.AllWarnings() {
+			fmt.Fprintln(stderr, "warning:", w)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "report:", err)
+		return 1
+	}
+	for _, path := range report.Files {
+		fmt.Fprintln(stdout, path)
+	}
+	return 0
+}
