@@ -5,7 +5,8 @@
 //
 //  1. RegisterFlags defines every flag; Flags.Plan resolves flags, environment and defaults into a Plan.
 //  2. Plan.Validate reports all problems at once.
-//  3. Open claims the benchmark's folder; Sweep.Ready waits for the server and writes run.json.
+//  3. Open claims the benchmark's folder; Sweep.Ready waits for the server and writes run.json. Of an endpoint inside a cluster it first
+//     starts a port-forward, which lives until Sweep.Close.
 //  4. Sweep.RunLevel draws the level's lengths, renders its bodies ahead of the slots that send them, and appends one
 //     record.Sample to the log for each request as it ends.
 //  5. What the samples mean is computed by package metric, and shown by package reporting, from the files.

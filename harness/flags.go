@@ -23,7 +23,7 @@ type option struct {
 func options() []option {
 	return []option{
 		{name: "endpoint", aliases: []string{"endpoint-url"}, env: []string{"BENCH_ENDPOINT_URL", "ENDPOINT"}, value: "URL", repeat: ",",
-			usage: "server to measure, http(s)://host:port[/path] or host:port (http, or what SERVICE_PROTOCOL or DYN_URL_SCHEME says); repeat it for replicas; none: the embedded mock server"},
+			usage: "server to measure: http(s)://host:port[/path]; host:port (http, or what SERVICE_PROTOCOL or DYN_URL_SCHEME says); or k8s://namespace/service:port[/path], through kubectl port-forward; repeat it for replicas; none: the embedded mock server"},
 		{name: "benchmark-name", value: "NAME", usage: "label of this configuration and its folder: letters, digits, - and _; mock for the embedded server"},
 		{name: "model", env: []string{"MODEL"}, value: "NAME", preset: "Qwen/Qwen3-0.6B", usage: "model to ask for"},
 		{name: "isl", value: "N", preset: "2000", usage: "mean prompt length in tokens"},
@@ -93,6 +93,19 @@ func (f *Flags) Given() bool {
 		}
 	}
 	return false
+}
+
+// Args returns the flags of the command line, each as -name=value under its first name, in the order of the help.
+func (f *Flags) Args() []string {
+	var args []string
+	for _, o := range options() {
+		if raw := f.raw[o.name]; raw.set {
+			for _, value := range raw.values {
+				args = append(args, "-"+o.name+"="+value)
+			}
+		}
+	}
+	return args
 }
 
 // UnknownEnvironment returns, with the name that was probably meant, the variables of environ (NAME=value) that begin with BENCH_ and are no
@@ -240,6 +253,10 @@ Examples:
   go test ./bench -run Sweep -v -count=1 -timeout 0 \
     -endpoint=http://localhost:8000 -model=Qwen/Qwen3-0.6B \
     -benchmark-name=vllm-agg
+
+  # a service in a Kubernetes cluster, through kubectl port-forward
+  go test ./bench -run Sweep -v -count=1 -timeout 0 \
+    -endpoint=k8s://default/vllm-agg-frontend:8000 -benchmark-name=vllm-agg
 
   # two levels, configured by the environment
   ENDPOINT=localhost:8000 BENCH_BENCHMARK_NAME=vllm-agg CONCURRENCIES=1,10 \

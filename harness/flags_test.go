@@ -207,3 +207,11 @@ func TestMisspeltNamesAreNoticed(t *testing.T) {
 	assert.Equal(t, `flag provided but not defined: -concurencies; did you mean "concurrencies"?`,
 		harness.UnknownFlag(errors.New("flag provided but not defined: -concurencies")))
 }
+
+func TestArgsGiveTheCommandLineBack(t *testing.T) {
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags := harness.RegisterFlags(fs)
+	assert.Empty(t, flags.Args(), "what nobody gave is not there")
+	require.NoError(t, fs.Parse([]string{"-isl=1", "--endpoint-url", "a,b", "-overwrite", "-endpoint=c", "-isl", "2", "-header=K: v", "-model="}))
+	assert.Equal(t, []string{"-endpoint=a,b", "-endpoint=c", "-model=", "-isl=2", "-overwrite=true", "-header=K: v"}, flags.Args())
+}

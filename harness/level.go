@@ -32,16 +32,22 @@ type levelRun struct {
 	logErr error
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
+	// mended is what had to be done to the way to the server before the level.
+	mended []string
 }
 
 // RunLevel runs one level to its end and writes its files. A level that went wrong has a Status other than Done; the error is for
 // files that could not be written. When ctx ends, requests in flight are cancelled, and what was measured is kept.
 func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error) {
+	mended, err := s.mendForwards(ctx)
+	if err != nil {
+		return nil, err
+	}
 	dir := s.LevelDir(level)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the level's folder: %w", err)
 	}
-	r := &levelRun{sweep: s, level: level}
+	r := &levelRun{sweep: s, level: level, mended: mended}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
@@ -54,7 +60,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 		return nil, err
 	}
 	s.progress.begin(level)
-	err := r.run(ctx)
+	err = r.run(ctx)
 	took := time.Since(r.epoch)
 	s.elapsed += took
 	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
@@ -83,7 +89,7 @@ func (r *levelRun) open(dir string) (err error) {
 	r.client = openai.New(openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
-		Dial: r.sweep.Dial, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 	})
 	return nil
 }
@@ -213,7 +219,7 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 
 // warnings are what a reader of the level's figures must know.
 func (r *levelRun) warnings() []string {
-	var warnings []string
+	warnings := slices.Concat(r.mended, r.sweep.endedForwards())
 	c := r.record.Counts
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))

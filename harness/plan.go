@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/kubectl"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
@@ -29,6 +30,8 @@ type Plan struct {
 	Overwrite bool        `json:"-"`
 	Verbose   bool        `json:"-"`
 	Plot      bool        `json:"-"`
+	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
+	Forwards map[string]kubectl.Service `json:"-"`
 }
 
 // Gate says what -run Gate judges: with Baseline and Candidate the one against the other; with DataDir a recorded benchmark, and else a
@@ -154,7 +157,7 @@ func (p *Plan) Warnings() []string {
 				record.LevelName(c), n, n))
 		}
 	}
-	return warnings
+	return append(warnings, p.forwardWarnings()...)
 }
 
 // Redact removes every secret of the plan from a text.
@@ -230,8 +233,8 @@ func urlSecrets(u *url.URL) []string {
 	return append(all, u.User.String(), secret, url.User(secret).String())
 }
 
-// ParseEndpoint reads an endpoint: http(s)://host:port[/path], or host:port[/path] with scheme (http if empty), as inside a cluster.
-// Of /v1/chat/completions what is missing is appended. The error does not quote a text that may hold a password.
+// ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http
+// if empty), as inside a cluster. Of /v1/chat/completions what is missing is appended. The error does not quote a text that may hold a password.
 func ParseEndpoint(text, scheme string) (*url.URL, error) {
 	u, reason := parseEndpoint(strings.TrimSpace(text), scheme)
 	if reason == "" {
@@ -245,7 +248,7 @@ func ParseEndpoint(text, scheme string) (*url.URL, error) {
 
 // parseEndpoint returns the URL, or what is wrong with the text.
 func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
-	from := ""
+	known := "http, https or k8s"
 	switch before, _, found := strings.Cut(text, "://"); {
 	case text == "":
 		return nil, "must not be empty"
@@ -253,7 +256,7 @@ func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
 		return nil, "is not a URL: write http://host:port"
 	case !found:
 		if scheme != "" {
-			from = " (from SERVICE_PROTOCOL or DYN_URL_SCHEME)"
+			known = "http or https (from SERVICE_PROTOCOL or DYN_URL_SCHEME)"
 		}
 		text = cmp.Or(scheme, "http") + "://" + text
 	}
@@ -261,8 +264,13 @@ func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
 	switch {
 	case err != nil:
 		return nil, "is not a URL: write http://host:port, with a port from 1 to 65535; an IPv6 address as [::1]"
+	case u.Scheme == forwardScheme:
+		service, path, reason := parseService(u)
+		u.Path = "/" + service.Name + ":" + strconv.Itoa(service.Port) + completePath(strings.TrimRight(path, "/"))
+		u.Fragment, u.RawPath = "", ""
+		return u, reason
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Sprintf("unknown scheme %q: must be http or https%s", u.Scheme, from)
+		return nil, fmt.Sprintf("unknown scheme %q: must be %s", u.Scheme, known)
 	case u.Hostname() == "":
 		return nil, "has no host"
 	case strings.ContainsAny(u.Host, ", "):

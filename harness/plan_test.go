@@ -65,7 +65,7 @@ func TestParseEndpointRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                     "must not be empty",
 		" \t":                  "must not be empty",
-		"ftp://h":              `unknown scheme "ftp": must be http or https`,
+		"ftp://h":              `unknown scheme "ftp": must be http, https or k8s`,
 		"unix:///run/x":        `unknown scheme "unix"`,
 		"http://":              "has no host",
 		"http:///v1":           "has no host",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,10 +36,7 @@ func (s *Sweep) Ready(ctx context.Context) error {
 	var target record.Target
 	start := time.Now()
 	for i, u := range s.Plan.Targets {
-		transport := openai.NewTransport(s.Dial)
-		prober := &openai.Prober{Chat: u, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}
-		t, err := s.await(ctx, prober, start)
-		transport.CloseIdleConnections()
+		t, err := s.meet(ctx, u, start)
 		if err != nil {
 			s.abandon()
 		}
@@ -59,6 +57,22 @@ func (s *Sweep) Ready(ctx context.Context) error {
 		}
 	}
 	return s.begin(target)
+}
+
+// meet makes the way to a server, if it needs one, and waits until the server is ready.
+func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (record.Target, error) {
+	if err := s.openForward(ctx, chat.Host, start); err != nil {
+		return record.Target{}, err
+	}
+	prober, done := s.prober(chat)
+	defer done()
+	return s.await(ctx, prober, start)
+}
+
+// prober asks one server what it is; done closes its connections.
+func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
+	transport := openai.NewTransport(s.dialer())
+	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}, transport.CloseIdleConnections
 }
 
 // redactTarget removes secrets from what a server said of itself: it may have echoed them.

@@ -236,6 +236,9 @@ func (p *Plan) AddTarget(u *url.URL) {
 	if shown.RawQuery != "" {
 		shown.RawQuery = redacted // API keys travel there
 	}
-	p.Targets = append(p.Targets, u)
 	p.Endpoints = append(p.Endpoints, shown.String())
+	if u.Scheme == forwardScheme {
+		u = p.addForward(u)
+	}
+	p.Targets = append(p.Targets, u)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/host"
+	"github.com/llmsweep/llmsweep/harness/kubectl"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -37,6 +38,8 @@ type Sweep struct {
 	Plan *Plan
 	// Dial replaces the network, as in virtual time. Nil: TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	forwards map[string]*kubectl.Forward // by the host:port of a target
 
 	dir      string   // of the benchmark
 	made     []string // folders that were not there before, the innermost first
@@ -82,8 +85,13 @@ func (s *Sweep) LevelDir(l Level) string { return filepath.Join(s.dir, l.Name) }
 // Print shows a line, in place of a live one.
 func (s *Sweep) Print(line string) { s.progress.print(line) }
 
-// Close ends the progress display.
-func (s *Sweep) Close() { s.progress.close() }
+// Close ends port-forwards and the progress display.
+func (s *Sweep) Close() {
+	for _, f := range s.forwards {
+		f.Close()
+	}
+	s.progress.close()
+}
 
 // claim makes sure that results can be written and that none are lost.
 func (s *Sweep) claim() error {

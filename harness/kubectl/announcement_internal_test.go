@@ -1,0 +1,34 @@
+package kubectl
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestTheAnnouncementMayComeInPieces, and a piece of a port is another port.
+func TestTheAnnouncementMayComeInPieces(t *testing.T) {
+	a := &announcement{port: make(chan int, 1)}
+	for _, b := range []byte("starting\nForwarding from 127.0.0.1:40123 ") {
+		_, err := a.Write([]byte{b})
+		require.NoError(t, err)
+	}
+	assert.Empty(t, a.port)
+	_, err := a.Write([]byte("-> 8000\nForwarding from 127.0.0.1:40124 -> 8000\nHandling connection for 40123\n"))
+	require.NoError(t, err)
+	assert.Equal(t, 40123, <-a.port)
+	_, err = a.Write([]byte("Forwarding from 127.0.0.1:40125 -> 8000\n"))
+	require.NoError(t, err)
+	assert.Empty(t, a.port, "nobody reads a second one")
+}
+
+func TestTheTailIsTheEnd(t *testing.T) {
+	var kept tail
+	for range 3 * tailSize / 8 {
+		_, _ = kept.Write([]byte("1234567\n"))
+	}
+	_, _ = kept.Write([]byte("the end"))
+	assert.Len(t, kept.String(), tailSize)
+	assert.Equal(t, "234567\nthe end", kept.String()[tailSize-14:])
+}
