@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Prepares a namespace for benchmarks: the volume for results, the service account, and the secret with the Hugging Face token if there is one.
+#
+#   NAMESPACE=benchmarking HF_TOKEN=… scripts/cluster/setup.sh
+#
+# Environment: NAMESPACE (default default), HF_TOKEN (optional; only gated tokenizers need it), PVC_NAME (default dynamo-pvc),
+# YES=1 or FORCE=1 (ask nothing), KUBECTL (default kubectl), REQUEST_TIMEOUT (of one request to the API server, default 20s).
+# Exits 0 when everything is there, 1 when something is missing or was declined.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+namespace=${NAMESPACE:-default}
+claim=${PVC_NAME:-dynamo-pvc}
+kubectl=${KUBECTL:-kubectl}
+token=${HF_TOKEN:-}
+# A child needs the token in its environment no more than on its command line.
+unset HF_TOKEN
+
+fail() {
+	printf 'setup: %s\n' "$1" >&2
+	exit 1
+}
+
+# kube ARGUMENTS: kubectl in the namespace, with a bound on every request.
+kube() { "$kubectl" --namespace "$namespace" --request-timeout "${REQUEST_TIMEOUT:-20s}" "$@"; }
+
+dns_label='^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'
+[[ $namespace =~ $dns_label ]] || fail "namespace \"$namespace\": must be lower-case letters, digits and -"
+[[ $claim =~ $dns_label ]] || fail "PVC_NAME \"$claim\": must be lower-case letters, digits and -"
+command -v "$kubectl" >/dev/null ||
+	fail "$kubectl: not found on PATH: install it (https://kubernetes.io/docs/tasks/tools/) or set KUBECTL to its path"
+
+# confirm QUESTION: goes on, or ends the script.
+confirm() {
+	if [[ -n ${YES:-}${FORCE:-} ]]; then return; fi
+	if [[ ! -t 0 ]]; then fail "$1 No terminal to ask on: set YES=1 to go on"; fi
+	local answer
+	read -r -p "setup: $1 Go on? [y/N] " answer
+	[[ $answer == [yY]* ]] || fail "stopped; nothing was changed"
+}
+
+# What kubectl says of a missing namespace is clear, but not what to do about it.
+if ! reason=$(kube get namespace "$namespace" -o name 2>&1); then
+	case $reason in
+	*Forbidden*) echo "whether namespace \"$namespace\" exists may not be asked here: going on" ;;
+	*NotFound*) fail "namespace \"$namespace\": not found: create it with kubectl create namespace $namespace, or set NAMESPACE" ;;
+	*) fail "namespace \"$namespace\": $reason" ;;
+	esac
+fi
+
+# The platform's pods tell a namespace in which Dynamo serves from a mistyped one; other servers do without.
+pods=$(kube get pods --field-selector=status.phase=Running -o name) || fail "listing the pods of namespace \"$namespace\" failed; see above"
+if ! grep -q '^pod/dynamo-platform' <<<"$pods"; then
+	confirm "no dynamo-platform pods run in namespace \"$namespace\"."
+fi
+
+# A claim cannot be changed once it exists, and an account of that name may have other users, who need its token.
+if kube get pvc "$claim" -o name >/dev/null 2>&1; then
+	echo "persistentvolumeclaim/$claim exists, left as it is"
+else
+	sed "s/^  name: dynamo-pvc\$/  name: $claim/" "$here/pvc.yaml" | kube apply -f -
+fi
+if kube get serviceaccount dynamo-sa -o name >/dev/null 2>&1; then
+	echo "serviceaccount/dynamo-sa exists, left as it is"
+else
+	kube apply -f "$here/serviceaccount.yaml"
+fi
+if [[ -n $token ]]; then
+	printf '%s' "$token" |
+		kube create secret generic hf-token-secret --from-file=HF_TOKEN=/dev/stdin --dry-run=client -o yaml |
+		kube apply -f -
+else
+	echo "HF_TOKEN is not set: no secret hf-token-secret (only gated tokenizers need it)"
+fi
+
+expected=("pvc/$claim" serviceaccount/dynamo-sa)
+if [[ -n $token ]]; then expected+=(secret/hf-token-secret); fi
+kube get "${expected[@]}" -o name >/dev/null || fail "not everything is there; see above"
+echo "namespace \"$namespace\" is ready; next: kubectl -n $namespace apply -f scripts/cluster/benchmark_job.yaml"
+if [[ $claim != dynamo-pvc ]]; then
+	echo "benchmark_job.yaml names dynamo-pvc: render one for $claim with go run ./scripts/cluster/render -pvc $claim …"
+fi
