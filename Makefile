@@ -10,10 +10,10 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep gate image test race lint report
+.PHONY: help sweep gate image image-oci cluster-demo test test-cluster race lint report
 
 help: ## List these targets and llmsweep's flags
-	@sed -n 's/^\([a-z]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 	@printf '\nVariables become flags: ENDPOINT, MODEL, CONCURRENCIES, REQUEST_COUNT, BENCH_<FLAG>, or ARGS="-flag=value":\n'
 	@printf '  make sweep ENDPOINT=http://localhost:8000 BENCH_BENCHMARK_NAME=vllm-agg\n\n'
 	@text=$$($(GO) test ./bench -count=1 -v -llmsweep.help) || { printf '%s\n' "$$text"; exit 1; }; printf '%s\n' "$$text" | sed '$$d'
@@ -27,17 +27,29 @@ gate: ## Compare two virtual runs, of BASE (default: this tree) and of this tree
 image: ## Build the container image IMAGE (default llmsweep:dev); needs Docker
 	scripts/image/build.sh
 
+image-oci: ## Build the image for linux/amd64 and linux/arm64 into dist/llmsweep-oci.tar, with Go alone
+	scripts/image/build.sh oci dist/llmsweep-oci.tar
+
+cluster-demo: ## Two benchmarks as cluster jobs, and their comparison, with Docker alone
+	scripts/cluster/demo.sh
+
 test: ## Run every test
 	$(GO) tool gotestsum -- ./... $(ARGS)
 
-# Under the race detector the runs in bench's tests come close to go test's own limit of ten minutes on two busy cores.
-race: ## Run every test under the race detector
-	$(GO) tool gotestsum -- -race -timeout 15m ./... $(ARGS)
+# A module of its own, so that Kubernetes' packages stay out of ours.
+test-cluster: ## Run the tests of the cluster's files against a small API server
+	gotestsum=$$($(GO) tool -n gotestsum) && cd scripts/cluster/clustertest && "$$gotestsum" -- ./... $(ARGS)
 
-lint: ## Check format, go vet and golangci-lint
+# Under the race detector the runs in bench's tests come close to go test's own limit of ten minutes on two busy cores. What runs in containers
+# is built without it, so it would find nothing there.
+race: ## Run every test under the race detector, except those of containers
+	$(GO) tool gotestsum -- -race -timeout 15m -skip '^TestDocker[A-Z]' ./... $(ARGS)
+
+lint: ## Check format, go vet, golangci-lint and the workflows
 	@bad=$$(gofmt -l .) && test -z "$$bad" || { printf 'not formatted, run gofmt -w on:\n%s\n' "$$bad"; exit 1; }
 	$(GO) vet ./...
-	$(GO) tool -modfile=tools.mod golangci-lint run
+	linter=$$($(GO) tool -modfile=tools.mod -n golangci-lint) && "$$linter" run && cd scripts/cluster/clustertest && "$$linter" run
+	$(GO) tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes=
 
 report: ## Redraw the report of the results in DATA_DIR
 	$(GO) run ./reporting/cmd/report -data-dir "$(DATA_DIR)" $(ARGS)
