@@ -86,7 +86,7 @@ func writeTar(w io.Writer, dir string, noConfig bool) error {
 	if err != nil {
 		return err
 	}
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Mode: 0o644, Size: int64(len(text)), ModTime: time.Now()}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Mode: 0o644, Size: int64(len(text)), ModTime: time.Now().Truncate(time.Second)}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}

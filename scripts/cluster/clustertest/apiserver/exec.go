@@ -81,9 +81,15 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request, c *call) error {
 	if on, _ := strconv.ParseBool(c.query.Get("stdin")); on {
 		return apierrors.NewBadRequest("exec with stdin is not served")
 	}
-	opened := make(chan httpstream.Stream, 4)
+	opened := make(chan httpstream.Stream, 8) // more than there are kinds of streams
 	conn, err := upgrade(w, r, "v4.channel.k8s.io", func(stream httpstream.Stream, replied <-chan struct{}) error {
-		go func() { <-replied; opened <- stream }()
+		s.wait.Go(func() {
+			select {
+			case <-replied:
+				opened <- stream
+			case <-r.Context().Done():
+			}
+		})
 		return nil
 	})
 	if conn == nil {

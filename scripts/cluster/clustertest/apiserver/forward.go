@@ -32,17 +32,21 @@ func (s *Server) portForward(w http.ResponseWriter, r *http.Request, c *call) er
 	conn, err = upgrade(w, r, "portforward.k8s.io", func(stream httpstream.Stream, replied <-chan struct{}) error {
 		if data, failure := pairs.match(stream); data != nil {
 			s.wait.Go(func() {
-				<-replied
-				<-ready
-				s.carry(pod, conn, data, failure)
+				// A connection that breaks now sends no reply any more.
+				select {
+				case <-replied:
+					<-ready
+					s.carry(pod, conn, data, failure)
+				case <-r.Context().Done():
+				}
 			})
 		}
 		return nil
 	})
+	close(ready)
 	if conn == nil {
 		return err
 	}
-	close(ready)
 	defer conn.Close()
 	s.forwards.add(conn)
 	defer s.forwards.remove(conn)
