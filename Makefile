@@ -38,7 +38,7 @@ test: ## Run every test
 
 # A module of its own, so that Kubernetes' packages stay out of ours.
 test-cluster: ## Run the tests of the cluster's files against a small API server
-	gotestsum=$$($(GO) tool -n gotestsum) && cd scripts/cluster/clustertest && "$$gotestsum" -- ./... $(ARGS)
+	gotestsum=$$($(GO) tool -n gotestsum) && cd scripts/cluster/clustertest && "$$gotestsum" -- -count=1 ./... $(ARGS)
 
 # Under the race detector the runs in bench's tests come close to go test's own limit of ten minutes on two busy cores. What runs in containers
 # is built without it, so it would find nothing there.

@@ -69,6 +69,8 @@ func Install(t testing.TB, rules ...Rule) *Calls {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "script"), data, 0o600))
 	t.Setenv(variable, filepath.Join(dir, "script"))
+	// Under the race detector every process would sleep for a second before it ends.
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return calls
 }

@@ -113,7 +113,7 @@ func TestPodsWaitForWhatIsMissing(t *testing.T) {
 func TestBenchmarkWithoutGPUs(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	rendered := string(kustomize(t, outside(t, manifests+"/overlays/mock")))
+	rendered := string(kustomize(t, outside(t, "scripts/overlays/mock")))
 	quick := strings.Replace(rendered, "- --isl=2000", "- --isl=20\n        - --concurrencies=1,2\n        - --request-count=4", 1)
 	quick = strings.NewReplacer("--osl=256", "--osl=8", "--std=10", "--std=0").Replace(quick)
 	require.Contains(t, quick, "request-count")

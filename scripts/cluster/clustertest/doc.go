@@ -8,4 +8,8 @@
 // the repository that this folder lies in. kubectl is taken from the PATH, or
 // from KUBECTL; without it the tests skip, or fail if REQUIRE_KUBECTL=1.
 // Folder kubectl builds one.
+//
+// Run them by make test-cluster, or with -count=1: go test's cache sees no file
+// outside a module, and would answer a change of what is tested with the last
+// result.
 package clustertest

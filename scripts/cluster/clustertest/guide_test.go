@@ -102,7 +102,7 @@ func newGuide(t *testing.T) *guide {
 // serve starts a mock server behind a service of that name.
 func (c *cluster) serve(t *testing.T, ns, name string) {
 	t.Helper()
-	text, err := os.ReadFile(outside(t, manifests+"/overlays/mock/mockserver.yaml"))
+	text, err := os.ReadFile(outside(t, "scripts/overlays/mock/mockserver.yaml"))
 	require.NoError(t, err)
 	text = bytes.ReplaceAll(text, []byte("name: mockserver"), []byte("name: "+name))
 	text = bytes.Replace(text, []byte(`"8000"]`), []byte(`"8000", -speedup-ratio, "0"]`), 1)

@@ -29,8 +29,7 @@ func kustomize(t *testing.T, folder string) []byte {
 func TestOverlaysRender(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string][]string{
-		".":                        {"ServiceAccount/dynamo-sa", "PersistentVolumeClaim/dynamo-pvc", "Job/dynamo-benchmark"},
-		"base":                     {"ServiceAccount/dynamo-sa", "PersistentVolumeClaim/dynamo-pvc", "Job/dynamo-benchmark"},
+		"cluster":                  {"ServiceAccount/dynamo-sa", "PersistentVolumeClaim/dynamo-pvc", "Job/dynamo-benchmark"},
 		"overlays/cross-namespace": {"ServiceAccount/dynamo-sa", "PersistentVolumeClaim/dynamo-pvc", "Job/dynamo-benchmark"},
 		"overlays/two-jobs": {
 			"ServiceAccount/dynamo-sa", "PersistentVolumeClaim/dynamo-pvc", "Job/dynamo-benchmark", "Job/dynamo-benchmark-disagg",
@@ -42,7 +41,7 @@ func TestOverlaysRender(t *testing.T) {
 	} {
 		t.Run(folder, func(t *testing.T) {
 			var names []string
-			for _, object := range decodeAll(t, kustomize(t, outside(t, filepath.Join(manifests, folder)))) {
+			for _, object := range decodeAll(t, kustomize(t, outside(t, filepath.Join("scripts", folder)))) {
 				names = append(names, object.GetObjectKind().GroupVersionKind().Kind+"/"+object.GetName())
 				requireRestricted(t, object)
 			}
@@ -55,7 +54,7 @@ func TestOverlaysRender(t *testing.T) {
 // the benchmark's name and endpoint.
 func TestOverlaysChangeOnlyWhatTheyName(t *testing.T) {
 	t.Parallel()
-	base := jobsOf(t, ".")["dynamo-benchmark"]
+	base := jobsOf(t, "cluster")["dynamo-benchmark"]
 	assert.Equal(t, "qwen3-0p6b-vllm-agg", base["--benchmark-name"])
 	for _, test := range []struct{ folder, job, benchmark, endpoint string }{
 		{"overlays/cross-namespace", "dynamo-benchmark", "qwen3-0p6b-vllm-agg", "vllm-agg-frontend.serving.svc.cluster.local:8000"},
@@ -81,7 +80,7 @@ func TestOverlaysChangeOnlyWhatTheyName(t *testing.T) {
 func jobsOf(t *testing.T, folder string) map[string]map[string]string {
 	t.Helper()
 	jobs := map[string]map[string]string{}
-	for _, object := range decodeAll(t, kustomize(t, outside(t, filepath.Join(manifests, folder)))) {
+	for _, object := range decodeAll(t, kustomize(t, outside(t, filepath.Join("scripts", folder)))) {
 		job, ok := object.(*batchv1.Job)
 		if !ok {
 			continue
