@@ -230,6 +230,19 @@ func TestWhatIsThereIsKept(t *testing.T) {
 	assert.Equal(t, contents("b/", benchmark()), tree(t, s.dir))
 }
 
+// TestAReportThatIsThereStays: a second download of all benchmarks must not fail for a picture that can be drawn again.
+func TestAReportThatIsThereStays(t *testing.T) {
+	s := withTar(t, packed(t, []entry{{name: "a/run.json", content: "1"}, {name: "plots/SUMMARY.txt", content: "theirs"}}, nil))
+	require.NoError(t, os.MkdirAll(filepath.Join(s.dir, "plots"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "plots", "SUMMARY.txt"), []byte("ours"), 0o600))
+	require.Zero(t, s.run(t, "-folder", "/data/results"), s.stderr.String())
+	assert.Equal(t, map[string]string{"a/run.json": "1", "plots/SUMMARY.txt": "ours"}, tree(t, s.dir))
+	assert.Contains(t, s.stdout.String(), "The plots that were there are kept")
+
+	require.Zero(t, s.run(t, "-folder", "/data/results", "-overwrite"), s.stderr.String())
+	assert.Equal(t, "theirs", tree(t, s.dir)["plots/SUMMARY.txt"])
+}
+
 // TestHostileTars: nothing of them is kept, and nothing is written outside.
 func TestHostileTars(t *testing.T) {
 	whole := packed(t, benchmark(), nil)

@@ -203,9 +203,12 @@ func (r *received) destination(outputDir, folder string) string {
 	return name
 }
 
+// plots is the folder of the report, which is drawn of all benchmarks beside it and can be drawn again.
+const plots = "plots/"
+
 // place gives the files their names below dir. Before the first of them it looks for files that are there already: one that differs is an
-// error, unless it may be overwritten.
-func (r *received) place(dir string, overwrite bool) error {
+// error, unless it may be overwritten. A report that is there stays: it also shows benchmarks that did not come. kept says so.
+func (r *received) place(dir string, overwrite bool) (kept bool, err error) {
 	var moves []string
 	for _, file := range r.files {
 		target := path.Join(dir, file.Name)
@@ -213,23 +216,26 @@ func (r *received) place(dir string, overwrite bool) error {
 		case errors.Is(err, fs.ErrNotExist):
 			moves = append(moves, file.Name)
 		case err != nil:
-			return err
-		case !same && !overwrite:
-			return fmt.Errorf("%q exists in %s and differs: pass -overwrite, or choose another -output-dir; nothing was changed", target, r.root.Name())
-		case !same:
+			return false, err
+		case same:
+		case !overwrite && !r.isBenchmark() && strings.HasPrefix(file.Name, plots):
+			kept = true
+		case !overwrite:
+			return false, fmt.Errorf("%q exists in %s and differs: pass -overwrite, or choose another -output-dir; nothing was changed", target, r.root.Name())
+		default:
 			moves = append(moves, file.Name)
 		}
 	}
 	for _, name := range moves {
 		target := path.Join(dir, name)
 		if err := r.root.MkdirAll(path.Dir(target), 0o755); err != nil {
-			return err
+			return false, err
 		}
 		if err := r.root.Rename(r.inStaging(name), target); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return kept, nil
 }
 
 // same reports whether the file at target is the one that came.

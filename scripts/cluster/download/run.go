@@ -67,11 +67,15 @@ func (d *download) throughPod(ctx context.Context, root *os.Root) (err error) {
 	}
 	defer func() { err = errors.Join(err, received.discard()) }()
 	dir := received.destination(d.outputDir, d.folder)
-	if err := received.place(dir, d.overwrite); err != nil {
+	kept, err := received.place(dir, d.overwrite)
+	if err != nil {
 		return d.localError(err)
 	}
 	where := filepath.Join(d.outputDir, dir)
 	d.say("downloaded %d files (%s) to %s", len(received.files), megabytes(received.bytes), where)
+	if kept {
+		d.say("The plots that were there are kept; the next line draws them anew, of all benchmarks.")
+	}
 	d.say("Report: go run ./reporting/cmd/report -data-dir %s", d.dataDir(received, where))
 	return nil
 }
