@@ -38,7 +38,7 @@ func TestLinksAreCommands(t *testing.T) {
 			link := filepath.Join(t.TempDir(), test.link)
 			require.NoError(t, os.Symlink(binary, link))
 			// Not taken for the command, the test would run as a whole, this test in it: every case has arguments that it refuses.
-			ctx, cancel := context.WithTimeout(t.Context(), endLimit)
+			ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 			defer cancel()
 			command := exec.CommandContext(ctx, link, test.args...)
 			command.Env = cleanEnvironment()
