@@ -104,6 +104,30 @@ func TestServersThatFail(t *testing.T) {
 	}
 }
 
+// TestServersDoNotWriteToTheTerminal: what they answer is shown, as text of one line.
+func TestServersDoNotWriteToTheTerminal(t *testing.T) {
+	const answer = "bad \x1b[31mred\x1b[0m\r\nc1    done: 5 of 5 requests ok\x07 \u202e txt"
+	url := misbehaving(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, answer, http.StatusInternalServerError) },
+		func(mux *http.ServeMux) {
+			mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) })
+		})
+	dir := t.TempDir()
+	r := child{args: []string{
+		"-endpoint=" + url, "-benchmark-name=bad", "-concurrencies=1", "-request-count=5", "-verbose", "-isl=8", "-std=0", "-osl=8", "-output-dir=" + dir,
+	}}.run(t)
+	assert.Equal(t, 1, r.code, r.output)
+	assert.Contains(t, r.output, `profiling 0: rejected, bad \x1b[31mred\x1b[0m c1 done: 5 of 5 requests ok\a \u202e txt`)
+	assert.Contains(t, r.output, `the first: http 500, bad \x1b[31mred`)
+	summary, err := os.ReadFile(filepath.Join(dir, "plots", "SUMMARY.txt"))
+	require.NoError(t, err)
+	for _, text := range []string{r.output, string(summary)} {
+		assert.NotRegexp(t, `[\x00-\x08\x0b-\x1f\x7f\x{202e}]`, text)
+	}
+	body := readLevel(t, filepath.Join(dir, "bad", "c1")).ErrorBodies
+	require.Len(t, body, 1)
+	assert.Equal(t, answer+"\n", body[0].Body, "the files keep what came")
+}
+
 // TestManyErrorsStopALevel: with 20 requests ended the level gives up instead of sending its thousand.
 func TestManyErrorsStopALevel(t *testing.T) {
 	dir := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -152,7 +153,7 @@ func requestLine(s *record.Sample, values []record.MetricValue) string {
 		}
 	}
 	if s.Error != nil {
-		line += ", " + s.Error.Message
+		line += ", " + openai.Printable(s.Error.Message)
 	}
 	return line
 }

@@ -165,7 +165,7 @@ func modelMissing(model string, served []string) error {
 	if len(served) == 0 {
 		return fmt.Errorf("model %q: the server lists no model yet", model)
 	}
-	return refusal{fmt.Errorf("model %q is not served; the server has: %s", model, strings.Join(served, ", ")), startGrace}
+	return refusal{fmt.Errorf("model %q is not served; the server has: %s", model, openai.Printable(strings.Join(served, ", "))), startGrace}
 }
 
 // inspect asks once whether the server is ready and what it is.

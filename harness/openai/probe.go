@@ -39,7 +39,7 @@ type StatusError struct {
 
 // Error gives route, status and the start of the body.
 func (e *StatusError) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, strings.Join(strings.Fields(e.Body[:min(len(e.Body), 200)]), " ")), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, Printable(e.Body[:min(len(e.Body), 200)])), ": ")
 }
 
 // Model is one entry of /v1/models: its id and everything the server said of it.
@@ -76,10 +76,10 @@ func (p *Prober) Health(ctx context.Context) error {
 	return err
 }
 
-// Version returns the body of /version, at most 1,000 bytes.
+// Version returns the body of /version as one line, at most its first 1,000 bytes.
 func (p *Prober) Version(ctx context.Context) (string, error) {
 	body, _, err := p.get(ctx, p.atRoot("version"))
-	return strings.TrimSpace(string(body[:min(len(body), 1000)])), err
+	return Printable(string(body[:min(len(body), 1000)])), err
 }
 
 // Try sends the smallest chat request: one token. lengthKey is the server's name for that limit.
