@@ -165,7 +165,7 @@ func (s *Sweep) mendForwards(ctx context.Context) ([]string, error) {
 		if f == nil {
 			continue
 		}
-		reason := f.Ended()
+		reason := f.Ended(0)
 		if reason == nil {
 			reason = s.reach(ctx, u)
 		}
@@ -194,11 +194,11 @@ func (s *Sweep) reach(ctx context.Context, chat *url.URL) error {
 	return nil
 }
 
-// endedForwards returns a warning for each port-forward that has ended.
-func (s *Sweep) endedForwards() []string {
+// endedForwards returns a warning for each port-forward that has ended, or does so within the wait.
+func (s *Sweep) endedForwards(wait time.Duration) []string {
 	var warnings []string
 	for host, f := range s.forwards {
-		if err := f.Ended(); err != nil {
+		if err := f.Ended(wait); err != nil {
 			warnings = append(warnings, fmt.Sprintf("the port-forward to %s ended during this level: %v", s.Plan.Forwards[host], err))
 		}
 	}

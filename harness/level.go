@@ -219,8 +219,12 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 
 // warnings are what a reader of the level's figures must know.
 func (r *levelRun) warnings() []string {
-	warnings := slices.Concat(r.mended, r.sweep.endedForwards())
 	c := r.record.Counts
+	var wait time.Duration
+	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
+		wait = time.Second
+	}
+	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
 	}

@@ -51,17 +51,23 @@ func (t *Tool) clarify(ctx context.Context, namespace string, err error) error {
 // Address is the local end, 127.0.0.1:port. A restart changes it.
 func (f *Forward) Address() string { return f.address }
 
-// Ended returns why the port-forward ended by itself, or nil while it runs.
-func (f *Forward) Ended() error {
+// Ended returns why the port-forward ended by itself, or nil if it still runs after the wait. Its connections break a moment before it has ended.
+func (f *Forward) Ended(wait time.Duration) error {
 	if f.process == nil {
 		return &Error{Kind: Lost, text: "kubectl port-forward: is closed"}
 	}
+	over := time.NewTimer(wait)
+	defer over.Stop()
 	select {
 	case <-f.process.ended:
-		return f.process.failure(f.service.Namespace, "port-forward", f.process.err)
-	default:
-		return nil
+	case <-over.C:
+		select {
+		case <-f.process.ended: // both at once
+		default:
+			return nil
+		}
 	}
+	return f.process.failure(f.service.Namespace, "port-forward", f.process.err)
 }
 
 // Restart ends what runs and starts anew, as Tool.Forward does. The local port is another one: the old one may be taken, and who goes by
