@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Kind tells what a caller may want to do about a failure.
@@ -36,6 +37,9 @@ type Error struct {
 
 // Error is the line.
 func (e *Error) Error() string { return e.text }
+
+// checkConnection is what to do about a kubectl that says nothing. Away from the terminal, its plugins cannot ask for a password.
+const checkConnection = "check the connection to the cluster with: kubectl cluster-info (a credential plugin that asks a question can be answered there, not here)"
 
 // rule turns a text of kubectl into an Error. In its template $1 … are the groups of the pattern; NS is the namespace of the call.
 type rule struct {
@@ -119,6 +123,14 @@ func inNamespace(namespace string) string {
 	return strings.ReplaceAll(namespace, "$", "$$")
 }
 
+// visible drops what a terminal would obey and not show.
+func visible(r rune) rune {
+	if unicode.IsPrint(r) || r == '\t' {
+		return r
+	}
+	return -1
+}
+
 // klog is the beginning of a line of kubectl's own log, E1124 02:11:20.207652    8070 memcache.go:265] say.
 var klog = regexp.MustCompile(`^[EWIF]\d{4} [\d:.]+ +\d+ \S+\] `)
 
@@ -127,7 +139,8 @@ var klog = regexp.MustCompile(`^[EWIF]\d{4} [\d:.]+ +\d+ \S+\] `)
 func sayings(stderr string) []string {
 	var said, logged []string
 	for line := range strings.Lines(stderr) {
-		line = strings.TrimSpace(line)
+		// What a program in a pod wrote comes through here too, and may hold escape sequences.
+		line = strings.TrimSpace(strings.Map(visible, line))
 		switch {
 		case line == "", strings.HasPrefix(line, "Warning:"):
 		case klog.MatchString(line):

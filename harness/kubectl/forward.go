@@ -117,7 +117,7 @@ func silence(ctx context.Context) error {
 	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return context.Cause(ctx)
 	}
-	return &Error{Kind: TimedOut, text: "kubectl port-forward: did not begin in time: check the connection to the cluster with: kubectl cluster-info"}
+	return &Error{Kind: TimedOut, text: "kubectl port-forward: did not begin in time: " + checkConnection}
 }
 
 // podLimit is how long kubectl itself may wait for a pod: not beyond ctx, and a minute if that is endless.

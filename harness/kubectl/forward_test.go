@@ -89,7 +89,8 @@ func TestForwardThatDoesNotBegin(t *testing.T) {
 			`namespace "dynamo" not found: create it, or list those there are with: kubectl get namespaces`},
 		"silence": {
 			[]fakekubectl.Rule{{Match: "port-forward", Hang: true}}, kubectl.TimedOut,
-			`kubectl port-forward: did not begin in time: check the connection to the cluster with: kubectl cluster-info`},
+			`kubectl port-forward: did not begin in time: check the connection to the cluster with: kubectl cluster-info` +
+				` (a credential plugin that asks a question can be answered there, not here)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := fakekubectl.Install(t, c.rules...)

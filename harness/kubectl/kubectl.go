@@ -71,7 +71,7 @@ func (t *Tool) Do(ctx context.Context, c Command) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case limited.Err() != nil:
-		return &Error{Kind: TimedOut, text: fmt.Sprintf("kubectl %s: no answer within %v: check the connection to the cluster with: kubectl cluster-info", verb(c.Args), c.Limit)}
+		return &Error{Kind: TimedOut, text: fmt.Sprintf("kubectl %s: no answer within %v: %s", verb(c.Args), c.Limit, checkConnection)}
 	}
 	return p.failure(c.Namespace, verb(c.Args), status)
 }

@@ -66,7 +66,8 @@ func TestACommandThatHangsIsEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			calls := fakekubectl.Install(t, fakekubectl.Rule{Hang: true, Dispatch: dispatch})
 			_, err := find(t).Output(t.Context(), "n", 500*time.Millisecond, "get", "pods")
-			require.EqualError(t, err, "kubectl get: no answer within 500ms: check the connection to the cluster with: kubectl cluster-info")
+			require.EqualError(t, err, "kubectl get: no answer within 500ms: check the connection to the cluster with: kubectl cluster-info"+
+				" (a credential plugin that asks a question can be answered there, not here)")
 			assert.Equal(t, kubectl.TimedOut, kindOf(t, err))
 			requireGone(t, pids(calls.All())...)
 		})
@@ -155,6 +156,7 @@ func TestFailuresInOneLine(t *testing.T) {
 		"in time":   {`Error from server (Timeout): the server was unable to return a response in the time allotted, but may still be processing the request`, kubectl.TimedOut, `the cluster did not answer in time: check it with: kubectl cluster-info`},
 		"unknown":   {"Warning: x is deprecated\nerror: first\nerror: something new\n", kubectl.Other, `kubectl get: something new`},
 		"remote":    {"llmsweep: it failed\ncommand terminated with exit code 1\n", kubectl.Other, `kubectl get: llmsweep: it failed`},
+		"escapes":   {"llmsweep: \x1b[31mred\x07\u202e\n", kubectl.Other, `kubectl get: llmsweep: [31mred`},
 		"exit code": {"command terminated with exit code 137\n", kubectl.Other, `kubectl get: command terminated with exit code 137`},
 		"log alone": {"E1124 02:11:20.207652    8070 memcache.go:265] only this\n", kubectl.Other, `kubectl get: only this`},
 		"silent":    {"", kubectl.Other, `kubectl get: ended without a word: exit status 3`},

@@ -19,8 +19,14 @@ const (
 //go:embed access-pod.yaml
 var accessPod []byte
 
-// AccessPod returns access-pod.yaml as JSON for a namespace, an image and a claim. Where one of them is empty, the file's own stays.
-func AccessPod(namespace, image, claim string) ([]byte, error) {
+// Access is what differs between the access pod of the file and one that a program starts. Where a field is empty, the file's own stays.
+type Access struct {
+	Name, Namespace, Image, Claim string
+	ManagedBy                     string // the program, as the label app.kubernetes.io/managed-by names it
+}
+
+// Pod returns access-pod.yaml, changed so, as JSON.
+func (a Access) Pod() ([]byte, error) {
 	var pod map[string]any
 	if err := yaml.Unmarshal(accessPod, &pod); err != nil {
 		return nil, fmt.Errorf("access-pod.yaml: %w", err)
@@ -32,13 +38,16 @@ func AccessPod(namespace, image, claim string) ([]byte, error) {
 	if metadata == nil || len(containers) != 1 || len(volumes) == 0 {
 		return nil, fmt.Errorf("access-pod.yaml: is not a pod with one container and a volume")
 	}
-	set(metadata, "namespace", namespace)
+	labels, _ := metadata["labels"].(map[string]any)
+	set(metadata, "name", a.Name)
+	set(metadata, "namespace", a.Namespace)
+	set(labels, "app.kubernetes.io/managed-by", a.ManagedBy)
 	container, _ := containers[0].(map[string]any)
-	set(container, "image", image)
+	set(container, "image", a.Image)
 	for _, v := range volumes {
 		volume, _ := v.(map[string]any)
 		if source, claimed := volume["persistentVolumeClaim"].(map[string]any); claimed {
-			set(source, "claimName", claim)
+			set(source, "claimName", a.Claim)
 		}
 	}
 	return json.Marshal(pod)

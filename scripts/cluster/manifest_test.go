@@ -12,11 +12,14 @@ import (
 	"github.com/llmsweep/llmsweep/scripts/cluster"
 )
 
-// pod is what AccessPod changes, and the names that programs rely on.
+// pod is what Access changes, and the names that programs rely on.
 type pod struct {
 	Kind     string
-	Metadata struct{ Name, Namespace string }
-	Spec     struct {
+	Metadata struct {
+		Name, Namespace string
+		Labels          map[string]string
+	}
+	Spec struct {
 		Containers []struct {
 			Name, Image  string
 			VolumeMounts []struct{ MountPath string }
@@ -27,18 +30,20 @@ type pod struct {
 	}
 }
 
-func accessPod(t *testing.T, namespace, image, claim string) (p pod) {
+func accessPod(t *testing.T, a cluster.Access) (p pod) {
 	t.Helper()
-	data, err := cluster.AccessPod(namespace, image, claim)
+	data, err := a.Pod()
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(data, &p))
 	return p
 }
 
 func TestAccessPod(t *testing.T) {
-	p := accessPod(t, "n", "llmsweep:dev", "results")
+	p := accessPod(t, cluster.Access{Name: "mine", Namespace: "n", Image: "llmsweep:dev", Claim: "results", ManagedBy: "somebody"})
 	assert.Equal(t, "Pod", p.Kind)
-	assert.Equal(t, cluster.AccessPodName, p.Metadata.Name)
+	assert.Equal(t, "mine", p.Metadata.Name)
+	assert.Equal(t, "pvc-access", p.Metadata.Labels["app"])
+	assert.Equal(t, "somebody", p.Metadata.Labels["app.kubernetes.io/managed-by"])
 	assert.Equal(t, "n", p.Metadata.Namespace)
 	require.Len(t, p.Spec.Containers, 1)
 	assert.Equal(t, cluster.AccessContainer, p.Spec.Containers[0].Name)
@@ -52,8 +57,9 @@ func TestAccessPodIsElseTheFile(t *testing.T) {
 	require.NoError(t, err)
 	var want any
 	require.NoError(t, yaml.Unmarshal(text, &want))
-	data, err := cluster.AccessPod("", "", "")
+	data, err := cluster.Access{}.Pod()
 	require.NoError(t, err)
+	assert.Equal(t, cluster.AccessPodName, accessPod(t, cluster.Access{}).Metadata.Name)
 	var got any
 	require.NoError(t, yaml.Unmarshal(data, &got))
 	assert.Equal(t, want, got)

@@ -43,10 +43,21 @@ func downloadArgs(output string, more ...string) []string {
 	return append([]string{"-namespace", namespace, "-output-dir", output, "-folder", "/data/results", "-timeout", "30s"}, more...)
 }
 
-// requireAccessPodGone fails if the access pod, or a stream to it, is left.
+// accessPods names the pods that downloads have made.
+func (c *cluster) accessPods() []string {
+	var names []string
+	for _, pod := range c.List("pods", namespace) {
+		if pod.GetLabels()["app.kubernetes.io/managed-by"] == "llmsweep-download" {
+			names = append(names, pod.GetName())
+		}
+	}
+	return names
+}
+
+// requireAccessPodGone fails if an access pod, or a stream to it, is left.
 func (c *cluster) requireAccessPodGone(t *testing.T) {
 	t.Helper()
-	assert.Nil(t, c.Get("pods", namespace, "pvc-access-pod"))
+	assert.Empty(t, c.accessPods())
 	c.requireNothingLeft(t)
 }
 
@@ -187,6 +198,29 @@ func TestDownloadInterruptedInTheStream(t *testing.T) {
 	c.requireAccessPodGone(t)
 }
 
+// TestTwoDownloadsAtOnce: the second comes and ends while the first receives a large file, and leaves its pod and one made by hand alone.
+func TestTwoDownloadsAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	source := c.withResults(t)
+	require.NoError(t, os.Mkdir(filepath.Join(source, "other"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(source, "other", "large"), make([]byte, 300<<20), 0o600))
+	c.kubectl(t, "apply", "-f", "scripts/cluster/access-pod.yaml")
+	first, second := filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "results")
+	cmd, log := c.start(t, clusterCommand(t, "download"), downloadArgs(first, "-folder", "/data/results/other")...)
+	eventually(t, "the large file comes", func() bool { return len(listing(first)) > 0 })
+	pods := c.accessPods()
+	require.Len(t, pods, 1)
+	r := c.download(t, second, "-folder", "/data/results/vllm-agg")
+	require.Zero(t, r.code, r.all())
+	assert.Equal(t, pods, c.accessPods(), "the first has ended too early to show anything, or its pod is gone")
+	assert.Zero(t, exitCode(t, cmd), log.String())
+	assert.Len(t, listing(first), 1)
+	assert.NotEmpty(t, listing(second))
+	c.requireAccessPodGone(t)
+	assert.NotNil(t, c.Get("pods", namespace, "pvc-access-pod"))
+}
+
 // listing names the files under a folder, also one that changes meanwhile.
 func listing(folder string) []string {
 	var found []string
@@ -209,7 +243,7 @@ func TestDownloadInterrupted(t *testing.T) {
 			c.withResults(t)
 			output := filepath.Join(t.TempDir(), "results")
 			cmd, log := c.start(t, clusterCommand(t, "download"), downloadArgs(output, "-image", "registry.example/other:1")...)
-			eventually(t, "the pod is made", func() bool { return c.Get("pods", namespace, "pvc-access-pod") != nil })
+			eventually(t, "the pod is made", func() bool { return len(c.accessPods()) > 0 })
 			require.NoError(t, cmd.Process.Signal(sig))
 			assert.Equal(t, 1, exitCode(t, cmd), log.String())
 			assert.Empty(t, files(t, output))

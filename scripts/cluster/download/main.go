@@ -2,13 +2,17 @@
 //
 //	go run ./scripts/cluster/download -namespace N -output-dir benchmarks/results -folder /data/results/NAME
 //
-// A volume can only be read by a pod that mounts it. So the command starts the
-// pod of access-pod.yaml, lets the program in its image write the folder as one
-// tar to kubectl exec, and removes the pod again, whatever happened.
+// A volume can only be read by a pod that mounts it. So the command starts a
+// pod as in access-pod.yaml under a name of its own, lets the program in its
+// image write the folder as one tar to kubectl exec, and removes the pod again,
+// whatever happened.
 //
 // Nothing that comes from the cluster is trusted: only regular files below the
 // folder are taken, and a file gets its name only when all have come and their
 // SHA-256 are those of the tar's last entry. A stream that broke leaves nothing.
+//
+// Two runs are never mixed in the folder of one benchmark: it gets the files that
+// it lacks, or is replaced as a whole (-overwrite), or nothing is changed.
 //
 // The folder of one benchmark becomes DIR/NAME, unless DIR itself is called NAME;
 // a folder with several becomes DIR/NAME for each. So the report is
@@ -26,9 +30,10 @@ import (
 	"io"
 	"os"
 	"path"
-	"regexp"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 
 	"github.com/llmsweep/llmsweep/harness"
 	"github.com/llmsweep/llmsweep/harness/kubectl"
@@ -56,6 +61,8 @@ type download struct {
 	stall                                    time.Duration // of the stream, until it is given up
 
 	tool   *kubectl.Tool
+	pod    string // its name
+	saying sync.Mutex
 	stdout io.Writer
 }
 
@@ -106,24 +113,19 @@ func parse(args []string) (*download, error) {
 	return d, nil
 }
 
-var (
-	dnsLabel     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-)
-
 // check reports everything that is wrong with the command line.
 func (d *download) check() error {
 	var problems []error
 	fault := func(flag, value, reason string) {
 		problems = append(problems, fmt.Errorf("%s %q: %s", flag, value, reason))
 	}
-	if !dnsLabel.MatchString(d.namespace) {
+	if !kubectl.ValidLabel(d.namespace) {
 		fault("namespace", d.namespace, "must be the namespace of the volume: lower-case letters, digits and -")
 	}
 	if d.outputDir == "" {
 		fault("output-dir", "", "must be given: where the results go on this machine")
 	}
-	if !dnsSubdomain.MatchString(d.pvc) {
+	if !kubectl.ValidSubdomain(d.pvc) {
 		fault("pvc", d.pvc, "must be the name of a claim: lower-case letters, digits and -")
 	}
 	if d.timeout <= 0 {
@@ -135,7 +137,7 @@ func (d *download) check() error {
 	switch clean := path.Clean("/" + d.folder); {
 	case d.folder == "":
 		fault("folder", "", "must be given: "+cluster.VolumeMount+"/results/NAME, or "+cluster.VolumeMount+"/results for all benchmarks")
-	case strings.ContainsFunc(d.folder, func(c rune) bool { return c < ' ' }):
+	case strings.ContainsFunc(d.folder, unicode.IsControl):
 		fault("folder", d.folder, "has a control character")
 	case strings.Contains("/"+d.folder+"/", "/../"):
 		fault("folder", d.folder, `must not have ".." in it`)
@@ -166,7 +168,8 @@ Examples:
   go run ./reporting/cmd/report -data-dir benchmarks/results
 
 kubectl must be on PATH; it chooses the cluster by KUBECONFIG and its current
-context. A pod named pvc-access-pod is started and always removed again.
+context. A pod named pvc-access-pod-xxxxx, new for each download, is started and
+always removed again.
 
 Flags:
   -namespace NAME, -n NAME
@@ -179,7 +182,7 @@ Flags:
   -no-config
         leave out configuration (*.yaml, *.yml)
   -overwrite
-        replace files that are there and differ
+        replace benchmarks that are there and differ, each as a whole
   -pvc NAME
         claim of the volume (default dynamo-pvc)
   -image IMAGE

@@ -96,11 +96,10 @@ func withTar(t *testing.T, content []byte, rules ...fakekubectl.Rule) *site {
 	s.calls = fakekubectl.Install(t, append(rules,
 		fakekubectl.Rule{Match: "get persistentvolumeclaim dynamo-pvc", Stdout: "persistentvolumeclaim/dynamo-pvc\n"},
 		fakekubectl.Rule{Match: "get namespace n", Stdout: "namespace/n\n"},
-		fakekubectl.Rule{Match: "--ignore-not-found --output name"},
-		fakekubectl.Rule{Match: "apply", Stdout: "pod/pvc-access-pod created\n"},
-		fakekubectl.Rule{Match: "get pod pvc-access-pod --output json", Stdout: readyPod},
-		fakekubectl.Rule{Match: "exec pvc-access-pod", File: file},
-		fakekubectl.Rule{Match: "delete pod pvc-access-pod", Stdout: "pod deleted\n"},
+		fakekubectl.Rule{Match: "create -f -", Stdout: "pod/x created\n"},
+		fakekubectl.Rule{Match: "get pod pvc-access-pod-", Stdout: readyPod},
+		fakekubectl.Rule{Match: "exec pvc-access-pod-", File: file},
+		fakekubectl.Rule{Match: "delete pod pvc-access-pod-", Stdout: "pod deleted\n"},
 	)...)
 	return s
 }
@@ -112,12 +111,23 @@ func (s *site) run(t *testing.T, args ...string) int {
 	return run(ctx, &s.stdout, &s.stderr, append([]string{"-n", "n", "-o", s.dir, "-folder", "/data/results/b"}, args...))
 }
 
+// pod is the name of the pod that was made.
+func (s *site) pod(t *testing.T) string {
+	t.Helper()
+	created := s.calls.Matching("create -f -")
+	require.NotEmpty(t, created)
+	var pod struct{ Metadata struct{ Name string } }
+	require.NoError(t, json.Unmarshal([]byte(created[len(created)-1].Stdin), &pod))
+	require.Regexp(t, `^pvc-access-pod-[a-z2-7]{5}$`, pod.Metadata.Name)
+	return pod.Metadata.Name
+}
+
 // requireRemoved: the access pod was removed after everything else.
 func (s *site) requireRemoved(t *testing.T) {
 	t.Helper()
 	calls := s.calls.All()
 	require.NotEmpty(t, calls)
-	assert.Equal(t, "--namespace n delete pod pvc-access-pod --ignore-not-found --now --timeout 30s", calls[len(calls)-1].Line())
+	assert.Equal(t, "--namespace n delete pod "+s.pod(t)+" --ignore-not-found --now --timeout 30s", calls[len(calls)-1].Line())
 }
 
 // tree maps the files below dir to their content.
@@ -155,7 +165,7 @@ func TestDownload(t *testing.T) {
 	assert.Equal(t, contents("b/", benchmark()), tree(t, s.dir))
 	assert.Contains(t, s.stdout.String(), "downloaded 3 files (0.0 MB) to "+s.dir+"/b\n")
 	assert.Contains(t, s.stdout.String(), "Report: go run ./reporting/cmd/report -data-dir "+s.dir+"\n")
-	assert.Equal(t, "--namespace n exec pvc-access-pod -c access -- /llmsweep results tar -dir /data/results/b", s.calls.Matching("exec")[0].Line())
+	assert.Equal(t, "--namespace n exec "+s.pod(t)+" -c access -- /llmsweep results tar -dir /data/results/b", s.calls.Matching("exec")[0].Line())
 	s.requireRemoved(t)
 	entries, err := os.ReadDir(s.dir)
 	require.NoError(t, err)
@@ -169,9 +179,9 @@ func TestThePodIsWhatWasAskedFor(t *testing.T) {
 	s := withTar(t, packed(t, benchmark(), nil), fakekubectl.Rule{Match: "get persistentvolumeclaim mine"})
 	require.Zero(t, s.run(t, "-no-config", "-image=llmsweep:dev", "-pvc=mine"), s.stderr.String())
 	assert.True(t, strings.HasSuffix(s.calls.Matching("exec")[0].Line(), " -dir /data/results/b -no-config"))
-	applied := s.calls.Matching("apply")
+	applied := s.calls.Matching("create -f -")
 	require.Len(t, applied, 1)
-	for _, want := range []string{`"namespace":"n"`, `"image":"llmsweep:dev"`, `"claimName":"mine"`, `"name":"pvc-access-pod"`} {
+	for _, want := range []string{`"namespace":"n"`, `"image":"llmsweep:dev"`, `"claimName":"mine"`, `"name":"` + s.pod(t), `"app":"pvc-access"`, `"app.kubernetes.io/managed-by":"llmsweep-download"`} {
 		assert.Contains(t, applied[0].Stdin, want)
 	}
 }
@@ -203,12 +213,17 @@ func TestWhereTheFilesGo(t *testing.T) {
 	}
 }
 
-func TestALeftOverPodIsRemovedFirst(t *testing.T) {
-	s := withTar(t, packed(t, benchmark(), nil), fakekubectl.Rule{Match: "--ignore-not-found --output name", Stdout: "pod/pvc-access-pod\n"})
+// TestEachDownloadHasItsPod and removes no other.
+func TestEachDownloadHasItsPod(t *testing.T) {
+	s := withTar(t, packed(t, benchmark(), nil))
 	require.Zero(t, s.run(t), s.stderr.String())
-	require.Len(t, s.calls.Matching("delete pod"), 2)
-	assert.Contains(t, s.calls.All()[2].Line(), "delete pod", "before apply")
-	assert.Contains(t, s.stdout.String(), "removing the access pod that an earlier download left")
+	first := s.pod(t)
+	require.Zero(t, s.run(t), s.stderr.String())
+	assert.NotEqual(t, first, s.pod(t))
+	removed := s.calls.Matching("delete")
+	require.Len(t, removed, 2)
+	assert.Contains(t, removed[0].Line(), "delete pod "+first+" ")
+	assert.Contains(t, removed[1].Line(), "delete pod "+s.pod(t)+" ")
 }
 
 // TestWhatIsThereIsKept unless it is the same, or may be overwritten.
@@ -256,6 +271,12 @@ func TestHostileTars(t *testing.T) {
 		"absolute":                   {packed(t, []entry{{name: "/tmp/evil"}}, nil), `entry "/tmp/evil": is no name of a file below the folder`},
 		"dot":                        {packed(t, []entry{{name: "./run.json"}}, nil), `entry "./run.json": is no name of a file below the folder`},
 		"backslash":                  {packed(t, []entry{{name: `..\evil`}}, nil), `is no name of a file below the folder`},
+		"escape sequence":            {packed(t, []entry{{name: "c1/\x1b[2J"}}, nil), `entry "c1/\x1b[2J": is no name of a file below the folder`},
+		"line feed":                  {packed(t, []entry{{name: "a\nb"}}, nil), `entry "a\nb": is no name of a file below the folder`},
+		"delete character":           {packed(t, []entry{{name: "a\x7f"}}, nil), `is no name of a file below the folder`},
+		"C1 escape":                  {packed(t, []entry{{name: "a\u009b2J"}}, nil), `is no name of a file below the folder`},
+		"digest with an escape":      {packed(t, benchmark(), func(m *manifest) { m.Files[0].SHA256 = "\x1b[2J" }), `instead of 2 with "\x1b[2J"…`},
+		"much after the manifest":    {append(packed(t, benchmark(), nil), make([]byte, maxPadding+1)...), `the stream goes on after MANIFEST.json: nothing was kept`},
 		"symbolic link":              {packed(t, []entry{{name: "c1", kind: tar.TypeSymlink}}, nil), `entry "c1": is no regular file`},
 		"hard link":                  {packed(t, []entry{{name: "c1", kind: tar.TypeLink}}, nil), `entry "c1": is no regular file`},
 		"device":                     {packed(t, []entry{{name: "c1", kind: tar.TypeChar}}, nil), `entry "c1": is no regular file`},
@@ -265,13 +286,15 @@ func TestHostileTars(t *testing.T) {
 		"file that was not sent":     {packed(t, benchmark(), func(m *manifest) { m.Files, m.Count = m.Files[:2], 2 }), `3 files came of 2 that were sent`},
 		"file that did not come":     {packed(t, benchmark(), func(m *manifest) { m.Files, m.Count = append(m.Files, fileProof{Name: "x"}), 4 }), `3 files came of 4 that were sent`},
 		"count":                      {packed(t, benchmark(), func(m *manifest) { m.Count = 7 }), `3 files came of 7 that were sent`},
-		"size":                       {packed(t, benchmark(), func(m *manifest) { m.Files[0].Size = 3 }), `"c1/level.json" came otherwise than it was sent: 2 bytes with SHA-256 44136fa355b3… instead of 3 with 44136fa355b3…`},
+		"size":                       {packed(t, benchmark(), func(m *manifest) { m.Files[0].Size = 3 }), `"c1/level.json" came otherwise than it was sent: 2 bytes with SHA-256 "44136fa355b3"… instead of 3 with "44136fa355b3"…`},
 		"digest":                     {packed(t, benchmark(), func(m *manifest) { m.Files[0].SHA256 = strings.Repeat("0", 64) }), `"c1/level.json" came otherwise than it was sent`},
 		"name":                       {packed(t, benchmark(), func(m *manifest) { m.Files[0].Name = "x" }), `"c1/level.json" came otherwise than it was sent`},
 		"the same twice in the list": {packed(t, benchmark(), func(m *manifest) { m.Files[1] = m.Files[0] }), `came otherwise than it was sent`},
 		"after the manifest":         {packed(t, []entry{ok, {name: manifestName, content: `{"count":1,"files":[` + proofOf(ok) + `]}`}, ok}, nil), `entry "run.json": comes after MANIFEST.json`},
 		"manifest is no JSON":        {packed(t, []entry{ok, {name: manifestName, content: "x"}}, nil), `MANIFEST.json: invalid character`},
 		"cut in a file":              {whole[:2000], `the stream broke after 1 files (0.0 MB), and nothing was kept: it ended in the middle`},
+		"cut in the first header":    {whole[:300], `the stream broke after 0 files (0.0 MB), and nothing was kept: it ended in the middle`},
+		"cut after the first header": {whole[:512], `the stream broke after 0 files (0.0 MB), and nothing was kept: it ended in the middle`},
 		"cut between files":          {whole[:1024], `the stream broke after 1 files (0.0 MB), and nothing was kept: it ended without MANIFEST.json`},
 		"cut in the manifest":        {whole[:len(whole)-1024-300], `and nothing was kept: it ended in the middle`},
 		"no tar":                     {[]byte(strings.Repeat("hello, world\n", 100)), `archive/tar: invalid tar header`},
@@ -303,7 +326,7 @@ func TestALinkAtTheTargetIsNotFollowed(t *testing.T) {
 	require.NoError(t, os.MkdirAll(s.dir, 0o755))
 	require.NoError(t, os.Symlink(outside, filepath.Join(s.dir, "b")))
 	assert.Equal(t, exitFailure, s.run(t, "-overwrite"))
-	assert.Contains(t, s.stderr.String(), "path escapes from parent")
+	assert.Contains(t, s.stderr.String(), `"b" in `+s.dir+` is no folder: move it`)
 	assert.Empty(t, tree(t, outside))
 }
 
@@ -312,7 +335,7 @@ func status(text string) string { return `{"status":` + text + `}` }
 // TestFailuresHaveTheirLine: each names what is wrong and what to do, and the pod is removed where it may be there.
 func TestFailuresHaveTheirLine(t *testing.T) {
 	pod := func(text string) fakekubectl.Rule {
-		return fakekubectl.Rule{Match: "get pod pvc-access-pod --output json", Stdout: status(text)}
+		return fakekubectl.Rule{Match: "get pod pvc-access-pod-", Stdout: status(text)}
 	}
 	waiting := func(reason, message string) fakekubectl.Rule {
 		return pod(fmt.Sprintf(`{"phase":"Pending","containerStatuses":[{"image":"x:1","state":{"waiting":{"reason":%q,"message":%q}}}]}`, reason, message))
@@ -326,7 +349,7 @@ func TestFailuresHaveTheirLine(t *testing.T) {
 			`pvc "dynamo-pvc": not found in namespace "n": create it with scripts/cluster/setup.sh, or name another with -pvc`, true},
 		"no cluster": {fakekubectl.Rule{Match: "get persistentvolumeclaim", Code: 1, Stderr: "The connection to the server 1.2.3.4:6443 was refused - did you specify the right host or port?"},
 			`the cluster at 1.2.3.4:6443 is not reachable (connection refused): check it with: kubectl cluster-info`, true},
-		"pods may not be made": {fakekubectl.Rule{Match: "apply", Code: 1, Stderr: `Error from server (Forbidden): error when creating "STDIN": pods is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "n"`},
+		"pods may not be made": {fakekubectl.Rule{Match: "create -f -", Code: 1, Stderr: `Error from server (Forbidden): error when creating "STDIN": pods is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "n"`},
 			`starting the access pod: user "u" may not create pods in namespace "n": ask for that permission; to check it: kubectl auth can-i create pods -n n`, false},
 		"exec is not allowed": {fakekubectl.Rule{Match: "exec", Code: 1, Stderr: `Error from server (Forbidden): pods "pvc-access-pod" is forbidden: User "u" cannot create resource "pods/exec" in API group "" in the namespace "n"`},
 			`user "u" may not create pods/exec in namespace "n": ask for that permission; to check it: kubectl auth can-i create pods/exec -n n`, false},
@@ -342,11 +365,13 @@ func TestFailuresHaveTheirLine(t *testing.T) {
 			`the access pod ended: Error, exit code 2: sub-command "hold" is unknown`, false},
 		"evicted":  {pod(`{"phase":"Failed","reason":"Evicted","message":"The node was low on resource"}`), `the access pod ended: Evicted: The node was low on resource`, false},
 		"pending":  {pod(`{"phase":"Pending"}`), `is not ready after 100ms (-timeout): it is pending`, false},
-		"vanished": {fakekubectl.Rule{Match: "get pod pvc-access-pod --output json", Code: 1, Stderr: `Error from server (NotFound): pods "pvc-access-pod" not found`}, `waiting for the access pod: pods "pvc-access-pod" not found in namespace "n"`, false},
+		"vanished": {fakekubectl.Rule{Match: "get pod pvc-access-pod-", Code: 1, Stderr: `Error from server (NotFound): pods "pvc-access-pod" not found`}, `waiting for the access pod: pods "pvc-access-pod" not found in namespace "n"`, false},
 		"no program": {fakekubectl.Rule{Match: "exec", Code: 126, Stderr: "OCI runtime exec failed: exec failed: exec: \"/llmsweep\": stat /llmsweep: no such file or directory: unknown\ncommand terminated with exit code 126\n"},
 			`the access pod cannot pack: the image has no program /llmsweep: use llmsweep's own image, which make image builds; pass it with -image`, false},
 		"no folder": {fakekubectl.Rule{Match: "exec", Code: 1, Stderr: "llmsweep: results tar: packing \"/data/results/b\": open /data/results/b: no such file or directory\ncommand terminated with exit code 1\n"},
 			`folder "/data/results/b": not found on volume "dynamo-pvc": -folder /data/results fetches all results`, false},
+		"a file within": {fakekubectl.Rule{Match: "exec", Code: 1, Stderr: "llmsweep: results tar: packing \"/data/results/b\": c1/x: openat c1/x: no such file or directory\n"},
+			`kubectl exec: llmsweep: results tar: packing "/data/results/b": c1/x: openat c1/x: no such file or directory`, false},
 		"connection lost": {fakekubectl.Rule{Match: "exec", Code: 1, Stderr: "error: unexpected EOF\n"}, `the connection through the cluster broke (unexpected EOF)`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -356,7 +381,7 @@ func TestFailuresHaveTheirLine(t *testing.T) {
 			assert.Equal(t, 1, strings.Count(s.stderr.String(), "\n"), "one line: %s", s.stderr.String())
 			assert.NoDirExists(t, s.dir)
 			if c.noPod {
-				assert.Empty(t, s.calls.Matching("apply"))
+				assert.Empty(t, s.calls.Matching("create -f -"))
 				assert.Empty(t, s.calls.Matching("delete"))
 				return
 			}
@@ -384,7 +409,7 @@ func TestFailuresHaveTheirLine(t *testing.T) {
 		s := withTar(t, packed(t, benchmark(), nil), fakekubectl.Rule{Match: "delete", Code: 1, Stderr: "error: timed out waiting for the condition on pods/pvc-access-pod\n"})
 		assert.Equal(t, exitFailure, s.run(t), "somebody must look after it")
 		assert.Contains(t, s.stderr.String(), "the access pod may be left (")
-		assert.Contains(t, s.stderr.String(), "): remove it with: kubectl delete pod pvc-access-pod -n n")
+		assert.Contains(t, s.stderr.String(), "): remove it with: kubectl delete pod "+s.pod(t)+" -n n")
 	})
 	t.Run("the folder here is a file", func(t *testing.T) {
 		s := withTar(t, nil)
@@ -400,57 +425,6 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	err := d.localError(fmt.Errorf("writing: %w", &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}))
 	require.EqualError(t, err, `output-dir "/mnt/d": the disk of this machine is full: writing: write x: no space left on device`)
 	assert.EqualError(t, d.localError(errors.New("else")), "else")
-}
-
-// TestAStreamThatStallsIsGivenUp with what had come.
-func TestAStreamThatStallsIsGivenUp(t *testing.T) {
-	s := withTar(t, nil, fakekubectl.Rule{Match: "exec", Stdout: string(packed(t, benchmark(), nil)[:1024]), Hang: true})
-	d, err := parse([]string{"-n", "n", "-o", s.dir, "-folder", "/data/results/b"})
-	require.NoError(t, err)
-	d.stdout, d.stall = &s.stdout, 300*time.Millisecond
-	require.EqualError(t, d.run(t.Context()), "the stream broke after 1 files (0.0 MB), and nothing was kept: nothing came for 300ms")
-	s.requireRemoved(t)
-	assert.NoDirExists(t, s.dir)
-}
-
-// TestSignalsRemoveThePod ends the command, as a process, while it waits for the stream and while it waits for the pod.
-func TestSignalsRemoveThePod(t *testing.T) {
-	for name, sig := range map[string]os.Signal{"interrupt": os.Interrupt, "terminated": syscall.SIGTERM} {
-		for stage, hanging := range map[string]fakekubectl.Rule{
-			"in the stream":        {Match: "exec", Stdout: "part of a tar", Hang: true},
-			"waiting for the pod":  {Match: "get pod pvc-access-pod --output json", Stdout: status(`{"phase":"Pending"}`)},
-			"asking for the pod":   {Match: "get pod pvc-access-pod --output json", Hang: true},
-			"asking for the claim": {Match: "get persistentvolumeclaim", Hang: true},
-		} {
-			t.Run(name+" "+stage, func(t *testing.T) {
-				s := withTar(t, nil, hanging)
-				command := exec.Command(os.Args[0], "-n=n", "-o="+s.dir, "-folder=/data/results/b")
-				command.Env = append(os.Environ(), "AS_DOWNLOAD=1")
-				command.Stdout, command.Stderr = &s.stdout, &s.stderr
-				require.NoError(t, command.Start())
-				require.Eventually(t, func() bool { return len(s.calls.Matching(hanging.Match)) > 0 }, patience, 5*time.Millisecond)
-				require.NoError(t, command.Process.Signal(sig))
-				ended := make(chan struct{})
-				go func() {
-					_ = command.Wait() // the exit code is looked at below
-					close(ended)
-				}()
-				select {
-				case <-ended:
-				case <-time.After(patience):
-					_ = command.Process.Kill()
-					require.Fail(t, "it did not end")
-				}
-				assert.Equal(t, exitFailure, command.ProcessState.ExitCode())
-				assert.Equal(t, "download: stopped: received "+name+"\n", s.stderr.String())
-				assert.NoDirExists(t, s.dir)
-				if stage != "asking for the claim" {
-					assert.Contains(t, s.stdout.String(), "if this is ended too, remove it with: kubectl delete pod pvc-access-pod -n n")
-					s.requireRemoved(t)
-				}
-			})
-		}
-	}
 }
 
 func TestBadUsage(t *testing.T) {

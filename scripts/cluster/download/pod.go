@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,7 +19,14 @@ const (
 	callLimit   = 30 * time.Second // of one call of kubectl
 	removeLimit = time.Minute      // of one that waits until a pod is gone
 	pollPod     = time.Second
+
+	managedBy = "llmsweep-download" // a label of our pods
 )
+
+// newPodName is a name that no other download uses: each has a pod of its own, and ends no other's.
+func newPodName() string {
+	return cluster.AccessPodName + "-" + strings.ToLower(rand.Text()[:5])
+}
 
 // checkVolume asks whether namespace and claim exist. Who may not see claims may still use one: the pod will tell.
 func (d *download) checkVolume(ctx context.Context) error {
@@ -42,26 +51,16 @@ func (d *download) noClaim() error {
 	return fmt.Errorf("pvc %q: not found in namespace %q: create it with scripts/cluster/setup.sh, or name another with -pvc", d.pvc, d.namespace)
 }
 
-// startPod replaces a left-over access pod by a new one and waits until that is ready.
+// startPod starts the access pod and waits until it is ready.
 func (d *download) startPod(ctx context.Context) error {
-	left, err := d.tool.Output(ctx, d.namespace, callLimit, "get", "pod", cluster.AccessPodName, "--ignore-not-found", "--output", "name")
+	manifest, err := cluster.Access{Name: d.pod, Namespace: d.namespace, Image: d.image, Claim: d.pvc, ManagedBy: managedBy}.Pod()
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(left)) > 0 {
-		d.say("removing the access pod that an earlier download left")
-		if err := d.deletePod(ctx); err != nil {
-			return err
-		}
-	}
-	manifest, err := cluster.AccessPod(d.namespace, d.image, d.pvc)
-	if err != nil {
-		return err
-	}
-	d.say("starting the access pod %s", cluster.AccessPodName)
+	d.say("starting the access pod %s", d.pod)
 	// Not ended by ctx: the cluster could make the pod after we looked for what is to be removed.
 	err = d.tool.Do(context.WithoutCancel(ctx), kubectl.Command{
-		Namespace: d.namespace, Args: []string{"apply", "-f", "-"}, Stdin: bytes.NewReader(manifest), Limit: callLimit,
+		Namespace: d.namespace, Args: []string{"create", "-f", "-"}, Stdin: bytes.NewReader(manifest), Limit: callLimit,
 	})
 	if err != nil {
 		return fmt.Errorf("starting the access pod: %w", err)
@@ -71,22 +70,19 @@ func (d *download) startPod(ctx context.Context) error {
 
 // removePod removes the access pod, also when the run was stopped.
 func (d *download) removePod() error {
-	if err := d.deletePod(context.Background()); err != nil {
+	err := d.tool.Do(context.Background(), kubectl.Command{
+		Namespace: d.namespace, Limit: removeLimit,
+		Args: []string{"delete", "pod", d.pod, "--ignore-not-found", "--now", "--timeout", (removeLimit / 2).String()},
+	})
+	if err != nil {
 		return fmt.Errorf("the access pod may be left (%w): remove it with: %s", err, d.removal())
 	}
 	return nil
 }
 
-func (d *download) deletePod(ctx context.Context) error {
-	return d.tool.Do(ctx, kubectl.Command{
-		Namespace: d.namespace, Limit: removeLimit,
-		Args: []string{"delete", "pod", cluster.AccessPodName, "--ignore-not-found", "--now", "--timeout", (removeLimit / 2).String()},
-	})
-}
-
 // removal is the command that removes the pod by hand.
 func (d *download) removal() string {
-	return fmt.Sprintf("kubectl delete pod %s -n %s", cluster.AccessPodName, d.namespace)
+	return fmt.Sprintf("kubectl delete pod %s -n %s", d.pod, d.namespace)
 }
 
 // awaitPod waits until the access pod is ready; if it does not become so, the error says why.
@@ -94,7 +90,7 @@ func (d *download) awaitPod(ctx context.Context) error {
 	start := time.Now()
 	said := ""
 	for {
-		text, err := d.tool.Output(ctx, d.namespace, callLimit, "get", "pod", cluster.AccessPodName, "--output", "json")
+		text, err := d.tool.Output(ctx, d.namespace, callLimit, "get", "pod", d.pod, "--output", "json")
 		if err != nil {
 			return fmt.Errorf("waiting for the access pod: %w", err)
 		}
@@ -198,6 +194,9 @@ func join(reason, message string) string {
 	return strings.TrimSuffix(strings.Join(strings.Fields(reason+": "+message), " "), ":")
 }
 
+// noFolder is what results tar says of a folder that it cannot find. Of a file within, it says the name before that.
+var noFolder = regexp.MustCompile(`packing "[^"]*": open [^:]*: no such file or directory`)
+
 // explainStream says why the program in the pod failed.
 func (d *download) explainStream(err error) error {
 	var failure *kubectl.Error
@@ -206,7 +205,7 @@ func (d *download) explainStream(err error) error {
 		return err
 	case failure.Kind == kubectl.NoProgram:
 		return fmt.Errorf("the access pod cannot pack: %w; pass it with -image", err)
-	case failure.Kind == kubectl.Other && strings.Contains(err.Error(), "packing") && strings.Contains(err.Error(), "no such file or directory"):
+	case failure.Kind == kubectl.Other && noFolder.MatchString(err.Error()):
 		return fmt.Errorf("folder %q: not found on volume %q: -folder %s/results fetches all results", d.folder, d.pvc, cluster.VolumeMount)
 	}
 	return err

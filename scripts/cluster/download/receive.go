@@ -13,9 +13,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // manifestName is the tar's last entry.
@@ -24,7 +24,11 @@ const manifestName = "MANIFEST.json"
 // maxManifest bounds the manifest in bytes: it is the one entry that is held in memory.
 const maxManifest = 64 << 20
 
-// manifest is what the sender says that it sent.
+// maxPadding bounds what may follow the end of the tar, in bytes: tar programs fill up a block of their own size.
+const maxPadding = 64 << 10
+
+// manifest is what the sender says that it sent. The program in the image has a type of its own for it: the two may be of different versions,
+// and meet in bytes.
 type manifest struct {
 	Count int         `json:"count"`
 	Files []fileProof `json:"files"`
@@ -46,13 +50,18 @@ type received struct {
 	report  func(files int, bytes int64, name string)
 }
 
-// inStaging is where a file lies until it gets its place. One folder deeper than necessary: what a killed download leaves must not look like a
-// benchmark with levels.
+// The folders that a download makes for itself. Each holds one more, lest a killed download's left-overs look like a benchmark with levels.
+const (
+	stagingPrefix = ".download-"
+	asidePrefix   = ".replaced-"
+)
+
+// inStaging is where a file lies until it gets its place.
 func (r *received) inStaging(name string) string { return path.Join(r.staging, "files", name) }
 
 // receive unpacks a tar into a new folder below root and holds it against its manifest. Nothing is left there when it fails.
 func receive(stream io.Reader, root *os.Root, report func(files int, bytes int64, name string)) (_ *received, err error) {
-	r := &received{root: root, staging: ".download-" + rand.Text(), report: report}
+	r := &received{root: root, staging: stagingPrefix + rand.Text(), report: report}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.discard())
@@ -80,10 +89,10 @@ func receive(stream io.Reader, root *os.Root, report func(files int, bytes int64
 
 // broken says what had come when the stream broke.
 func (r *received) broken(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("it ended in the middle")
-	}
-	if len(r.files) == 0 && r.bytes == 0 {
+	case len(r.files) == 0 && r.bytes == 0:
 		return err
 	}
 	return fmt.Errorf("the stream broke after %d files (%s), and nothing was kept: %w", len(r.files), megabytes(r.bytes), err)
@@ -95,7 +104,8 @@ func (r *received) take(archive *tar.Reader, header *tar.Header) error {
 	if header.Typeflag != tar.TypeReg {
 		return fmt.Errorf("entry %q: is no regular file, and llmsweep sends nothing else: nothing was kept", name)
 	}
-	if !fs.ValidPath(name) || name == "." || !filepath.IsLocal(filepath.FromSlash(name)) || strings.ContainsAny(name, "\\\x00") {
+	if !fs.ValidPath(name) || name == "." || !filepath.IsLocal(filepath.FromSlash(name)) || strings.ContainsRune(name, '\\') ||
+		strings.ContainsFunc(name, unicode.IsControl) {
 		return fmt.Errorf("entry %q: is no name of a file below the folder: nothing was kept", name)
 	}
 	if err := r.root.MkdirAll(path.Dir(r.inStaging(name)), 0o755); err != nil {
@@ -160,6 +170,15 @@ func (r *received) verify(archive *tar.Reader, header *tar.Header) error {
 	return nil
 }
 
+// drain reads what follows the tar: kubectl must not see a closed pipe before its end. When it fails, nothing is left.
+func (r *received) drain(stream io.Reader) error {
+	// How the stream ends does not matter any more: all files have come.
+	if n, _ := io.CopyN(io.Discard, stream, maxPadding+1); n > maxPadding {
+		return errors.Join(fmt.Errorf("the stream goes on after %s: nothing was kept", manifestName), r.discard())
+	}
+	return nil
+}
+
 // compare holds the files that came against those that were sent.
 func compare(sent manifest, came []fileProof) error {
 	if sent.Count != len(sent.Files) || sent.Count != len(came) {
@@ -171,7 +190,7 @@ func compare(sent manifest, came []fileProof) error {
 	}
 	for _, file := range came {
 		if want[file.Name] != file {
-			return fmt.Errorf("%q came otherwise than it was sent: %d bytes with SHA-256 %.12s… instead of %d with %.12s…",
+			return fmt.Errorf("%q came otherwise than it was sent: %d bytes with SHA-256 %.12q… instead of %d with %.12q…",
 				file.Name, file.Size, file.SHA256, want[file.Name].Size, want[file.Name].SHA256)
 		}
 	}
@@ -180,79 +199,3 @@ func compare(sent manifest, came []fileProof) error {
 
 // discard removes the temporary place.
 func (r *received) discard() error { return r.root.RemoveAll(r.staging) }
-
-// levelFile is a file that only the folder of a benchmark has at this place.
-var levelFile = regexp.MustCompile(`^c[0-9]+/(level\.json|profile_export.*)$`)
-
-// isBenchmark reports whether the folder is that of one benchmark, and not one that holds several.
-func (r *received) isBenchmark() bool {
-	for _, file := range r.files {
-		if file.Name == "run.json" || levelFile.MatchString(file.Name) {
-			return true
-		}
-	}
-	return false
-}
-
-// destination is the folder below outputDir that the files go to.
-func (r *received) destination(outputDir, folder string) string {
-	name := path.Base(folder)
-	if absolute, err := filepath.Abs(outputDir); !r.isBenchmark() || err == nil && filepath.Base(absolute) == name {
-		return "."
-	}
-	return name
-}
-
-// plots is the folder of the report, which is drawn of all benchmarks beside it and can be drawn again.
-const plots = "plots/"
-
-// place gives the files their names below dir. Before the first of them it looks for files that are there already: one that differs is an
-// error, unless it may be overwritten. A report that is there stays: it also shows benchmarks that did not come. kept says so.
-func (r *received) place(dir string, overwrite bool) (kept bool, err error) {
-	var moves []string
-	for _, file := range r.files {
-		target := path.Join(dir, file.Name)
-		switch same, err := r.same(target, file); {
-		case errors.Is(err, fs.ErrNotExist):
-			moves = append(moves, file.Name)
-		case err != nil:
-			return false, err
-		case same:
-		case !overwrite && !r.isBenchmark() && strings.HasPrefix(file.Name, plots):
-			kept = true
-		case !overwrite:
-			return false, fmt.Errorf("%q exists in %s and differs: pass -overwrite, or choose another -output-dir; nothing was changed", target, r.root.Name())
-		default:
-			moves = append(moves, file.Name)
-		}
-	}
-	for _, name := range moves {
-		target := path.Join(dir, name)
-		if err := r.root.MkdirAll(path.Dir(target), 0o755); err != nil {
-			return false, err
-		}
-		if err := r.root.Rename(r.inStaging(name), target); err != nil {
-			return false, err
-		}
-	}
-	return kept, nil
-}
-
-// same reports whether the file at target is the one that came.
-func (r *received) same(target string, file fileProof) (bool, error) {
-	info, err := r.root.Lstat(target)
-	if err != nil {
-		return false, err
-	}
-	if !info.Mode().IsRegular() || info.Size() != file.Size {
-		return false, nil
-	}
-	existing, err := r.root.Open(target)
-	if err != nil {
-		return false, err
-	}
-	defer existing.Close()
-	sum := sha256.New()
-	_, err = io.Copy(sum, existing)
-	return hex.EncodeToString(sum.Sum(nil)) == file.SHA256, err
-}

@@ -20,6 +20,7 @@ func (d *download) run(ctx context.Context) (err error) {
 	if d.tool, err = kubectl.Find(); err != nil {
 		return err
 	}
+	d.pod = newPodName()
 	// Before the cluster is bothered: a place that cannot be written to costs no pod.
 	_, existed := os.Stat(d.outputDir)
 	if err := os.MkdirAll(d.outputDir, 0o755); err != nil {
@@ -51,10 +52,9 @@ func stopped(ctx context.Context, err error) error {
 
 // throughPod starts the access pod, fetches the folder through it and removes the pod.
 func (d *download) throughPod(ctx context.Context, root *os.Root) (err error) {
+	over := d.announceEnd(ctx)
+	defer over()
 	defer func() {
-		if ctx.Err() != nil {
-			d.say("%v: stopping and removing the access pod; if this is ended too, remove it with: %s", context.Cause(ctx), d.removal())
-		}
 		// Also when its start failed half-way.
 		err = errors.Join(stopped(ctx, err), d.removePod())
 	}()
@@ -78,6 +78,24 @@ func (d *download) throughPod(ctx context.Context, root *os.Root) (err error) {
 	}
 	d.say("Report: go run ./reporting/cmd/report -data-dir %s", d.dataDir(received, where))
 	return nil
+}
+
+// announceEnd says how to remove the pod by hand as soon as ctx ends: what is waited for then, the start of the pod or its end, may take long.
+// over must be called.
+func (d *download) announceEnd(ctx context.Context) (over func()) {
+	done, said := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(said)
+		select {
+		case <-ctx.Done():
+			d.say("%v: stopping and removing the access pod; if this is ended too, remove it with: %s", context.Cause(ctx), d.removal())
+		case <-done:
+		}
+	}()
+	return func() {
+		close(done)
+		<-said
+	}
 }
 
 // dataDir is the folder of which a report can be made: one that holds benchmarks.
@@ -104,10 +122,9 @@ func (d *download) fetch(ctx context.Context, root *os.Root) (*received, error) 
 		defer close(sent)
 		_ = writer.CloseWithError(d.stream(ctx, &watched{writer, func() { stall.Reset(d.stall) }}))
 	}()
-	r, err := receive(reader, root, d.progress())
+	r, err := receive(reader, root, d.progress(time.Now()))
 	if err == nil {
-		// What follows the last entry is padding; kubectl must not see a closed pipe before its end.
-		_, _ = io.Copy(io.Discard, reader)
+		err = r.drain(reader)
 	}
 	_ = reader.CloseWithError(errors.New("the reader gave up"))
 	cancel(err)
@@ -124,7 +141,7 @@ func (d *download) fetch(ctx context.Context, root *os.Root) (*received, error) 
 
 // stream runs the program in the pod that writes the tar.
 func (d *download) stream(ctx context.Context, w io.Writer) error {
-	args := []string{"exec", cluster.AccessPodName, "-c", cluster.AccessContainer, "--", "/llmsweep", "results", "tar", "-dir", d.folder}
+	args := []string{"exec", d.pod, "-c", cluster.AccessContainer, "--", "/llmsweep", "results", "tar", "-dir", d.folder}
 	if d.noConfig {
 		args = append(args, "-no-config")
 	}
@@ -153,17 +170,22 @@ func (d *download) localError(err error) error {
 	return err
 }
 
-// progress returns a function that prints a line at most each second.
-func (d *download) progress() func(files int, bytes int64, name string) {
-	last := time.Now()
+// progress returns a function that prints a line at most each second, from start on.
+func (d *download) progress(start time.Time) func(files int, bytes int64, name string) {
+	last := start
 	return func(files int, bytes int64, name string) {
 		if time.Since(last) >= time.Second {
 			last = time.Now()
-			d.say("  %d files, %s: %s", files, megabytes(bytes), name)
+			d.say("  %d files, %s: %q", files, megabytes(bytes), name)
 		}
 	}
 }
 
-func (d *download) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
+// say prints a line. It is safe for concurrent use.
+func (d *download) say(format string, args ...any) {
+	d.saying.Lock()
+	defer d.saying.Unlock()
+	fmt.Fprintf(d.stdout, format+"\n", args...)
+}
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

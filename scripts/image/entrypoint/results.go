@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +21,8 @@ import (
 // manifestName is the last entry of a tar of results.
 const manifestName = "MANIFEST.json"
 
-// manifest lets a receiver tell a whole tar from one whose connection broke: it is the last entry, and names all others.
+// manifest lets a receiver tell a whole tar from one whose connection broke: it is the last entry, and names all others. The download
+// command reads it with a type of its own: the image that packs and the command that unpacks may be of different versions, and meet in bytes.
 type manifest struct {
 	Count int         `json:"count"`
 	Files []fileProof `json:"files"`
@@ -59,7 +61,7 @@ func (im *image) results(args []string) int {
 }
 
 // writeTar packs the regular files under dir with relative names, in lexical order, then the manifest. Links are neither followed nor
-// packed. On an error the tar ends without manifest.
+// packed. What a running benchmark renames or removes meanwhile is left out. On an error the tar ends without manifest.
 func writeTar(w io.Writer, dir string, noConfig bool) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -69,12 +71,15 @@ func writeTar(w io.Writer, dir string, noConfig bool) error {
 	archive := tar.NewWriter(w)
 	proofs := []fileProof{}
 	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || leftOut(name, noConfig) {
-			return err
+		if err != nil {
+			return unlessVanished(name, err)
+		}
+		if !entry.Type().IsRegular() || leftOut(name, noConfig) {
+			return nil
 		}
 		proof, err := packFile(archive, root, name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return unlessVanished(name, fmt.Errorf("%s: %w", name, err))
 		}
 		proofs = append(proofs, proof)
 		return nil
@@ -96,8 +101,23 @@ func writeTar(w io.Writer, dir string, noConfig bool) error {
 	return archive.Close()
 }
 
-// leftOut names configuration that was not asked for, and the manifest of an earlier download, whose name ours needs.
+// unlessVanished passes an error on, unless it says that something in the folder is gone since it was listed.
+func unlessVanished(name string, err error) error {
+	if name != "." && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// temporary is how a run calls a file until it is whole, as in .run.json.123456.
+var temporary = regexp.MustCompile(`^\..+\.[0-9]+$`)
+
+// leftOut names configuration that was not asked for, files that are still being written, and the manifest of an earlier download, whose
+// name ours needs.
 func leftOut(name string, noConfig bool) bool {
+	if temporary.MatchString(path.Base(name)) {
+		return true
+	}
 	ending := strings.ToLower(path.Ext(name))
 	return name == manifestName || noConfig && (ending == ".yaml" || ending == ".yml")
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // entry is a file as a receiver of the tar sees it.
@@ -76,6 +78,52 @@ func TestTarOfResults(t *testing.T) {
 			requireManifest(t, entries[last].text, entries[:last])
 		})
 	}
+}
+
+// vanishing removes what begins with z once a tar has begun, as a running benchmark does that renames.
+type vanishing struct {
+	bytes.Buffer
+	folder string
+}
+
+func (v *vanishing) Write(p []byte) (int, error) {
+	for _, name := range []string{"a/z", "z"} {
+		_ = os.RemoveAll(filepath.Join(v.folder, name))
+	}
+	return v.Buffer.Write(p)
+}
+
+func TestTarOfARunningBenchmark(t *testing.T) {
+	for name, vanishes := range map[string]string{"a file goes": "a/z", "a folder goes": "z/late"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, file := range []string{"a/run.json", vanishes} {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("{}"), 0o600))
+			}
+			out := &vanishing{folder: dir}
+			require.NoError(t, writeTar(out, dir, false))
+			entries := unpack(t, out.Bytes())
+			require.Len(t, entries, 2)
+			assert.Equal(t, entry{"a/run.json", "{}"}, entries[0])
+			requireManifest(t, entries[1].text, entries[:1])
+		})
+	}
+	t.Run("a file is being written", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, ".hidden"), nil, 0o600))
+		require.NoError(t, record.WriteFile(filepath.Join(dir, "run.json"), func(io.Writer) error {
+			listed, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, listed, 2, "the one and its temporary form")
+			var out bytes.Buffer
+			require.NoError(t, writeTar(&out, dir, false))
+			entries := unpack(t, out.Bytes())
+			require.Len(t, entries, 2)
+			assert.Equal(t, ".hidden", entries[0].name)
+			return nil
+		}))
+	})
 }
 
 func requireManifest(t *testing.T, text string, entries []entry) {

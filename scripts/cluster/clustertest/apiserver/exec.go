@@ -75,7 +75,8 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	if pod.Status.Phase != corev1.PodRunning {
+	host := s.running.find(podKey(pod))
+	if pod.Status.Phase != corev1.PodRunning || host == nil {
 		return notRunning(pod, container)
 	}
 	if on, _ := strconv.ParseBool(c.query.Get("stdin")); on {
@@ -103,7 +104,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request, c *call) error {
 		return nil
 	}
 	cmd, err := s.runtime.Command(pod, container, c.query["command"])
-	status := execStatus(s.execute(conn, cmd, err, streams))
+	status := execStatus(s.execute(conn, host, cmd, err, streams))
 	text, err := json.Marshal(status)
 	if err == nil {
 		_, _ = streams["error"].Write(text) // a client that has gone needs no status
@@ -145,8 +146,8 @@ func awaitStreams(conn httpstream.Connection, opened <-chan httpstream.Stream, n
 	return streams
 }
 
-// execute runs cmd between the streams of a connection, and ends it if the connection does.
-func (s *Server) execute(conn httpstream.Connection, cmd *exec.Cmd, err error, streams map[string]httpstream.Stream) error {
+// execute runs cmd between the streams of a connection, and ends it if the connection does, or the container's own process.
+func (s *Server) execute(conn httpstream.Connection, host *process, cmd *exec.Cmd, err error, streams map[string]httpstream.Stream) error {
 	if err != nil {
 		return err
 	}
@@ -164,9 +165,11 @@ func (s *Server) execute(conn httpstream.Connection, cmd *exec.Cmd, err error, s
 	s.wait.Go(func() {
 		select {
 		case <-conn.CloseChan():
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		case <-host.ended:
 		case <-ended:
+			return
 		}
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	})
 	err = cmd.Wait()
 	close(ended)
