@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -33,23 +36,28 @@ type result struct {
 	code   int
 }
 
+// inChild marks the environment of a child.
+const inChild = "LLMSWEEP_TEST_CHILD"
+
 func (c child) command(ctx context.Context, t *testing.T, entry string) *exec.Cmd {
 	t.Helper()
+	// A test whose name an entry point's pattern matches would run itself in its child, and so on until the machine is full.
+	require.Empty(t, os.Getenv(inChild), "%s runs in a child: its name must not match the pattern of an entry point", t.Name())
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	command := exec.CommandContext(ctx, binary, append([]string{"-test.run=^" + entry + "$", "-test.v", "-test.timeout=0"}, c.args...)...)
 	command.Dir = c.dir
-	command.Env = append(cleanEnvironment(), c.env...)
+	command.Env = append(append(cleanEnvironment(), inChild+"=1"), c.env...)
 	return command
 }
 
-// cleanEnvironment is ours without what would configure a run.
+// cleanEnvironment is ours without what would configure a run, or take its verdicts for ours.
 func cleanEnvironment() []string {
 	var kept []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		switch name {
-		case "ENDPOINT", "MODEL", "CONCURRENCIES", "REQUEST_COUNT", "OPENAI_API_KEY", "SERVICE_PROTOCOL", "DYN_URL_SCHEME":
+		case "ENDPOINT", "MODEL", "CONCURRENCIES", "REQUEST_COUNT", "OPENAI_API_KEY", "SERVICE_PROTOCOL", "DYN_URL_SCHEME", "GITHUB_STEP_SUMMARY":
 		default:
 			if !strings.HasPrefix(name, "BENCH_") {
 				kept = append(kept, entry)
@@ -57,6 +65,29 @@ func cleanEnvironment() []string {
 		}
 	}
 	return kept
+}
+
+// TestNamesDoNotMatchEntryPoints: go test ./bench -run Gate runs the gate, and no test of ours beside it.
+func TestNamesDoNotMatchEntryPoints(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	entryPoints := []string{"TestSweep", "TestGate", "TestCalibrate", "TestCompare"}
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+			name := match[1]
+			if slices.Contains(entryPoints, name) {
+				found++
+				continue
+			}
+			for _, entryPoint := range entryPoints {
+				assert.NotContains(t, name, strings.TrimPrefix(entryPoint, "Test"), file)
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, found, 2)
 }
 
 // run runs the sweep and waits for its end.

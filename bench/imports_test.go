@@ -61,10 +61,11 @@ func allowedImports() map[string][]string {
 		"reporting/cmd/report": {"reporting/cmd"},
 		// Thin programs around what the rooms offer.
 		"scripts/image":            {},
-		"scripts/image/entrypoint": {"harness"},
+		"scripts/image/entrypoint": {"harness", "harness/compare"},
 		"scripts/image/layout":     {},
+		"scripts/image/notices":    {},
 		"scripts/cluster":          {},
-		"scripts/cluster/render":   {"harness"},
+		"scripts/cluster/render":   {"harness", "harness/kubectl"},
 		"scripts/cluster/download": {"harness", "harness/kubectl", "scripts/cluster"},
 		"bench":                    {"harness/...", "mockserver/...", "reporting/..."},
 	}

@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 // virtualRun records a small run in virtual time.
@@ -41,12 +43,66 @@ func TestRecordedRunsAreJudged(t *testing.T) {
 
 	gate := filepath.Join(dir, "gate.yaml")
 	require.NoError(t, os.WriteFile(gate, []byte("margins: [{metric: inter_token_latency, margin: 12%}]"), 0o600))
-	assert.Zero(t, against("slow", "-gate="+gate).code, "1/0.9 is 11.1 % more")
+	markdown := filepath.Join(dir, "summary.md")
+	lenient := child{
+		entry: "TestGate", env: []string{"GITHUB_STEP_SUMMARY=" + markdown},
+		args: []string{"-baseline=" + filepath.Join(dir, "base"), "-candidate=" + filepath.Join(dir, "slow"), "-gate=" + gate},
+	}.run(t)
+	assert.Zero(t, lenient.code, "1/0.9 is 11.1 % more")
+	assert.Regexp(t, `ATTR  TestGate/c1/inter_token_latency/avg baseline 5\.7\d+ ms\n.* bound 6\.4\d+ ms`, lenient.output)
+	text, err := os.ReadFile(markdown)
+	require.NoError(t, err)
+	assert.Regexp(t, `\| pass \| c1 \| inter_token_latency avg \| 6\.3\d+ ms \| 6\.4\d+ ms \| \+11\.\d\d % \| 10 \|`, string(text), "the change is the baseline's")
 
 	other := against("other")
 	assert.Equal(t, 1, other.code)
 	assert.Contains(t, other.output, "refused: lengths differ: ISL 200 +/- 10, OSL 20 in base, ISL 300 +/- 10, OSL 20 in other")
 	assert.Contains(t, other.output, "refused: workload fingerprints of c1 differ")
+}
+
+// TestLimitsStandBesideAComparison: they judge the candidate, with or without margins in the file.
+func TestLimitsStandBesideAComparison(t *testing.T) {
+	dir := t.TempDir()
+	virtualRun(t, dir, "base")
+	virtualRun(t, dir, "same")
+	gate := filepath.Join(dir, "gate.yaml")
+	for name, margins := range map[string]string{"with margins": "\nmargins: [{metric: inter_token_latency}]", "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: inter_token_latency, max: 1}]"+margins), 0o600))
+			r := child{entry: "TestGate", args: []string{"-gate=" + gate, "-baseline=" + filepath.Join(dir, "base"), "-candidate=" + filepath.Join(dir, "same")}}.run(t)
+			assert.Equal(t, 1, r.code)
+			assert.Contains(t, r.output, "--- PASS: TestGate/c1/inter_token_latency/avg")
+			assert.Contains(t, r.output, "--- FAIL: TestGate/c1/limit/inter_token_latency/avg")
+			assert.Contains(t, r.output, "above the limit 1 by")
+			assert.NotContains(t, r.output, "#01")
+		})
+	}
+}
+
+// TestAVerdictOfAPart: -run may choose verdicts, and is told so, but a gate that ran none of them fails.
+func TestAVerdictOfAPart(t *testing.T) {
+	dir := t.TempDir()
+	virtualRun(t, dir, "base")
+	gate, markdown := filepath.Join(dir, "gate.yaml"), filepath.Join(dir, "summary.md")
+	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: inter_token_latency, max: 1000}, {metric: request_latency, max: 1}]"), 0o600))
+	choose := func(pattern string) result {
+		return child{
+			entry: "TestGate", env: []string{"GITHUB_STEP_SUMMARY=" + markdown},
+			args: []string{"-test.run=^TestGate$" + pattern, "-gate=" + gate, "-data-dir=" + dir, "-benchmark-name=base"},
+		}.run(t)
+	}
+	none := choose("/nothing")
+	assert.Equal(t, 1, none.code)
+	assert.Contains(t, none.output, "nothing is judged: -run or -skip left out all of the 4 verdicts")
+	assert.NoFileExists(t, markdown)
+
+	some := choose("/c8/inter_token_latency")
+	assert.Zero(t, some.code, some.output)
+	assert.Contains(t, some.output, "warning: 1 of 4 verdicts were asked for")
+	text, err := os.ReadFile(markdown)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "### Gate: 0 failed, 1 passed, 0 inconclusive")
+	assert.NotContains(t, choose("").output, "were asked for")
 }
 
 // TestMissingLevelsAreNoticed: a gate must not pass because a level is not there, or because it looked at results of another time.
@@ -76,6 +132,7 @@ func TestMissingLevelsAreNoticed(t *testing.T) {
 	again := judge(now...)
 	assert.Equal(t, 1, again.code)
 	assert.Contains(t, again.output, "nothing is judged: the sweep did not run to its end")
+	assert.Contains(t, again.output, ": nothing was sent: benchmark-name ", "the image's entry point knows it by that")
 	assert.NotContains(t, again.output, "--- PASS: TestGate/c1")
 }
 
@@ -89,36 +146,81 @@ limits:
   - {metric: time_to_first_token, max: 10000}
   - {metric: inter_token_latency, max: 1, level: c8}
   - {metric: request_latency, statistic: p99, max: 10000, level: c1}
+  - {metric: output_token_throughput, min: 1, level: c99}
 `), 0o600))
 	report, markdown := filepath.Join(dir, "junit.xml"), filepath.Join(dir, "summary.md")
 	command := exec.CommandContext(context.Background(), "go", "tool", "gotestsum", "--junitfile", report, "--", "./bench", "-run", "^TestGate$", "-count=1",
 		"-gate="+gate, "-data-dir="+dir, "-benchmark-name=base")
 	command.Dir = ".."
+	t.Setenv("GITHUB_STEP_SUMMARY", filepath.Join(dir, "the caller's"))
 	command.Env = append(cleanEnvironment(), "GITHUB_STEP_SUMMARY="+markdown)
 	out, err := command.CombinedOutput()
 	require.Error(t, err, string(out))
 	cases := junitCases(t, report)
-	ttft := cases["TestGate/c1/time_to_first_token/avg"]
-	assert.Equal(t, "pass", ttft.property("verdict"))
-	assert.Regexp(t, `^1\d\.\d+ ms$`, ttft.property("value"))
-	assert.Equal(t, "10000 ms", ttft.property("bound"))
-	assert.Equal(t, "10", ttft.property("samples"))
-	assert.Nil(t, ttft.Failure)
-	itl := cases["TestGate/c8/inter_token_latency/avg"]
-	require.NotNil(t, itl.Failure)
-	assert.Contains(t, itl.Failure.Text, "above the limit 1 by")
-	p99 := cases["TestGate/c1/request_latency/p99"]
-	require.NotNil(t, p99.Skipped)
-	assert.Contains(t, p99.Skipped.Message, "needs 299 requests, have 10")
+	for name, want := range map[string]struct{ verdict, value, bound, samples string }{
+		"c1/time_to_first_token/avg":      {"pass", `^1\d\.\d+ ms$`, "10000 ms", "10"},
+		"c8/time_to_first_token/avg":      {"pass", `^\d+\.?\d* ms$`, "10000 ms", "24"},
+		"c8/inter_token_latency/avg":      {"fail", `^\d\.\d+ ms$`, "1 ms", "24"},
+		"c1/request_latency/p99":          {"inconclusive", `^\d+\.?\d* ms$`, "10000 ms", "10"},
+		"c99/output_token_throughput/avg": {"fail", `^$`, "1 tokens/sec", "0"},
+	} {
+		c := cases["TestGate/"+name]
+		assert.Equal(t, want.verdict, c.property("verdict"), name)
+		assert.Regexp(t, want.value, c.property("value"), name)
+		assert.Equal(t, want.bound, c.property("bound"), name)
+		assert.Equal(t, want.samples, c.property("samples"), name)
+		assert.Equal(t, want.verdict == "fail", c.Failure != nil, name)
+		assert.Equal(t, want.verdict == "inconclusive", c.Skipped != nil, name)
+	}
+	data, err := os.ReadFile(report)
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), "NaN")
+	assert.Contains(t, cases["TestGate/c8/inter_token_latency/avg"].Failure.Text, "above the limit 1 by")
+	assert.Contains(t, cases["TestGate/c1/request_latency/p99"].Skipped.Message, "needs 299 requests, have 10")
 	text, err := os.ReadFile(markdown)
 	require.NoError(t, err)
-	assert.Contains(t, string(text), "### Gate: 1 failed, 2 passed, 1 inconclusive")
+	assert.Contains(t, string(text), "### Gate: 2 failed, 2 passed, 1 inconclusive")
 	assert.Contains(t, string(text), "| fail | c8 | inter_token_latency avg |")
 
 	now := child{entry: "TestGate", args: []string{"-virtual", "-gate=" + gate, "-concurrencies=1,8", "-isl=200", "-osl=20", "-plot=false", "-output-dir=" + filepath.Join(dir, "now")}}.run(t)
 	assert.Equal(t, 1, now.code)
 	assert.Contains(t, now.output, "--- PASS: TestGate/Sweep/c8")
 	assert.Contains(t, now.output, "--- FAIL: TestGate/c8/inter_token_latency/avg")
+	assert.NoFileExists(t, filepath.Join(dir, "the caller's"), "a test's verdicts are not the caller's")
+}
+
+// TestCallsOfTheWorkflowDoNotMeet: two calls in one run of GitHub's neither cancel each other nor write one artifact.
+func TestCallsOfTheWorkflowDoNotMeet(t *testing.T) {
+	data, err := os.ReadFile("../.github/workflows/gate.yml")
+	require.NoError(t, err)
+	var workflow struct {
+		On struct {
+			Call struct {
+				Inputs map[string]struct{ Default string }
+			} `yaml:"workflow_call"`
+		}
+		Concurrency struct{ Group string }
+		Jobs        struct {
+			Gate struct {
+				Steps []struct {
+					Uses string
+					With map[string]any
+				}
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(data, &workflow))
+	assert.Equal(t, "gate", workflow.On.Call.Inputs["name"].Default)
+	const name = "${{ inputs.name || 'gate' }}" // a pull request has no inputs
+	assert.Contains(t, workflow.Concurrency.Group, name)
+	uploads := 0
+	for _, step := range workflow.Jobs.Gate.Steps {
+		if strings.HasPrefix(step.Uses, "actions/upload-artifact@") {
+			uploads++
+			assert.Equal(t, name, step.With["name"])
+		}
+	}
+	assert.Equal(t, 1, uploads)
 }
 
 // TestJudgingNothingFails gives the entry point nothing that it could judge, or by.
@@ -128,9 +230,16 @@ func TestJudgingNothingFails(t *testing.T) {
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	bad := filepath.Join(dir, "bad.yaml")
 	require.NoError(t, os.WriteFile(bad, []byte("limits: [{metric: x, max: 1}]"), 0o600))
+	margins := filepath.Join(dir, "margins.yaml")
+	require.NoError(t, os.WriteFile(margins, []byte("margins: [{metric: request_latency}]"), 0o600))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(dir, link))
 	for want, args := range map[string][]string{
 		"nothing to judge by: pass -gate FILE": nil,
-		"has no limits":                        {"-gate=" + empty},
+		"has neither limits nor margins":       {"-gate=" + empty},
+		"has no limits; its margins are for":   {"-gate=" + margins},
+		"are the same folder":                  {"-baseline=" + dir, "-candidate=" + link},
+		"cannot go with -baseline":             {"-baseline=" + dir, "-candidate=" + dir, "-data-dir=" + dir},
 		`limit 1: metric "x": no such tag`:     {"-gate=" + bad},
 		"no such file or directory":            {"-gate=" + filepath.Join(dir, "missing.yaml")},
 		"and -candidate go together":           {"-baseline=" + dir},

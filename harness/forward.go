@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -24,9 +23,6 @@ const forwardScheme = "k8s"
 // one unusable (kubernetes issue 78446), and all of them share one connection to the API server.
 const serverSideFrom = 100
 
-// dnsLabel is RFC 1123's, what a namespace or service may be called.
-var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
 // parseService reads a k8s:// URL into service and path, or says what is wrong with it.
 func parseService(u *url.URL) (service kubectl.Service, path, reason string) {
 	const form = ": write k8s://namespace/service:port"
@@ -41,9 +37,9 @@ func parseService(u *url.URL) (service kubectl.Service, path, reason string) {
 		reason = "has no namespace" + form
 	case u.Port() != "" || first == "":
 		reason = "has no service" + form
-	case !dnsLabel.MatchString(u.Host):
+	case !kubectl.ValidLabel(u.Host):
 		reason = fmt.Sprintf("%q cannot be a namespace: lower-case letters, digits and - only, at most 63", u.Host)
-	case !dnsLabel.MatchString(name):
+	case !kubectl.ValidLabel(name):
 		reason = fmt.Sprintf("%q cannot be a service: lower-case letters, digits and - only, at most 63", name)
 	case !hasPort || port == "":
 		reason = "has no port" + form

@@ -34,8 +34,8 @@ type Plan struct {
 	Forwards map[string]kubectl.Service `json:"-"`
 }
 
-// Gate says what -run Gate judges: with Baseline and Candidate the one against the other; with DataDir a recorded benchmark, and else a
-// run of now, against the limits of File.
+// Gate says what -run Gate judges: with Baseline and Candidate the one against the other, by the margins of File, and the candidate by its
+// limits; with DataDir a recorded benchmark, and else a run of now, by the limits of File.
 type Gate struct{ File, DataDir, Baseline, Candidate string }
 
 const redacted = "[redacted]"
@@ -82,9 +82,7 @@ func (p *Plan) Validate() error {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
-	if (p.Gate.Baseline == "") != (p.Gate.Candidate == "") {
-		c.fault("baseline", p.Gate.Baseline, "and -candidate go together")
-	}
+	c.gate(p.Gate)
 	return errors.Join(c...)
 }
 
@@ -133,6 +131,16 @@ func (c *checks) limits(p *Plan) {
 	}
 	if !(p.MaxErrorRate >= 0 && p.MaxErrorRate <= 1) { // not a number is neither
 		c.fault("max-error-rate", p.MaxErrorRate, "must be a share from 0 to 1")
+	}
+}
+
+// gate checks which folders are to be judged.
+func (c *checks) gate(g Gate) {
+	if (g.Baseline == "") != (g.Candidate == "") {
+		c.fault("baseline", g.Baseline, "and -candidate go together")
+	}
+	if g.Baseline != "" && g.DataDir != "" {
+		c.fault("data-dir", g.DataDir, "cannot go with -baseline: what is judged is -candidate")
 	}
 }
 

@@ -155,6 +155,23 @@ func TestValidateAPlanMadeByHand(t *testing.T) {
 	assert.Error(t, new(harness.Plan).Validate())
 }
 
+func TestValidateTheGate(t *testing.T) {
+	for want, gate := range map[string]harness.Gate{
+		"": {File: "g", DataDir: "d"},
+		`baseline "b": and -candidate go together`: {Baseline: "b"},
+		`baseline "": and -candidate go together`:  {Candidate: "c"},
+		`data-dir "d": cannot go with -baseline`:   {File: "g", DataDir: "d", Baseline: "b", Candidate: "c"},
+	} {
+		p := planOf(t, nil)
+		p.Gate = gate
+		if err := p.Validate(); want == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	assert.Empty(t, planOf(t, nil).Warnings())
 	assert.Equal(t, []string{

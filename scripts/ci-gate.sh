@@ -4,8 +4,8 @@
 #
 #   scripts/ci-gate.sh [BASE]     BASE: a revision, or . for the working tree itself; default: the merge base with origin/main or main
 #
-# Environment: OUT (results, default benchmarks/gate), GATE (YAML with margins, default none: zero), SWEEP_ARGS (of both sweeps),
-# CANDIDATE_ARGS (of the candidate's alone), JUNIT (default OUT/junit.xml). GITHUB_STEP_SUMMARY gets a table, if it is set.
+# Environment: OUT (results, default benchmarks/gate), GATE (YAML with margins, default none: zero; its limits are the candidate's),
+# SWEEP_ARGS (of both sweeps), CANDIDATE_ARGS (of the candidate's alone), JUNIT (default OUT/junit.xml). GITHUB_STEP_SUMMARY gets a table, if it is set.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

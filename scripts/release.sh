@@ -34,6 +34,7 @@ archive() {
 	ln -s bench.test "$dir/report"
 	ln -s bench.test "$dir/mockserver"
 	cp LICENSE README.md "$dir/"
+	go run ./scripts/image/notices -o "$dir/THIRD_PARTY_LICENSES" -platform "$1/$2" ./bench ./scripts/image/entrypoint
 	tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@0 -cf - "$name" | gzip -n -9 >"$out/$name.tar.gz"
 }
 

@@ -4,8 +4,9 @@
 // There are three verdicts. Pass and Fail need something to stand on; everything else is Inconclusive, with its reason.
 //
 // Two recorded runs are compared exactly where both ran in virtual time, whose figures have no noise: a rule's margin is all the
-// tolerance there is, and by default it is zero. In real time such a comparison is advisory and never fails: the runs were not
-// interleaved, so a drift of the machine between them cannot be told from a change of the server.
+// tolerance there is, and by default it is zero. In real time such a comparison is advisory: however much worse a figure is, it is
+// inconclusive, since the runs were not interleaved and a drift of the machine between them cannot be told from a change of the server.
+// What one of them lacks, a level or a figure, fails in either time.
 package compare
 
 import (
@@ -44,8 +45,10 @@ type Finding struct {
 	Level, Metric, Statistic string
 	Unit                     string
 	Verdict                  Verdict
+	Limit                    bool    // it judges by a limit, not by a baseline
 	Value                    float64 // of the level, or of the candidate; NaN: none
-	Bound                    float64 // the limit, or the baseline's value; NaN: none
+	Baseline                 float64 // value of the baseline; NaN: none
+	Bound                    float64 // the value beyond which it fails: the limit, or the baseline's and the margin; NaN: none
 	Samples                  int
 	Text                     string // the evidence in one line
 }
@@ -55,66 +58,70 @@ type Finding struct {
 func (r Rules) Check(levels []Level) []Finding {
 	var findings []Finding
 	for _, limit := range r.Limits {
-		findings = append(findings, limit.unmatched(levels)...)
+		if f, none := limit.unmatched(levels); none {
+			f.Limit, f.Bound = true, limit.bound(f.Value)
+			findings = append(findings, f)
+		}
 	}
 	for _, level := range levels {
-		for _, limit := range r.Limits {
-			if limit.matches(level.Name) {
-				findings = append(findings, limit.check(level))
-			}
+		for _, limit := range judging(r.Limits, level.Name) {
+			findings = append(findings, limit.check(level))
 		}
 	}
 	return findings
 }
 
-// unmatched is the finding of a rule that no level matches, if so.
-func (s Selector) unmatched(levels []Level) []Finding {
+// unmatched returns the finding of a rule that no level matches, if none does.
+func (s Selector) unmatched(levels []Level) (f Finding, none bool) {
 	var names []string
 	for _, level := range levels {
 		if s.matches(level.Name) {
-			return nil
+			return Finding{}, false
 		}
 		names = append(names, level.Name)
 	}
-	return []Finding{{
-		Level: s.Level, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Verdict: Fail, Value: math.NaN(), Bound: math.NaN(),
-		Text: fmt.Sprintf("%s %s: there is no level %s to judge; there are: %s", s.Metric, s.Statistic, s.Level, strings.Join(names, ", ")),
-	}}
+	f = s.blank(s.Level)
+	f.Verdict = Fail
+	f.Text = fmt.Sprintf("%s %s: there is no level %s to judge; there are: %s", s.Metric, s.Statistic, s.Level, strings.Join(names, ", "))
+	return f, true
 }
 
 func (l Limit) check(level Level) Finding {
-	f := l.Selector.finding(level)
+	f := l.finding(level)
+	f.Limit, f.Bound = true, l.bound(f.Value)
 	switch {
 	case f.Verdict != "":
-		return f
 	case l.Max != nil && f.Value > *l.Max:
-		f.Bound = *l.Max
 		f.Verdict, f.Text = Fail, f.against("above the limit", f.Bound)
 	case l.Min != nil && f.Value < *l.Min:
-		f.Bound = *l.Min
 		f.Verdict, f.Text = Fail, f.against("below the limit", f.Bound)
 	default:
-		f.Bound = l.bound(f.Value)
 		f.Verdict, f.Text = Pass, f.against("within the limit", f.Bound)
 	}
 	return f
 }
 
-// bound is the limit that v is nearer to.
+// bound is the limit that v is nearer to; max, if v is NaN.
 func (l Limit) bound(v float64) float64 {
 	switch {
 	case l.Max == nil:
 		return *l.Min
-	case l.Min == nil || *l.Max-v < v-*l.Min:
-		return *l.Max
-	default:
+	case l.Min != nil && v-*l.Min <= *l.Max-v:
 		return *l.Min
+	default:
+		return *l.Max
 	}
+}
+
+// blank is a finding without figures.
+func (s Selector) blank(level string) Finding {
+	nan := math.NaN()
+	return Finding{Level: level, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Value: nan, Baseline: nan, Bound: nan}
 }
 
 // finding starts a finding: its value, or the reason why there is none to judge.
 func (s Selector) finding(level Level) Finding {
-	f := Finding{Level: level.Name, Metric: s.Metric, Statistic: s.Statistic, Unit: unit(s.Metric), Value: math.NaN(), Bound: math.NaN()}
+	f := s.blank(level.Name)
 	f.Samples = samples(level.Figures, s.Metric)
 	value, ok := level.Figures[s.Metric][s.Statistic]
 	if d, _ := definition(s.Metric); !ok && d.Unit == "requests" && level.Figures["request_count"] != nil {
@@ -225,47 +232,48 @@ func (r Rules) Compare(baseline, candidate Run) []Finding {
 		if _, ok := before[level.Name]; ok {
 			both = append(both, level)
 		} else {
-			level.Unfinished = "the baseline has no such level"
-			both, before[level.Name] = append(both, level), level
+			both = append(both, level)
+			before[level.Name] = Level{Name: level.Name, Unfinished: "it has no such level"}
 		}
 	}
 	for _, level := range baseline.Levels {
 		if !slices.ContainsFunc(both, func(l Level) bool { return l.Name == level.Name }) {
-			level.Unfinished = "the candidate has no such level"
-			both, before[level.Name] = append(both, level), level
+			both = append(both, Level{Name: level.Name, Unfinished: "the candidate has no such level"})
 		}
 	}
 	var findings []Finding
 	for _, m := range r.Margins {
-		findings = append(findings, m.unmatched(both)...)
+		if f, none := m.unmatched(both); none {
+			findings = append(findings, f)
+		}
 	}
 	for _, after := range both {
-		for _, m := range r.Margins {
-			if m.matches(after.Name) {
-				findings = append(findings, m.compare(before[after.Name], after, exact))
-			}
+		for _, m := range judging(r.Margins, after.Name) {
+			findings = append(findings, m.compare(before[after.Name], after, exact))
 		}
 	}
 	return findings
 }
 
 func (m Margin) compare(before, after Level, exact bool) Finding {
-	f, base := m.Selector.finding(after), m.Selector.finding(before)
+	f, base := m.finding(after), m.finding(before)
 	if exact { // without noise there is no floor either
 		f, base = f.withoutFloor(), base.withoutFloor()
 	}
-	if f.Verdict != "" {
+	sign := 1.0 // of what is worse
+	if higherBetter(m.Metric) {
+		sign = -1
+	}
+	tolerance := math.Abs(base.Value) * m.Percent / 100
+	f.Baseline, f.Bound = base.Value, base.Value+sign*tolerance
+	switch {
+	case f.Verdict != "":
+		return f
+	case base.Verdict != "":
+		f.Verdict, f.Text = base.Verdict, "baseline: "+base.Text
 		return f
 	}
-	if base.Verdict != "" {
-		base.Text = "baseline: " + base.Text
-		return base
-	}
-	f.Bound = base.Value
-	worse := f.Value - base.Value
-	if higherBetter(m.Metric) {
-		worse = -worse
-	}
+	worse := sign * (f.Value - base.Value)
 	f.Verdict = Pass
 	switch {
 	case worse == 0:
@@ -274,7 +282,7 @@ func (m Margin) compare(before, after Level, exact bool) Finding {
 		f.Text = f.against("better than the baseline's", base.Value)
 	default:
 		f.Text = f.against("worse than the baseline's", base.Value)
-		if worse > math.Abs(base.Value)*m.Percent/100 {
+		if worse > tolerance {
 			f.Verdict = Fail
 		}
 	}

@@ -48,6 +48,77 @@ limits:
 	}, got)
 }
 
+// TestEveryLimitHasItsBound: a finding has the limit, or the baseline with the margin, whatever its verdict.
+func TestEveryLimitHasItsBound(t *testing.T) {
+	r := rules(t, `
+limits:
+  - {metric: time_to_first_token, statistic: p99, max: 150}
+  - {metric: inter_token_latency, min: 1, max: 20}
+  - {metric: output_token_throughput, min: 100, max: 1000, level: c1}
+  - {metric: request_throughput, level: c9, min: 5}
+`)
+	broken := level("c2", 10, 1, 1)
+	broken.Unfinished = "it is failed: why"
+	got := map[string]float64{}
+	for _, f := range r.Check([]Level{level("c1", 10, 5, 200), broken}) {
+		assert.True(t, f.Limit)
+		assert.True(t, math.IsNaN(f.Baseline))
+		got[f.Level+" "+f.Metric+" "+string(f.Verdict)] = f.Bound
+	}
+	assert.Equal(t, map[string]float64{
+		"c1 time_to_first_token inconclusive": 150, "c2 time_to_first_token fail": 150, "c1 inter_token_latency fail": 20, "c2 inter_token_latency fail": 20,
+		"c1 output_token_throughput pass": 100, "c9 request_throughput fail": 5,
+	}, got)
+
+	r = rules(t, "margins: [{metric: time_to_first_token, margin: 10%}, {metric: output_token_throughput, margin: 10%}]")
+	findings := r.Compare(run("a", true, level("c1", 10, 100, 1000), level("c2", 10, 200, 1)), run("b", true, level("c1", 10, 105, 905)))
+	var bounds []float64
+	for _, f := range findings {
+		assert.False(t, f.Limit)
+		bounds = append(bounds, f.Value, f.Baseline, f.Bound)
+	}
+	nan := math.NaN()
+	assert.InDeltaSlice(t, []float64{105, 100, 110, 905, 1000, 900, nan, 200, 220, nan, 1, 0.9}, bounds, 1e-9)
+	one := Rules{Margins: []Margin{{Selector: Selector{Metric: "time_to_first_token", Statistic: "p99", Level: allLevels}, Percent: 50}}}
+	f := one.Compare(run("a", false, level("c1", 10, 1, 1)), run("b", false, level("c1", 10, 1, 1)))[0]
+	assert.Equal(t, []any{Inconclusive, 2.0, 2.0, 3.0}, []any{f.Verdict, f.Value, f.Baseline, f.Bound})
+}
+
+// TestARuleForALevelReplacesTheGeneralOne, so that each figure has one verdict.
+func TestARuleForALevelReplacesTheGeneralOne(t *testing.T) {
+	r := rules(t, `
+limits: [{metric: time_to_first_token, level: c2, max: 10}, {metric: time_to_first_token, max: 1}, {metric: time_to_first_token, statistic: p50, max: 2}]
+margins: [{metric: time_to_first_token}, {metric: time_to_first_token, level: c2, margin: 900%}]
+`)
+	levels := []Level{level("c1", 10, 5, 5), level("c2", 10, 5, 5)}
+	var got []string
+	for _, f := range append(r.Check(levels), r.Compare(run("a", true, level("c1", 10, 1, 1), level("c2", 10, 1, 1)), run("b", true, levels...))...) {
+		got = append(got, f.Level+" "+f.Statistic+" "+string(f.Verdict)+" "+short(f.Bound))
+	}
+	assert.Equal(t, []string{"c1 avg fail 1", "c1 p50 fail 2", "c2 avg pass 10", "c2 p50 fail 2", "c1 avg fail 1", "c2 avg pass 10"}, got)
+}
+
+func TestRulesThatCannotJudge(t *testing.T) {
+	limits, margins := "limits: [{metric: request_latency, max: 1}]", "margins: [{metric: request_latency}]"
+	for _, test := range []struct {
+		rules         string
+		one, compared string // what is lacking
+	}{
+		{"", "has neither limits nor margins", "has neither limits nor margins"},
+		{limits, "", ""},
+		{margins, "has no limits; its margins are for -baseline and -candidate", ""},
+		{limits + "\n" + margins, "", ""},
+	} {
+		for comparing, want := range map[bool]string{false: test.one, true: test.compared} {
+			if err := rules(t, test.rules).Lack(comparing); want == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.EqualError(t, err, want)
+			}
+		}
+	}
+}
+
 func TestTooFewRequestsAreInconclusive(t *testing.T) {
 	r := rules(t, "limits: [{metric: time_to_first_token, statistic: p99, max: 1}, {metric: inter_chunk_latency, statistic: p99, max: 1}]")
 	for n, want := range map[float64]Verdict{298: Inconclusive, 299: Fail} {
@@ -124,7 +195,7 @@ func TestRunsWithoutACommonLevel(t *testing.T) {
 	findings := Rules{Margins: DefaultMargins(0)[:1]}.Compare(run("a", true, level("c1", 1, 1, 1)), run("b", true, level("c2", 1, 1, 1)))
 	require.Len(t, findings, 2)
 	assert.Equal(t, Fail, findings[0].Verdict)
-	assert.Contains(t, findings[0].Text, "of c2 cannot be judged: the baseline has no such level")
+	assert.Contains(t, findings[0].Text, "baseline: time_to_first_token avg of c2 cannot be judged: it has no such level")
 	assert.Contains(t, findings[1].Text, "of c1 cannot be judged: the candidate has no such level")
 }
 
@@ -163,21 +234,25 @@ func TestRefusal(t *testing.T) {
 
 func TestBadRules(t *testing.T) {
 	for want, text := range map[string]string{
-		"field metrik not found":                       "limits: [{metrik: x, max: 1}]",
-		`limit 1: metric "x": no such tag`:             "limits: [{metric: x, max: 1}]",
-		"limit 1: metric is missing":                   "limits: [{max: 1}]",
-		"limit 1: has neither max nor min":             "limits: [{metric: time_to_first_token}]",
-		"limit 1: max 1 is below min 2":                "limits: [{metric: time_to_first_token, min: 2, max: 1}]",
-		`statistic "p98": must be avg`:                 "limits: [{metric: time_to_first_token, statistic: p98, max: 1}]",
-		`statistic "p99": request_count is one number`: "limits: [{metric: request_count, statistic: p99, max: 1}]",
-		`level "50": must be all, or a level such as`:  "limits: [{metric: request_count, level: 50, max: 1}]",
-		`margin 1: margin "5": must be a share such`:   "margins: [{metric: time_to_first_token, margin: '5'}]",
-		`margin "-5%": must be a share`:                "margins: [{metric: time_to_first_token, margin: -5%}]",
-		`metric "total_isl": neither more nor less`:    "margins: [{metric: total_isl}]",
-		"NaN is no limit":                              "limits: [{metric: time_to_first_token, max: .nan}]",
-		"-Inf is no limit":                             "limits: [{metric: time_to_first_token, min: -.inf}]",
-		"second YAML document":                         "limits: []\n---\nlimits: []",
-		"the gate is not YAML":                         "limits: {",
+		"field metrik not found":                                                   "limits: [{metrik: x, max: 1}]",
+		`limit 1: metric "x": no such tag`:                                         "limits: [{metric: x, max: 1}]",
+		"limit 1: metric is missing":                                               "limits: [{max: 1}]",
+		"limit 1: has neither max nor min":                                         "limits: [{metric: time_to_first_token}]",
+		"limit 1: max 1 is below min 2":                                            "limits: [{metric: time_to_first_token, min: 2, max: 1}]",
+		`statistic "p98": must be avg`:                                             "limits: [{metric: time_to_first_token, statistic: p98, max: 1}]",
+		`statistic "p99": request_count is one number`:                             "limits: [{metric: request_count, statistic: p99, max: 1}]",
+		`level "50": must be all, or a level such as`:                              "limits: [{metric: request_count, level: 50, max: 1}]",
+		`margin 1: margin "5": must be a share such`:                               "margins: [{metric: time_to_first_token, margin: '5'}]",
+		`margin "-5%": must be a share`:                                            "margins: [{metric: time_to_first_token, margin: -5%}]",
+		`metric "total_isl": neither more nor less`:                                "margins: [{metric: total_isl}]",
+		"NaN is no limit":                                                          "limits: [{metric: time_to_first_token, max: .nan}]",
+		"-Inf is no limit":                                                         "limits: [{metric: time_to_first_token, min: -.inf}]",
+		"limit 2: request_latency avg of level c5 is judged by limit 1 already":    "limits: [{metric: request_latency, level: c5, max: 1}, {metric: request_latency, statistic: avg, level: c5, min: 1}]",
+		"limit 3: request_latency p50 of level all is judged by limit 1 already":   "limits: [{metric: request_latency, statistic: p50, max: 1}, {metric: request_latency, max: 1}, {metric: request_latency, statistic: p50, max: 2}]",
+		"margin 2: request_latency avg of level all is judged by margin 1 already": "margins: [{metric: request_latency}, {metric: request_latency, level: all, margin: 5%}]",
+		"limit 1: metric is missing\nlimit 1: has neither max nor min":             "limits: [{level: c1}]",
+		"second YAML document":                                                     "limits: []\n---\nlimits: []",
+		"the gate is not YAML":                                                     "limits: {",
 	} {
 		_, err := ParseRules([]byte(text))
 		assert.ErrorContains(t, err, want)

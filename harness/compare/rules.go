@@ -24,7 +24,7 @@ type Rules struct {
 type Selector struct {
 	Metric    string `yaml:"metric"`    // tag, such as time_to_first_token
 	Statistic string `yaml:"statistic"` // avg (the default), min, max, std, p1 to p99
-	Level     string `yaml:"level"`     // c50, or all (the default)
+	Level     string `yaml:"level"`     // c50, or all (the default); a rule for c50 stands in place of one for all
 }
 
 // Limit bounds a figure, in its metric's unit. At least one of Max and Min is set.
@@ -41,6 +41,18 @@ type Margin struct {
 	Percent  float64 `yaml:"-"`
 }
 
+// Lack returns why the rules cannot judge: one run needs limits; a candidate against a baseline has margins by default, and limits too
+// if there are any.
+func (r Rules) Lack(comparing bool) error {
+	switch {
+	case len(r.Limits)+len(r.Margins) == 0:
+		return errors.New("has neither limits nor margins")
+	case len(r.Limits) == 0 && !comparing:
+		return errors.New("has no limits; its margins are for -baseline and -candidate")
+	}
+	return nil
+}
+
 // DefaultMargins compares the headline figures with one margin.
 func DefaultMargins(percent float64) []Margin {
 	var margins []Margin
@@ -54,7 +66,42 @@ const allLevels = "all"
 
 func (s Selector) matches(level string) bool { return s.Level == allLevels || s.Level == level }
 
-// ParseRules reads a gate from YAML. Unknown keys and everything else that is wrong are errors that name the rule.
+func (s Selector) selector() Selector { return s }
+
+// judging returns the rules that judge a level, one for each figure: a rule for the level itself stands in place of the one for all.
+func judging[R interface{ selector() Selector }](rules []R, level string) []R {
+	var kept []R
+	for _, rule := range rules {
+		own := rule.selector()
+		own.Level = level
+		replaced := rule.selector() != own && slices.ContainsFunc(rules, func(other R) bool { return other.selector() == own })
+		if rule.selector().matches(level) && !replaced {
+			kept = append(kept, rule)
+		}
+	}
+	return kept
+}
+
+// repeated returns an error for each rule whose figure and level an earlier one has: two verdicts under one name would not be told apart.
+func repeated[R interface{ selector() Selector }](what string, rules []R) []error {
+	var problems []error
+	first := map[Selector]int{}
+	for i, rule := range rules {
+		s := rule.selector()
+		earlier, taken := first[s]
+		switch {
+		case s.Metric == "": // its own problem
+		case taken:
+			problems = append(problems, numbered(what, i, fmt.Errorf("%s %s of level %s is judged by %s %d already: make them one rule (a limit takes max and min)",
+				s.Metric, s.Statistic, s.Level, what, earlier+1))...)
+		default:
+			first[s] = i
+		}
+	}
+	return problems
+}
+
+// ParseRules reads a gate from YAML. Unknown keys and everything else that is wrong are errors that name the rule, a line each.
 func ParseRules(data []byte) (Rules, error) {
 	var r Rules
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -68,17 +115,25 @@ func ParseRules(data []byte) (Rules, error) {
 	var problems []error
 	for i := range r.Limits {
 		l := &r.Limits[i]
-		if err := errors.Join(l.normalize(), l.validate()); err != nil {
-			problems = append(problems, fmt.Errorf("limit %d: %w", i+1, err))
-		}
+		problems = append(problems, numbered("limit", i, l.normalize(), l.validate())...)
 	}
 	for i := range r.Margins {
 		m := &r.Margins[i]
-		if err := errors.Join(m.normalize(), m.validate()); err != nil {
-			problems = append(problems, fmt.Errorf("margin %d: %w", i+1, err))
+		problems = append(problems, numbered("margin", i, m.normalize(), m.validate())...)
+	}
+	problems = slices.Concat(problems, repeated("limit", r.Limits), repeated("margin", r.Margins))
+	return r, errors.Join(problems...)
+}
+
+// numbered puts the name of a rule, its place from 0, before each of its problems.
+func numbered(what string, place int, problems ...error) []error {
+	var named []error
+	for _, problem := range problems {
+		if problem != nil {
+			named = append(named, fmt.Errorf("%s %d: %w", what, place+1, problem))
 		}
 	}
-	return r, errors.Join(problems...)
+	return named
 }
 
 var levelName = regexp.MustCompile(`^c[1-9][0-9]*$`)

@@ -37,9 +37,14 @@ func withUnit(v float64, unit string) string {
 	return fmt.Sprintf("%.6g %s", v, unit)
 }
 
+// change is the distance from the baseline, or from the limit.
 func change(f compare.Finding) string {
-	if math.IsNaN(f.Value) || math.IsNaN(f.Bound) || f.Bound == 0 {
+	from := f.Baseline
+	if f.Limit {
+		from = f.Bound
+	}
+	if math.IsNaN(f.Value) || math.IsNaN(from) || from == 0 {
 		return missing
 	}
-	return fmt.Sprintf("%+.2f %%", 100*(f.Value-f.Bound)/math.Abs(f.Bound))
+	return fmt.Sprintf("%+.2f %%", 100*(f.Value-from)/math.Abs(from))
 }

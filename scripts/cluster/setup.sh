@@ -3,10 +3,13 @@
 #
 #   NAMESPACE=benchmarking HF_TOKEN=… scripts/cluster/setup.sh
 #
-# Environment: NAMESPACE (default default), HF_TOKEN (optional; only gated tokenizers need it), PVC_NAME (default dynamo-pvc),
-# YES=1 or FORCE=1 (ask nothing), KUBECTL (default kubectl), REQUEST_TIMEOUT (of one request to the API server, default 20s).
+# Environment: NAMESPACE (default default), HF_TOKEN (optional: kept for what else runs here; this version of llmsweep does not read it, its
+# tokenizer is built in), PVC_NAME (default dynamo-pvc), YES=1 or FORCE=1, also y, yes or true (ask nothing), KUBECTL (default kubectl),
+# REQUEST_TIMEOUT (of one request to the API server, default 20s).
 # Exits 0 when everything is there, 1 when something is missing or was declined.
 set -euo pipefail
+# Or [a-z] would match capitals in some languages.
+export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 namespace=${NAMESPACE:-default}
@@ -24,19 +27,23 @@ fail() {
 # kube ARGUMENTS: kubectl in the namespace, with a bound on every request.
 kube() { "$kubectl" --namespace "$namespace" --request-timeout "${REQUEST_TIMEOUT:-20s}" "$@"; }
 
-dns_label='^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'
-[[ $namespace =~ $dns_label ]] || fail "namespace \"$namespace\": must be lower-case letters, digits and -"
-[[ $claim =~ $dns_label ]] || fail "PVC_NAME \"$claim\": must be lower-case letters, digits and -"
+label='[a-z0-9]([-a-z0-9]*[a-z0-9])?'
+[[ $namespace =~ ^$label$ && ${#namespace} -le 63 ]] ||
+	fail "namespace \"$namespace\": must be lower-case letters, digits and -, 63 characters at most"
+[[ $claim =~ ^$label(\.$label)*$ && ${#claim} -le 253 ]] ||
+	fail "PVC_NAME \"$claim\": must be lower-case letters, digits and -, dots between, 253 characters at most"
 command -v "$kubectl" >/dev/null ||
 	fail "$kubectl: not found on PATH: install it (https://kubernetes.io/docs/tasks/tools/) or set KUBECTL to its path"
 
+is_yes() { [[ $1 =~ ^(1|[yY]|[yY][eE][sS]|[tT][rR][uU][eE])$ ]]; }
+
 # confirm QUESTION: goes on, or ends the script.
 confirm() {
-	if [[ -n ${YES:-}${FORCE:-} ]]; then return; fi
+	if is_yes "${YES:-}" || is_yes "${FORCE:-}"; then return; fi
 	if [[ ! -t 0 ]]; then fail "$1 No terminal to ask on: set YES=1 to go on"; fi
 	local answer
 	read -r -p "setup: $1 Go on? [y/N] " answer
-	[[ $answer == [yY]* ]] || fail "stopped; nothing was changed"
+	is_yes "$answer" || fail "stopped; nothing was changed"
 }
 
 # What kubectl says of a missing namespace is clear, but not what to do about it.
@@ -58,7 +65,8 @@ fi
 if kube get pvc "$claim" -o name >/dev/null 2>&1; then
 	echo "persistentvolumeclaim/$claim exists, left as it is"
 else
-	sed "s/^  name: dynamo-pvc\$/  name: $claim/" "$here/pvc.yaml" | kube apply -f -
+	# Quoted: a claim may be called 1e3, which YAML takes for a number.
+	sed "s/^  name: dynamo-pvc\$/  name: \"$claim\"/" "$here/pvc.yaml" | kube apply -f -
 fi
 if kube get serviceaccount dynamo-sa -o name >/dev/null 2>&1; then
 	echo "serviceaccount/dynamo-sa exists, left as it is"
@@ -70,7 +78,7 @@ if [[ -n $token ]]; then
 		kube create secret generic hf-token-secret --from-file=HF_TOKEN=/dev/stdin --dry-run=client -o yaml |
 		kube apply -f -
 else
-	echo "HF_TOKEN is not set: no secret hf-token-secret (only gated tokenizers need it)"
+	echo "HF_TOKEN is not set: no secret hf-token-secret, which this version of llmsweep does not need"
 fi
 
 expected=("pvc/$claim" serviceaccount/dynamo-sa)

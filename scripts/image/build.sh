@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the container image: static programs and CA certificates, FROM scratch.
+# Builds the container image: static programs, CA certificates and licences, FROM scratch.
 #
 #   scripts/image/build.sh             with Docker, for this machine's platform
 #   scripts/image/build.sh oci FILE    an OCI image layout of PLATFORMS as a tar, with Go alone
@@ -47,6 +47,9 @@ make_context() {
 	chmod 0755 "$root/llmsweep" "$root/bench.test"
 	ln -s bench.test "$root/report"
 	ln -s bench.test "$root/mockserver"
+	install -m 0644 LICENSE "$root/LICENSE"
+	env -u GOOS -u GOARCH go run ./scripts/image/notices -o "$root/THIRD_PARTY_LICENSES" -platform "linux/$1" ./bench ./scripts/image/entrypoint
+	chmod 0644 "$root/THIRD_PARTY_LICENSES"
 	check_size "$1" "$root"
 }
 
@@ -54,7 +57,7 @@ make_context() {
 check_size() {
 	local name size packed bytes=0 pulled=0
 	printf '%-36s %10s %12s\n' "linux/$1" bytes compressed
-	for name in llmsweep bench.test etc/ssl/certs/ca-certificates.crt; do
+	for name in llmsweep bench.test etc/ssl/certs/ca-certificates.crt LICENSE THIRD_PARTY_LICENSES; do
 		size=$(wc -c <"$2/$name")
 		packed=$(gzip -6 -c "$2/$name" | wc -c)
 		bytes=$((bytes + size)) pulled=$((pulled + packed))

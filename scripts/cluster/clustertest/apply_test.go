@@ -102,6 +102,11 @@ func TestPodsWaitForWhatIsMissing(t *testing.T) {
 	r = c.run(t, "", "kubectl", "exec", "pvc-access-pod", "--", "/llmsweep", "nonsense")
 	assert.Equal(t, 2, r.code, r.all())
 	assert.Contains(t, r.stderr, `sub-command "nonsense"`)
+	// Links to bench.test, which tells by its name what it is asked for.
+	r = c.run(t, "", "kubectl", "exec", "pvc-access-pod", "--", "/llmsweep", "report", "-h")
+	assert.Contains(t, r.all(), "Usage: report -data-dir DIR")
+	r = c.run(t, "", "kubectl", "exec", "pvc-access-pod", "--", "/mockserver", "-h")
+	assert.Contains(t, r.all(), "Usage: mockserver [flags]")
 	r = c.run(t, "", "kubectl", "exec", "pvc-access-pod", "--", "tar", "c", "/data")
 	assert.NotZero(t, r.code)
 	assert.Contains(t, r.stderr, `exec: "tar": executable file not found in $PATH`)

@@ -158,6 +158,65 @@ func (g *guide) log(t *testing.T, job string) string {
 	return g.kubectl(t, "logs", "-n", namespace, "job/"+job)
 }
 
+// waitCommands returns the block of docs/cluster.md that waits for the end of a Job.
+func waitCommands(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(outside(t, "docs/cluster.md"))
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(text), "To wait for the end in a script")
+	require.True(t, found)
+	return clusterBlocks(after)[0].commands
+}
+
+// TestWaitingInAScript runs the guide's commands for it beside Jobs that complete and that fail, from before their pod has started: the Jobs
+// wait for their volume. As pasted, nothing ends the commands early but themselves.
+func TestWaitingInAScript(t *testing.T) {
+	t.Parallel()
+	manifest, err := os.ReadFile(outside(t, manifests+"/benchmark_job.yaml"))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		argument string // of the container, in place of the model
+		code     int
+		output   string
+	}{
+		"completes": {"--help", 0, "Complete\n"},
+		"fails":     {"--no-such-flag", 1, "Failed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			r := c.run(t, strings.Replace(string(manifest), "--model=Qwen/Qwen3-0.6B", test.argument, 1), "kubectl", "apply", "-f", "-")
+			require.Zero(t, r.code, r.all())
+			asked := c.countKubectl(t)
+			cmd, log := c.start(t, "bash", "-uc", waitCommands(t))
+			eventually(t, "it has asked for the Job", func() bool { return asked() > 0 })
+			c.prepare(t)
+			assert.Equal(t, test.code, exitCode(t, cmd), log.String())
+			assert.Equal(t, test.output, log.String())
+		})
+	}
+	t.Run("there is none", func(t *testing.T) {
+		t.Parallel()
+		c := newCluster(t)
+		r := c.run(t, "", "bash", "-uc", waitCommands(t))
+		assert.Equal(t, 1, r.code, r.all())
+		assert.Contains(t, r.stderr, `jobs.batch "dynamo-benchmark" not found`)
+	})
+}
+
+// countKubectl puts a program before kubectl that notes each call when it has ended, and returns how many have.
+func (c *cluster) countKubectl(t *testing.T) func() int {
+	t.Helper()
+	bin, calls := t.TempDir(), filepath.Join(t.TempDir(), "calls")
+	script := "#!/bin/sh\n" + filepath.Join(c.home, "bin", "kubectl") + ` "$@"` + "\ncode=$?\necho >>" + calls + "\nexit $code\n"
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "kubectl"), []byte(script), 0o700)) //nolint:gosec // a program
+	c.set("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return func() int {
+		text, _ := os.ReadFile(calls)
+		return len(text)
+	}
+}
+
 func TestUnknownCommandsOfTheGuideAreNoticed(t *testing.T) {
 	t.Parallel()
 	blocks := clusterBlocks("```sh\nno\n```\n```sh cluster\nkubectl apply -f scripts/cluster/no-such.yaml\n```\n")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -91,12 +92,18 @@ func build(t *testing.T, args ...string) string {
 	return programs.folder
 }
 
-// imagePrograms returns a folder with what the image holds in its root.
+// imagePrograms returns a folder with what the image holds in its root. As there, bench.test is the report and the mock server too, and
+// tells by its name which one it is asked for.
 func imagePrograms(t *testing.T) string {
 	t.Helper()
 	build(t, "test", "-c", "-o", "%sbench.test", "./bench")
-	build(t, "build", "-o", "%s", "./reporting/cmd/report", "./mockserver/cmd/mockserver")
-	return build(t, "build", "-o", "%sllmsweep", "./scripts/image/entrypoint")
+	folder := build(t, "build", "-o", "%sllmsweep", "./scripts/image/entrypoint")
+	for _, name := range []string{"report", "mockserver"} {
+		if err := os.Symlink("bench.test", filepath.Join(folder, name)); !errors.Is(err, fs.ErrExist) {
+			require.NoError(t, err)
+		}
+	}
+	return folder
 }
 
 // clusterCommand returns the path of one of our commands, render or download.

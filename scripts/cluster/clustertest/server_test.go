@@ -62,6 +62,19 @@ func TestServerRefusesPods(t *testing.T) {
 	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=30s", "pod/x")
 }
 
+// TestServerEndsWhatRunsInAPod together with the pod.
+func TestServerEndsWhatRunsInAPod(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.prepare(t)
+	c.kubectl(t, "apply", "-f", "scripts/cluster/access-pod.yaml")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=30s", "pod/pvc-access-pod")
+	cmd, log := c.start(t, "kubectl", "exec", "pvc-access-pod", "--", "/llmsweep", "hold", "-for", "50m")
+	eventually(t, "it runs", func() bool { return c.Forwards() == 1 })
+	c.kubectl(t, "delete", "pod", "pvc-access-pod", "--timeout=30s")
+	assert.Equal(t, 137, exitCode(t, cmd), log.String())
+}
+
 // TestServerOwnsPods: a job's pod comes and goes with the job, and a job without its account has an event instead of a pod.
 func TestServerOwnsPods(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -96,6 +97,18 @@ func TestSetupRefuses(t *testing.T) {
 		"a name that cannot be": {
 			func(_ *testing.T, c *cluster) { c.set("PVC_NAME", "x; rm -rf") }, `setup: PVC_NAME "x; rm -rf": must be`,
 		},
+		"a name too long": {
+			func(_ *testing.T, c *cluster) { c.set("PVC_NAME", strings.Repeat("a.", 127)+"a") }, "253 characters at most",
+		},
+		"a namespace with a dot": {
+			func(_ *testing.T, c *cluster) { c.set("NAMESPACE", "a.b") }, `setup: namespace "a.b": must be`,
+		},
+		"not told to go on": {
+			func(_ *testing.T, c *cluster) { c.set("YES", "0"); c.set("FORCE", "no") }, "No terminal to ask on: set YES=1",
+		},
+		"half told to go on": {
+			func(_ *testing.T, c *cluster) { c.set("YES", "yesterday") }, "No terminal to ask on: set YES=1",
+		},
 		"pods may not be listed": {
 			func(_ *testing.T, c *cluster) { c.Deny("list", "pods") }, `cannot list resource "pods"`,
 		},
@@ -117,6 +130,32 @@ func TestSetupRefuses(t *testing.T) {
 			assert.Equal(t, 1, r.code, r.all())
 			assert.Contains(t, r.stderr, test.want)
 			assert.Empty(t, c.List("persistentvolumeclaims", ""))
+		})
+	}
+}
+
+// TestClaimNames: what setup.sh makes, render and download must find, and what it refuses they must refuse.
+func TestClaimNames(t *testing.T) {
+	t.Parallel()
+	for name, good := range map[string]bool{
+		"team.results-1": true, "1e3": true, "1.5": true, "null": true, strings.Repeat("a", 64): true,
+		"Results": false, "a..b": false, "a_b": false, "a.": false, "é": false, strings.Repeat("a.", 127) + "a": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			c.withPlatform()
+			c.set("NAMESPACE", namespace)
+			c.set("PVC_NAME", name)
+			r := c.setup(t)
+			assert.Equal(t, good, r.code == 0, r.all())
+			assert.Equal(t, good, c.Get("persistentvolumeclaims", namespace, name) != nil)
+			r = c.run(t, "", clusterCommand(t, "render"), "-benchmark-name=b", "-endpoint=svc:1", "-pvc", name)
+			assert.Equal(t, good, r.code == 0, r.all())
+			if !good {
+				r = c.run(t, "", clusterCommand(t, "download"), "-n", namespace, "-o", t.TempDir(), "-folder=/data/results", "-pvc", name)
+				assert.Equal(t, 2, r.code, r.all())
+			}
 		})
 	}
 }
@@ -152,12 +191,13 @@ func TestSetupNoticesAFailureBetween(t *testing.T) {
 
 func TestSetupGoesOnWhenToldTo(t *testing.T) {
 	t.Parallel()
-	for _, variable := range []string{"YES", "FORCE"} {
-		t.Run(variable, func(t *testing.T) {
+	for _, setting := range []string{"YES=1", "FORCE=1", "YES=Yes", "FORCE=TRUE", "YES=y"} {
+		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
 			c.set("NAMESPACE", namespace)
-			c.set(variable, "1")
+			name, value, _ := strings.Cut(setting, "=")
+			c.set(name, value)
 			c.set("PVC_NAME", "my-results")
 			c.Deny("get", "namespaces")
 			r := c.setup(t)

@@ -22,7 +22,7 @@ type jobData struct {
 	Args                                                            []string
 }
 
-// envSecret is a variable of the pod whose value is in a secret. An optional one may be missing.
+// envSecret is a variable of the pod whose value is in a secret. An optional one may be missing; that is the Hugging Face token alone.
 type envSecret struct {
 	Variable string
 	reference
@@ -38,7 +38,9 @@ func (s *settings) job() ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, jobData{
 		Command: s.commandLine(), JobName: s.jobName, Namespace: s.namespace, Image: s.image, ImagePullSecret: s.imagePullSecret,
-		ServiceAccount: s.serviceAccount, PVC: s.pvc, CPU: s.cpu, CPULimit: s.cpuLimit, Memory: s.memory, MemoryLimit: s.memoryLimit,
+		ServiceAccount: s.serviceAccount, PVC: s.pvc,
+		CPU: s.cpu, CPULimit: cpuQuantity().limit(s.cpu, s.cpuLimit, defaultCPULimit),
+		Memory: s.memory, MemoryLimit: memoryQuantity().limit(s.memory, s.memoryLimit, defaultMemoryLimit),
 		Env: s.env(), Args: s.args(),
 	})
 	return b.Bytes(), err
@@ -48,11 +50,11 @@ func (s *settings) env() []envSecret {
 	var env []envSecret
 	if s.hfTokenSecret != "" {
 		token, _ := parseReference(s.hfTokenSecret)
-		env = append(env, envSecret{"HUGGING_FACE_HUB_TOKEN", token, true})
+		env = append(env, envSecret{huggingFaceToken, token, true})
 	}
 	if s.apiKeySecret != "" {
 		key, _ := parseReference(s.apiKeySecret)
-		env = append(env, envSecret{"OPENAI_API_KEY", key, false})
+		env = append(env, envSecret{apiKey, key, false})
 	}
 	for _, text := range s.envSecrets {
 		variable, value, _ := strings.Cut(text, "=")

@@ -8,11 +8,15 @@
 // pod start. Only flags count: an environment variable of this machine does not
 // exist in the pod.
 //
-// No secret is written into the Job, whose text everybody can read who may read
-// Jobs. The API key and the values of headers come from Kubernetes secrets:
+// A Job's text can be read by everybody who may read Jobs. So the API key and the
+// values of headers come from Kubernetes secrets:
 //
 //	-api-key-secret NAME/KEY
 //	-header X-Key:env:VARIABLE -env-secret VARIABLE=NAME/KEY
+//
+// and the value of a header, a user or a query in an endpoint, and a field of the
+// request's body that is called as secrets are (api_key, say) are refused. What
+// else may be a secret, in the path of an endpoint say, nothing can tell.
 //
 // It talks to no cluster: kubectl applies what it prints. Exit codes: 0, 1 if the
 // file of -o cannot be written, 2 on bad usage.
@@ -90,10 +94,10 @@ func (s *settings) own() []ownFlag {
 		{&s.serviceAccount, "service-account", "NAME", "dynamo-sa", "service account of the pod; empty: default"},
 		{&s.pvc, "pvc", "NAME", "dynamo-pvc", "claim of the volume for results, mounted at /data"},
 		{&s.cpu, "cpu", "QUANTITY", "4", "CPUs to reserve"},
-		{&s.cpuLimit, "cpu-limit", "QUANTITY", "8", "CPUs at most"},
+		{&s.cpuLimit, "cpu-limit", "QUANTITY", "", "CPUs at most; default: " + defaultCPULimit + ", or -cpu if that is more"},
 		{&s.memory, "memory", "QUANTITY", "8Gi", "memory to reserve"},
-		{&s.memoryLimit, "memory-limit", "QUANTITY", "16Gi", "memory at most"},
-		{&s.hfTokenSecret, "hf-token-secret", "NAME/KEY", "hf-token-secret/HF_TOKEN", "secret with the Hugging Face token; it may be missing; empty: none"},
+		{&s.memoryLimit, "memory-limit", "QUANTITY", "", "memory at most; default: " + defaultMemoryLimit + ", or -memory if that is more"},
+		{&s.hfTokenSecret, "hf-token-secret", "NAME/KEY", "hf-token-secret/HF_TOKEN", "secret with the Hugging Face token, as in Dynamo's guide: it may be missing, and this version does not read it; empty: none"},
 		{&s.apiKeySecret, "api-key-secret", "NAME/KEY", "", "secret with the API key of the endpoint"},
 	}
 }
@@ -147,7 +151,7 @@ Examples:
 
 Each flag of a benchmark is taken too, -isl, -concurrencies or -header say:
 go test ./bench -v -count=1 -llmsweep.help lists them. The environment is not
-read. Secrets are not written into the Job: the value of a header must come
+read. The Job's text is no place for secrets: the value of a header must come
 from a variable, -header NAME:env:VARIABLE, and that from a Kubernetes secret.
 
 Flags:

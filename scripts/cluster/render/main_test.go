@@ -80,9 +80,11 @@ func TestTheManifestIsWhatRenderPrints(t *testing.T) {
 	assert.Equal(t, string(want), got, "go test ./scripts/cluster/render -update writes the file anew")
 }
 
+var digest = strings.Repeat("0a", 32)
+
 func TestEveryFlagReachesTheJob(t *testing.T) {
 	job := decode(t, render(t, required(
-		"-job-name=null", "-namespace=123", "-image=reg.io:5000/a/b@sha256:0a", "-image-pull-secret=yes", "-service-account=on", "-pvc=1e3",
+		"-job-name=null", "-namespace=123", "-image=reg.io:5000/a/b@sha256:"+digest, "-image-pull-secret=yes", "-service-account=on", "-pvc=1e3",
 		"-cpu=500m", "-cpu-limit=2", "-memory=1Gi", "-memory-limit=1.5Gi", "-hf-token-secret=no/TRUE", "-api-key-secret=keys/3",
 		"-env-secret=TOKEN=other/key.txt", "-header=X-Token:env:TOKEN", "-header=Authorization: env:OPENAI_API_KEY",
 		"-isl=7", "-overwrite", "-extra-inputs=a:b", "-extra-inputs=c:d", "-endpoint=two:1", "-output-dir=/data/elsewhere")...))
@@ -93,7 +95,7 @@ func TestEveryFlagReachesTheJob(t *testing.T) {
 	assert.Equal(t, []map[string]any{{"name": "yes"}}, spec.ImagePullSecrets)
 	assert.Equal(t, "1e3", spec.Volumes[0].PersistentVolumeClaim.ClaimName)
 	c := spec.Containers[0]
-	assert.Equal(t, "reg.io:5000/a/b@sha256:0a", c.Image)
+	assert.Equal(t, "reg.io:5000/a/b@sha256:"+digest, c.Image)
 	assert.Equal(t, map[string]any{"cpu": "500m", "memory": "1Gi"}, c.Resources.Requests)
 	assert.Equal(t, map[string]any{"cpu": "2", "memory": "1.5Gi"}, c.Resources.Limits)
 	secret := func(variable, name, key string) map[string]any {
@@ -208,17 +210,29 @@ func TestRefusals(t *testing.T) {
 		"output-dir":       {required("-output-dir=/tmp"), `output-dir "/tmp": must be below /data, where the volume is: anything else is lost with the pod`},
 		"output-dir, ..":   {required("-output-dir=/data/../tmp"), `output-dir "/data/../tmp": must be below /data`},
 		"gate":             {required("-gate=x.yaml"), `gate "x.yaml": is for the gate, which the Job does not run`},
-		"virtual":          {required("-virtual"), `virtual "true": is for the embedded mock server: the Job measures an endpoint`},
+		"virtual":          {[]string{"-benchmark-name=b", "-virtual"}, `virtual "true": is for the embedded mock server: the Job measures an endpoint`},
+		"mock-args":        {[]string{"-benchmark-name=b", "-mock-args=-x"}, `mock-args "-x": is for the embedded mock server`},
+		"unspecified":      {[]string{"-benchmark-name=b", "-endpoint=0.0.0.0:8000"}, `endpoint "http://0.0.0.0:8000/v1/chat/completions": is the pod itself`},
+		"127.x":            {[]string{"-benchmark-name=b", "-endpoint=127.0.0.9:8000"}, `is the pod itself`},
+		"short 127.x":      {[]string{"-benchmark-name=b", "-endpoint=127.1:8000"}, `is the pod itself`},
+		"localhost.":       {[]string{"-benchmark-name=b", "-endpoint=LocalHost.:8000"}, `is the pod itself`},
 		"namespace":        {required("-namespace=A"), `namespace "A": must be a Kubernetes name: lower-case letters, digits and -, 63 characters at most`},
 		"no job name":      {required("-job-name="), `job-name "": must be a Kubernetes name`},
 		"long job name":    {required("-job-name=" + strings.Repeat("a", 64)), `63 characters at most`},
 		"image":            {required("-image=a b"), `image "a b": must be an image such as registry/name:tag`},
 		"pvc":              {required("-pvc=a\nb"), `pvc "a\nb": must be a Kubernetes name`},
-		"cpu":              {required("-cpu=many"), `cpu "many": must be a quantity such as 4, 500m or 8Gi`},
-		"memory":           {required("-memory-limit=-1Gi"), `memory-limit "-1Gi": must be a quantity such as 4, 500m or 8Gi`},
+		"cpu":              {required("-cpu=many"), `cpu "many": must be CPUs such as 4, 0.5 or 500m, at least 1m`},
+		"over the limit":   {required("-cpu=16", "-cpu-limit=8"), `cpu "16": is more than the limit: raise -cpu-limit 8, or leave it out`},
+		"over the other":   {required("-memory=2Gi", "-memory-limit=1.5Gi"), `memory "2Gi": is more than the limit: raise -memory-limit 1.5Gi`},
+		"memory":           {required("-memory-limit=-1Gi"), `memory-limit "-1Gi": must be an amount of memory such as 8Gi or 512Mi, at least 1Mi`},
 		"secret":           {required("-api-key-secret=name"), `api-key-secret "name": must be NAME/KEY of a secret`},
 		"env-secret":       {required("-env-secret=A=b"), `env-secret "A=b": must be VARIABLE=NAME/KEY`},
-		"twice":            {required("-api-key-secret=a/b", "-env-secret=OPENAI_API_KEY=a/b"), `env-secret "OPENAI_API_KEY=a/b": gives a variable a second value`},
+		"twice":            {required("-api-key-secret=a/b", "-env-secret=OPENAI_API_KEY=a/b"), `env-secret "OPENAI_API_KEY=a/b": gives a variable a second value: -api-key-secret sets it already; leave one of them out, or empty`},
+		"the token twice":  {required("-env-secret=HUGGING_FACE_HUB_TOKEN=a/b"), `gives a variable a second value: -hf-token-secret sets it already`},
+		"a variable twice": {required("-env-secret=A=a/b", "-env-secret=A=a/c"), `env-secret "A=a/c": gives a variable a second value: -env-secret sets it already`},
+		"secret field":     {required("-extra-inputs=api_key:hunter22"), `extra-inputs "api_key": its value would stand in clear in the Job: send a secret as a header, -header NAME:env:VARIABLE`},
+		"nested secret":    {required(`-extra-inputs={"a":[{"auth":{"accessToken":"hunter22"}}]}`), `extra-inputs "a.auth": its value would stand in clear`},
+		"deep secret":      {required(`-extra-inputs={"a":[{"accessToken":"hunter22"}]}`), `extra-inputs "a.accessToken": its value would stand in clear`},
 		"not text":         {required("-model=\xff"), `model "\xff": is not UTF-8 text`},
 		"unknown flag":     {required("-concurrencie=1"), `flag provided but not defined: -concurrencie; did you mean "concurrencies"?`},
 		"argument":         {required("extra"), `unexpected argument "extra": flags are written -name=value or -name value`},
@@ -231,6 +245,17 @@ func TestRefusals(t *testing.T) {
 			assert.NotContains(t, stderr.String(), "hunter22")
 			assert.Contains(t, stderr.String(), "All flags: go run ./scripts/cluster/render -h")
 		})
+	}
+}
+
+func TestEachProblemIsReportedOnce(t *testing.T) {
+	for _, args := range [][]string{
+		required("-mock-args=-x"), required("-virtual"), {"-benchmark-name=b", "-endpoint=svc:1", "-env-secret=HUGGING_FACE_HUB_TOKEN=a/b"},
+		required("-cpu=0"), required("-pvc=A"), required("-extra-inputs=api_key:sk"),
+	} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, run(&stdout, &stderr, args))
+		assert.Equal(t, 2, strings.Count(stderr.String(), "\n"), stderr.String())
 	}
 }
 

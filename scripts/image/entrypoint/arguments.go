@@ -7,9 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/compare"
 )
 
 // helpFlag is the harness's own help flag, whose text speaks of go test.
@@ -107,11 +109,35 @@ func (im *image) benchmark(ctx context.Context, entryPoint string, args []string
 	if err != nil {
 		return im.usage(strings.Split(err.Error(), "\n")...)
 	}
-	if entryPoint == "TestGate" && plan.Gate.File == "" && plan.Gate.Baseline == "" {
-		return im.usage("gate: nothing to judge by: pass --gate FILE with limits, or --baseline DIR and --candidate DIR")
+	if entryPoint == "TestGate" {
+		if err := checkGate(plan.Gate); err != nil {
+			return im.usage(strings.Split(err.Error(), "\n")...)
+		}
 	}
 	// Without -test.timeout=0 a compiled test has no limit either; said once more, it survives a change of that default.
 	return im.test(ctx, append([]string{"-test.run=^" + entryPoint + "$", "-test.v", "-test.timeout=0"}, c.args...))
+}
+
+// checkGate returns what is wrong with a gate as far as its rules tell, a line each.
+func checkGate(gate harness.Gate) error {
+	if gate.File == "" {
+		if gate.Baseline == "" {
+			return errors.New("gate: nothing to judge by: pass --gate FILE with limits, or --baseline DIR and --candidate DIR")
+		}
+		return nil
+	}
+	data, err := os.ReadFile(harness.Resolve(gate.File))
+	if err != nil {
+		return fmt.Errorf("gate %q cannot be read: %w", gate.File, err)
+	}
+	rules, err := compare.ParseRules(data)
+	if err == nil {
+		err = rules.Lack(gate.Baseline != "")
+	}
+	if err != nil {
+		return fmt.Errorf("gate %q: %w", gate.File, err)
+	}
+	return nil
 }
 
 // printHelp writes the flags of a benchmark, the sub-commands and examples, within 80 columns.
@@ -146,7 +172,8 @@ Flags have one dash or two. Each can come from the environment as BENCH_<NAME>,
 for example BENCH_REQUEST_COUNT; ENDPOINT, MODEL, CONCURRENCIES and
 REQUEST_COUNT also work without the prefix. A flag beats the environment. The
 API key comes from OPENAI_API_KEY only. Results go to /data/results if there is
-a /data. Exit codes: 0 passed, 1 failed, 2 wrong command line.
+a /data. Exit codes: 0 passed, 1 failed, 2 wrong command line, gate file or
+benchmark name.
 
 Short forms: -m --model, -i --isl, -s --std, -o --osl, -d --output-dir,
 -h --help

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,13 +21,17 @@ const drainLimit = 2 * time.Second
 // helpCommand tells a child how its flags are listed here: bench.test would name a go command, which the image does not have.
 const helpCommand = "LLMSWEEP_HELP=llmsweep --help"
 
+// usedName is in bench.test's complaint of a benchmark name whose results are there already. Of a wrong command line it is the one part
+// that only a look into the folder shows.
+const usedName = ": nothing was sent: benchmark-name "
+
 // test runs bench.test and leaves the reason of a failure as the termination message.
 func (im *image) test(ctx context.Context, args []string) int {
 	var said verdict
-	var complaint lastLine
+	complained := complaint{program: "bench.test"}
 	cmd := exec.Command(im.bench, args...)
 	cmd.Stdout = &tee{to: im.stdout, line: said.add}
-	cmd.Stderr = &tee{to: im.stderr, line: complaint.add}
+	cmd.Stderr = &tee{to: im.stderr, line: complained.add}
 	status, err := im.wait(ctx, cmd)
 	switch {
 	case err != nil:
@@ -34,10 +40,7 @@ func (im *image) test(ctx context.Context, args []string) int {
 	case status.Exited() && status.ExitStatus() == 0:
 		return exitOK
 	}
-	reason := said.reason()
-	if reason == "" {
-		reason = complaint.text
-	}
+	reason := cmp.Or(said.reason(), complained.reason())
 	if status.Signaled() {
 		// SIGKILL that nobody here sent is most often the memory limit of the container.
 		reason = fmt.Sprintf("bench.test was ended by a signal: %v %s", status.Signal(), reason)
@@ -46,20 +49,30 @@ func (im *image) test(ctx context.Context, args []string) int {
 		reason = "failed"
 	}
 	im.terminationMessage(reason)
+	if strings.Contains(reason, usedName) {
+		return exitUsage
+	}
 	return exitFailure
 }
 
-// sibling runs a program that lies beside bench.test and passes its exit code on. Replacing our own process by it would be shorter, but
+// sibling runs a program that lies beside bench.test, leaves the reason of a failure as the termination message, and passes the exit code
+// on. Replacing our own process by it would be shorter, but
 // then it would be process 1, which none of them is made for.
 func (im *image) sibling(ctx context.Context, name string, args []string) int {
 	cmd := exec.Command(filepath.Join(filepath.Dir(im.bench), name), args...)
-	cmd.Stdout, cmd.Stderr = im.stdout, im.stderr
+	complained := complaint{program: name}
+	cmd.Stdout, cmd.Stderr = im.stdout, &tee{to: im.stderr, line: complained.add}
 	status, err := im.wait(ctx, cmd)
 	switch {
 	case err != nil:
+		im.terminationMessage(err.Error())
 		return im.fail(err.Error())
 	case status.Signaled():
-		return im.fail(fmt.Sprintf("%s was ended by a signal: %v", name, status.Signal()))
+		reason := fmt.Sprintf("%s was ended by a signal: %v", name, status.Signal())
+		im.terminationMessage(reason)
+		return im.fail(reason)
+	case status.ExitStatus() != 0:
+		im.terminationMessage(cmp.Or(complained.reason(), name+" failed"))
 	}
 	return status.ExitStatus()
 }

@@ -22,13 +22,41 @@ func TestFailureLeavesItsReason(t *testing.T) {
 	for play, want := range map[string]string{
 		"fail":     "TestSweep/c2: 3 of 10 requests failed; connection refused",
 		"complain": "unexpected arguments",
+		"used":     `TestSweep: nothing was sent: benchmark-name "b": /r/b holds results already`,
 		"silent":   "failed",
 		"killed":   "bench.test was ended by a signal: killed",
 	} {
 		t.Run(play, func(t *testing.T) {
 			s := newStage(t, "PLAY="+play)
-			assert.Equal(t, exitFailure, s.im.run(t.Context(), []string{"-d", "/r"}))
+			code := exitFailure
+			if play == "used" { // a fault of the command line
+				code = exitUsage
+			}
+			assert.Equal(t, code, s.im.run(t.Context(), []string{"-d", "/r"}))
 			assert.Equal(t, want, s.message(t))
+		})
+	}
+}
+
+func TestFailureOfASiblingLeavesItsReason(t *testing.T) {
+	for play, test := range map[string]struct {
+		code         int
+		want, stderr string
+	}{
+		"complain":    {2, "unexpected arguments", "All flags"},
+		"sibling":     {1, `report: data-dir "x" does not exist`, "warning: c1 is cut off"},
+		"silent":      {7, "report failed", ""},
+		"killed":      {exitFailure, "report was ended by a signal: killed", "llmsweep: report was ended"},
+		"not started": {exitFailure, "starting /nowhere/report: fork/exec /nowhere/report: no such file or directory", "llmsweep: starting"},
+	} {
+		t.Run(play, func(t *testing.T) {
+			s := newStage(t, "PLAY="+play)
+			if play == "not started" {
+				s.im.bench = "/nowhere/bench.test"
+			}
+			assert.Equal(t, test.code, s.im.run(t.Context(), []string{"report"}))
+			assert.Equal(t, test.want, s.message(t))
+			assert.Contains(t, s.stderr.String(), test.stderr)
 		})
 	}
 }
@@ -36,6 +64,7 @@ func TestFailureLeavesItsReason(t *testing.T) {
 func TestSuccessLeavesNoMessage(t *testing.T) {
 	s := newStage(t)
 	assert.Equal(t, exitOK, s.im.run(t.Context(), []string{"-d", "/r"}))
+	assert.Equal(t, exitOK, s.im.run(t.Context(), []string{"report"}))
 	assert.Equal(t, "old", s.message(t))
 }
 
@@ -158,12 +187,12 @@ type brokenOutput struct{}
 func (brokenOutput) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
 func TestOutputWithoutReaderStopsNothing(t *testing.T) {
-	var last lastLine
-	sink := &tee{to: brokenOutput{}, line: last.add}
-	text := strings.Repeat("x", 3*maxLine) + "\nlast\n\n"
+	c := complaint{program: "p"}
+	sink := &tee{to: brokenOutput{}, line: c.add}
+	text := strings.Repeat("x", 3*maxLine) + "\np: last\n\n"
 	n, err := sink.Write([]byte(text))
 	require.NoError(t, err)
 	assert.Equal(t, len(text), n)
-	assert.Equal(t, "last", last.text)
+	assert.Equal(t, "p: last", c.reason())
 	assert.LessOrEqual(t, cap(sink.partial), 2*maxLine, "a line without end must not fill the memory")
 }

@@ -12,8 +12,9 @@
 // and translates what only an image has: short flags, /data, a termination
 // message, being process 1.
 //
-// Exit codes: 0 passed, 1 failed, 2 the command line is wrong and nothing was
-// sent. report and mockserver keep their own.
+// Exit codes: 0 passed, 1 failed, 2 the command line is wrong, or the gate file
+// or benchmark name that it names, and nothing was sent. report and mockserver
+// keep their own.
 //
 // It draws no figures and judges none: a second place for either would drift
 // from go test ./bench.
@@ -70,13 +71,11 @@ func run(ctx context.Context, stdout, stderr io.Writer, environ, args []string) 
 }
 
 func (im *image) run(ctx context.Context, args []string) int {
-	name := "sweep"
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		name, args = args[0], args[1:]
-	}
-	switch name {
-	case "sweep":
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return im.benchmark(ctx, "TestSweep", args)
+	}
+	name, args := args[0], args[1:]
+	switch name {
 	case "gate":
 		return im.benchmark(ctx, "TestGate", args)
 	case "report":

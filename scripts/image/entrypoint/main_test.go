@@ -48,8 +48,14 @@ func play(name string) int {
 			"--- FAIL: TestSweep (0.10s)\n    --- PASS: TestSweep/c1 (0.10s)\n    --- FAIL: TestSweep/c2 (0.10s)\n    --- SKIP: TestSweep/c5 (0.00s)\nFAIL\n")
 		return 1
 	case "complain":
-		fmt.Fprint(os.Stderr, "first\nunexpected arguments\n\n")
+		fmt.Fprint(os.Stderr, "\nwarning: no matter\nunexpected arguments\nAll flags: …\n\n")
 		return 2
+	case "sibling":
+		fmt.Fprint(os.Stderr, "some line\nwarning: c1 is cut off\nreport: data-dir \"x\" does not exist\nhint\n")
+		return 1
+	case "used":
+		fmt.Print("=== RUN   TestSweep\n    sweep_test.go:52: nothing was sent: benchmark-name \"b\": /r/b holds results already\n--- FAIL: TestSweep (0.10s)\nFAIL\n")
+		return 1
 	case "silent":
 		return 7
 	case "killed":
@@ -122,10 +128,9 @@ func TestSpellings(t *testing.T) {
 			[]string{"--model", "m/x", "--benchmark-name", "b", "--endpoint-url", "svc:8000", "--output-dir", "/r", "--isl", "20", "--std", "1", "--osl", "5", "--verbose"},
 			[]string{"-model=m/x", "-benchmark-name=b", "-endpoint-url=svc:8000", "-output-dir=/r", "-isl=20", "-std=1", "-osl=5", "-verbose=true"},
 		},
-		"short":       {[]string{"-m", "m", "-i", "20", "-s", "1", "-o=5", "-d", "/r"}, []string{"-model=m", "-isl=20", "-std=1", "-osl=5", "-output-dir=/r"}},
-		"one dash":    {[]string{"-isl=20", "-d=/r", "-plot=false"}, []string{"-isl=20", "-output-dir=/r", "-plot=false"}},
-		"repeated":    {[]string{"--header", "A:1,2", "--header=B:3", "-d=/r"}, []string{"-header=A:1,2", "-header=B:3", "-output-dir=/r"}},
-		"sub-command": {[]string{"sweep", "-d", "/r"}, []string{"-output-dir=/r"}},
+		"short":    {[]string{"-m", "m", "-i", "20", "-s", "1", "-o=5", "-d", "/r"}, []string{"-model=m", "-isl=20", "-std=1", "-osl=5", "-output-dir=/r"}},
+		"one dash": {[]string{"-isl=20", "-d=/r", "-plot=false"}, []string{"-isl=20", "-output-dir=/r", "-plot=false"}},
+		"repeated": {[]string{"--header", "A:1,2", "--header=B:3", "-d=/r"}, []string{"-header=A:1,2", "-header=B:3", "-output-dir=/r"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
@@ -144,8 +149,13 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"unknown flag":         {[]string{"--endpoint-ur", "x"}, []string{`did you mean "endpoint-url"?`}},
 		"left-over":            {[]string{"--isl", "5", "stray"}, []string{`unexpected arguments ["stray"]`}},
 		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, report, mockserver, results, healthcheck or hold`}},
+		"a benchmark's name":   {[]string{"sweep", "-d=/r"}, []string{`sub-command "sweep": must be gate,`}},
 		"empty argument":       {[]string{""}, []string{`sub-command ""`}},
 		"gate without rules":   {[]string{"gate"}, []string{"nothing to judge by"}},
+		"gate without file":    {[]string{"gate", "--gate", "/nowhere/gate.yaml"}, []string{`gate "/nowhere/gate.yaml" cannot be read: `}},
+		"gate of wrong rules":  {[]string{"gate", "--gate", "scripts/image/entrypoint/testdata/wrong.yaml"}, []string{`gate "scripts/image/entrypoint/testdata/wrong.yaml": limit 1: metric "x": no such tag`, "limit 2: has neither max nor min"}},
+		"gate with margins":    {[]string{"gate", "--gate", "scripts/image/entrypoint/testdata/margins.yaml"}, []string{`gate "scripts/image/entrypoint/testdata/margins.yaml": has no limits`}},
+		"gate by two ways":     {[]string{"gate", "--baseline=a", "--candidate=b", "-data-dir=c"}, []string{`data-dir "c": cannot go with -baseline`}},
 		"results of what":      {[]string{"results", "zip"}, []string{`results "zip": must be results tar`}},
 		"tar's flag":           {[]string{"results", "tar", "-folder=x"}, []string{"-folder"}},
 		"tar's left-over":      {[]string{"results", "tar", "x"}, []string{`unexpected argument "x"`}},
@@ -228,8 +238,12 @@ func TestSubCommands(t *testing.T) {
 		"report fails": {[]string{"report"}, "silent", 7, []string{"report"}},
 		"mockserver":   {[]string{"mockserver", "-host", "::1"}, "", 0, []string{"mockserver", "-host=0.0.0.0", "-host", "::1"}},
 		"gate": {
-			[]string{"gate", "--gate", "g.yaml", "-d", "/r"}, "", 0,
-			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=g.yaml", "-output-dir=/r"},
+			[]string{"gate", "--gate", "docs/gate.yaml", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=docs/gate.yaml", "-output-dir=/r"},
+		},
+		"gate of margins": {
+			[]string{"gate", "--gate", "scripts/image/entrypoint/testdata/margins.yaml", "--baseline=/a", "--candidate=/b", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=scripts/image/entrypoint/testdata/margins.yaml", "-baseline=/a", "-candidate=/b", "-output-dir=/r"},
 		},
 		"killed": {[]string{"mockserver"}, "killed", 1, []string{"mockserver", "-host=0.0.0.0"}},
 	} {

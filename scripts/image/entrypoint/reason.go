@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -52,14 +53,23 @@ func (t *tee) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastLine remembers the last line that is not blank.
-type lastLine struct{ text string }
+// complaint finds the reason of a failure in what a program says on stderr: its last line under its own name, or else its first line that
+// is no warning, since a hint, a list of flags or a stack may follow.
+type complaint struct {
+	program    string
+	own, first string
+}
 
-func (l *lastLine) add(line string) {
-	if line = strings.TrimSpace(line); line != "" {
-		l.text = line
+func (c *complaint) add(line string) {
+	if strings.HasPrefix(line, c.program+": ") {
+		c.own = line
+	}
+	if c.first == "" && !strings.HasPrefix(line, "warning: ") {
+		c.first = strings.TrimSpace(line)
 	}
 }
+
+func (c *complaint) reason() string { return cmp.Or(c.own, c.first) }
 
 // verdict finds the reason of a failure in the output of a test with -test.v: the message of a test comes while it runs, under the name of
 // the test, and the list of who failed at the very end.

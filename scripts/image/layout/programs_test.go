@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func TestProgramsOfALayoutRun(t *testing.T) {
 	image := open(t, data).images()["linux/"+runtime.GOARCH]
 	assert.Equal(t, "v1", image.config["Labels"].(map[string]any)["org.opencontainers.image.version"])
 	unpack(t, image.layer, root)
+	for name, want := range map[string]string{"LICENSE": "Apache License", "THIRD_PARTY_LICENSES": "\ngonum.org/v1/plot v"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), want)
+	}
 	for name, test := range map[string]struct {
 		args []string
 		code int
