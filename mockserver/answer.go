@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
 
 // answer is where the loop counts the tokens of a request and the request's
@@ -12,10 +14,11 @@ import (
 // follows from the request. So a reader may fall behind by any number of tokens,
 // at no cost.
 type answer struct {
-	mu    sync.Mutex
-	ready int           // tokens generated so far
-	due   time.Duration // when the last of them may be written; earlier ones are overdue
-	err   error
+	mu     sync.Mutex
+	ready  int           // tokens generated so far
+	due    time.Duration // when the last of them may be written; earlier ones are overdue
+	err    error
+	cached int // prompt tokens found in the cache; known with the first token
 
 	changed chan struct{} // holds one signal
 }
@@ -27,10 +30,11 @@ func newAnswer() *answer {
 	return &answer{changed: make(chan struct{}, 1)}
 }
 
-// add counts one more token.
-func (a *answer) add(due time.Duration) {
+// add counts the tokens of a chunk.
+func (a *answer) add(c engine.Chunk, due time.Duration) {
 	a.mu.Lock()
-	a.ready++
+	a.ready += c.Count
+	a.cached = c.CachedTokens
 	a.due = due
 	a.mu.Unlock()
 	a.signal()
@@ -72,4 +76,11 @@ func (a *answer) state() (int, time.Duration, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.ready, a.due, a.err
+}
+
+// cachedTokens is for those who have seen a token.
+func (a *answer) cachedTokens() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cached
 }

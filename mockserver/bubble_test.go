@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,10 +178,14 @@ func contentOf(t *testing.T, data string) string {
 	return c.Choices[0].Delta.Content + c.Choices[0].Text
 }
 
+// prompts makes every prompt of chatBody begin differently, so that none is found
+// in the cache.
+var prompts atomic.Int64
+
 func chatBody(prompt, answer int, stream bool) string {
 	body, err := json.Marshal(map[string]any{
 		"model":      model,
-		"messages":   []map[string]string{{"role": "user", "content": strings.Repeat("word ", prompt)}},
+		"messages":   []map[string]string{{"role": "user", "content": fmt.Sprint("prompt", prompts.Add(1), strings.Repeat(" word", prompt-1))}},
 		"max_tokens": answer,
 		"stream":     stream,
 	})

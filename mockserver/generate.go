@@ -21,7 +21,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, k kind) {
 		return
 	}
 	number := s.requests.Add(1)
-	a, open := s.loop.submit(engine.Request{ID: number, PromptTokens: c.prompt, MaxTokens: c.length})
+	a, open := s.loop.submit(engine.Request{ID: number, PromptTokens: c.prompt, MaxTokens: c.length, Blocks: c.blocks})
 	if !open {
 		shuttingDown().write(w)
 		return
@@ -54,6 +54,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, a *answer, d *re
 			buffer = d.appendToken(buffer, seen)
 		}
 		if seen == d.call.length {
+			d.cached = a.cachedTokens()
 			buffer = d.appendEnd(buffer)
 		}
 		if _, err = w.Write(buffer); err == nil {
@@ -85,6 +86,7 @@ func (s *Server) whole(w http.ResponseWriter, r *http.Request, a *answer, d *ren
 		}
 		seen = ready
 	}
+	d.cached = a.cachedTokens()
 	document := d.appendWhole(nil)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))

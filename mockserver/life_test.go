@@ -74,7 +74,7 @@ func TestSlowReaderStopsNobodyElse(t *testing.T) {
 func TestCloseBreaksStreamsOff(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(r *rig) {
-		stream := r.open("/v1/chat/completions", chatBody(100, 1e9, true))
+		stream := r.open("/v1/chat/completions", chatBody(100, 1e6, true))
 		time.AfterFunc(50*time.Millisecond, func() { assert.NoError(t, r.server.Close()) })
 		all, err := r.events(stream)
 		require.Error(t, err, "a stream that was cut must not look complete")
@@ -220,7 +220,7 @@ func TestCloseEndsRequestsOfOtherServers(t *testing.T) {
 // keep others out nor outlive its client.
 func TestEndlessAnswerWithoutWaiting(t *testing.T) {
 	t.Parallel()
-	h := instant(t, nil)
+	h := instant(t, func(o *mockserver.Options) { o.NumGPUBlocks = 1 << 30 })
 	ctx, leave := context.WithCancel(t.Context())
 	begun, ended := make(chan struct{}), make(chan struct{})
 	go func() {

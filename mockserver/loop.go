@@ -85,7 +85,7 @@ func (l *loop) run() {
 		if !l.waitUntil(end, timer) {
 			return
 		}
-		l.deliver(pass.Tokens, end)
+		l.deliver(pass.Chunks, end)
 		now = l.next(pass.Start, end)
 		l.apply(now)
 	}
@@ -115,7 +115,7 @@ func (l *loop) end(pass engine.Pass) time.Duration {
 	if !l.virtual {
 		return pass.End
 	}
-	span := time.Duration(len(pass.Tokens) + 1)
+	span := time.Duration(len(pass.Chunks) + 1)
 	end := max(pass.End, pass.Start+span, l.quiet)
 	l.quiet = end + span
 	return end
@@ -192,15 +192,15 @@ func (l *loop) tell(e event) {
 }
 
 // deliver counts the tokens of a pass that has ended as ready.
-func (l *loop) deliver(tokens []engine.Token, end time.Duration) {
-	for k, t := range tokens {
+func (l *loop) deliver(chunks []engine.Chunk, end time.Duration) {
+	for k, c := range chunks {
 		due := end
 		if l.virtual {
 			due += time.Duration(k + 1)
 		}
-		l.answers[t.ID].add(due)
-		if t.Last {
-			delete(l.answers, t.ID)
+		l.answers[c.ID].add(c, due)
+		if c.Last {
+			delete(l.answers, c.ID)
 		}
 	}
 }

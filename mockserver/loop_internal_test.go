@@ -1,7 +1,9 @@
 package mockserver
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -67,7 +69,7 @@ func TestEventAtTheStartOfAPassWaits(t *testing.T) {
 	require.Len(t, l.pending, 1)
 	assert.Equal(t, uint64(2), l.pending[0].request.ID)
 	pass, _ := l.engine.Step(start)
-	assert.Len(t, pass.Tokens, 1)
+	assert.Len(t, pass.Chunks, 1)
 }
 
 // The rule of the package comment on virtual passes: at least one nanosecond
@@ -75,12 +77,12 @@ func TestEventAtTheStartOfAPassWaits(t *testing.T) {
 func TestVirtualEnds(t *testing.T) {
 	t.Parallel()
 	l := &loop{virtual: true}
-	three, one := make([]engine.Token, 3), make([]engine.Token, 1)
-	assert.Equal(t, time.Duration(104), l.end(engine.Pass{Start: 100, End: 100, Tokens: three}))
+	three, one := make([]engine.Chunk, 3), make([]engine.Chunk, 1)
+	assert.Equal(t, time.Duration(104), l.end(engine.Pass{Start: 100, End: 100, Chunks: three}))
 	// The three are written at 105, 106 and 107.
-	assert.Equal(t, time.Duration(108), l.end(engine.Pass{Start: 104, End: 104, Tokens: one}))
-	assert.Equal(t, time.Duration(110), l.end(engine.Pass{Start: 108, End: 109, Tokens: one}))
-	assert.Equal(t, time.Duration(900), l.end(engine.Pass{Start: 110, End: 900, Tokens: three}))
+	assert.Equal(t, time.Duration(108), l.end(engine.Pass{Start: 104, End: 104, Chunks: one}))
+	assert.Equal(t, time.Duration(110), l.end(engine.Pass{Start: 108, End: 109, Chunks: one}))
+	assert.Equal(t, time.Duration(900), l.end(engine.Pass{Start: 110, End: 900, Chunks: three}))
 }
 
 // Tokens that are ready together are written together, in bounded pieces.
@@ -91,7 +93,7 @@ func TestReadyTokensShareAWrite(t *testing.T) {
 	defer s.Close()
 	a := newAnswer()
 	for range 300 {
-		a.add(0)
+		a.add(engine.Chunk{Count: 1}, 0)
 	}
 	w := &writeCounter{ResponseRecorder: httptest.NewRecorder()}
 	s.stream(w, httptest.NewRequest("POST", "/", nil), a, s.newRenderer(call{length: 300}, 1, 0))
@@ -129,7 +131,7 @@ func TestAnswerCountsWhileNobodyReads(t *testing.T) {
 	t.Parallel()
 	a := newAnswer()
 	for k := range 1000 {
-		a.add(time.Duration(k))
+		a.add(engine.Chunk{Count: 1}, time.Duration(k))
 	}
 	ready, due, err := a.wait(t.Context(), nil, 999)
 	require.NoError(t, err)
@@ -164,13 +166,32 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-func TestWordsAreCountedLikeFields(t *testing.T) {
+func TestPromptsBecomeTokensAndBlocks(t *testing.T) {
 	t.Parallel()
-	for s, want := range map[string]int{
-		"": 0, "  ": 0, "a": 1, " a b ": 2, "a\nb\tc\u00a0d\u2003e": 5, "日本 語": 2, "a\xffb \xff": 2,
-	} {
-		assert.Equal(t, want, countWords(s), "%q", s)
+	read := func(document string) (int, []uint64) {
+		var b body
+		require.NoError(t, json.Unmarshal([]byte(document), &b))
+		k := chat
+		if b.Prompt != nil {
+			k = text
+		}
+		return b.tokens(k, 2)
 	}
+	tokens, blocks := read(`{"prompt": " a b\u2003c\u00a0d \n e"}`)
+	assert.Equal(t, 5, tokens, "blanks of all kinds part words")
+	require.Len(t, blocks, 2, "the fifth word fills no block")
+	for _, same := range []string{
+		`{"messages": [{"content": "a b c"}, {"content": null}, {"content": [{"type":"text","text":"d"},{"type":"text","text":"f g"}]}]}`,
+		fmt.Sprintf(`{"prompt": [[%d, %d, %d, %d, 7]]}`, tokenOf("a"), tokenOf("b"), tokenOf("c"), tokenOf("d")),
+	} {
+		_, got := read(same)
+		assert.Equal(t, blocks, got[:2], same)
+	}
+	_, other := read(`{"prompt": "x b c d"}`)
+	assert.NotEqual(t, blocks[1], other[1], "a block stands for all that precedes it, too")
+	tokens, blocks = read(`{"prompt": "  "}`)
+	assert.Equal(t, 1, tokens)
+	assert.Empty(t, blocks)
 }
 
 func TestVocabularyNeedsNoEscaping(t *testing.T) {

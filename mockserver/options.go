@@ -25,6 +25,22 @@ type Options struct {
 	// MaxModelLen is how many tokens prompt and answer may have together, at
 	// least 2; 0 means any number.
 	MaxModelLen int
+	// EngineType is the kind of engine; the block size does not follow from it.
+	EngineType engine.Type
+	// PrefixCaching lets requests share the blocks of equal beginnings.
+	PrefixCaching bool
+	// ChunkedPrefill lets a prompt be computed in several passes.
+	ChunkedPrefill bool
+	// Preemption says which request gives way when a block is lacking.
+	Preemption engine.Preemption
+	// SGLang is what only that type of engine has.
+	SGLang engine.SGLangConfig
+	// Timing says how long passes take; nil stands for the curves of Dynamo's mocker.
+	Timing engine.Timing
+	// Noise makes passes last longer or shorter at random.
+	Noise engine.Noise
+	// Speculation gives several tokens a pass.
+	Speculation engine.Speculation
 	// SpeedupRatio divides the time of every pass; 0 means no waiting at all.
 	SpeedupRatio float64
 	// DecodeSpeedupRatio divides the decode part of a pass once more; 0 means
@@ -47,6 +63,12 @@ func DefaultOptions() Options {
 		MaxNumBatchedTokens: c.MaxNumBatchedTokens,
 		NumGPUBlocks:        c.NumGPUBlocks,
 		BlockSize:           c.BlockSize,
+		EngineType:          c.Type,
+		PrefixCaching:       c.PrefixCaching,
+		ChunkedPrefill:      c.ChunkedPrefill,
+		Preemption:          c.Preemption,
+		SGLang:              c.SGLang,
+		Speculation:         c.Speculation,
 		SpeedupRatio:        c.SpeedupRatio,
 		DecodeSpeedupRatio:  c.DecodeSpeedupRatio,
 	}
@@ -54,14 +76,11 @@ func DefaultOptions() Options {
 
 // Validate returns every problem of the options, joined, or nil.
 func (o Options) Validate() error {
-	var model, length error
+	var model error
 	if strings.TrimSpace(o.Model) == "" {
 		model = fmt.Errorf("model-name %q: must not be blank", o.Model)
 	}
-	if o.MaxModelLen < 0 || o.MaxModelLen == 1 {
-		length = fmt.Errorf(`max-model-len "%d": must be at least 2, or 0 for no limit`, o.MaxModelLen)
-	}
-	return errors.Join(model, o.engine().Validate(), length)
+	return errors.Join(model, o.engine().Validate())
 }
 
 // RegisterFlags defines a flag for each option but Virtual, under the names that
@@ -83,10 +102,20 @@ func RegisterFlags(fs *flag.FlagSet, o *Options) {
 
 func (o Options) engine() engine.Config {
 	return engine.Config{
+		Type:                o.EngineType,
+		Role:                engine.Aggregated,
 		MaxNumSeqs:          o.MaxNumSeqs,
 		MaxNumBatchedTokens: o.MaxNumBatchedTokens,
 		NumGPUBlocks:        o.NumGPUBlocks,
 		BlockSize:           o.BlockSize,
+		MaxModelLen:         o.MaxModelLen,
+		PrefixCaching:       o.PrefixCaching,
+		ChunkedPrefill:      o.ChunkedPrefill,
+		Preemption:          o.Preemption,
+		SGLang:              o.SGLang,
+		Timing:              o.Timing,
+		Noise:               o.Noise,
+		Speculation:         o.Speculation,
 		SpeedupRatio:        o.SpeedupRatio,
 		DecodeSpeedupRatio:  o.DecodeSpeedupRatio,
 	}

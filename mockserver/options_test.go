@@ -37,8 +37,8 @@ func TestFlagsFillTheOptions(t *testing.T) {
 		"-model-name=m", "-max-num-seqs=2", "-max-num-batched-tokens=3", "-num-gpu-blocks-override=4", "-block-size=5",
 		"-max-model-len=6", "-speedup-ratio=7.5", "-decode-speedup-ratio=0", "-seed=-8",
 	}))
-	assert.Equal(t, mockserver.Options{
-		Model: "m", MaxNumSeqs: 2, MaxNumBatchedTokens: 3, NumGPUBlocks: 4, BlockSize: 5,
-		MaxModelLen: 6, SpeedupRatio: 7.5, DecodeSpeedupRatio: 0, Seed: -8,
-	}, o)
+	want := mockserver.DefaultOptions()
+	want.Model, want.MaxNumSeqs, want.MaxNumBatchedTokens, want.NumGPUBlocks, want.BlockSize = "m", 2, 3, 4, 5
+	want.MaxModelLen, want.SpeedupRatio, want.DecodeSpeedupRatio, want.Seed = 6, 7.5, 0, -8
+	assert.Equal(t, want, o)
 }

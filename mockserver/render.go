@@ -22,6 +22,7 @@ type renderer struct {
 	head     []byte // of a document, up to its object
 	created  []byte // from there to the choices
 	fragment []byte // of a token's event, up to its word
+	cached   int    // prompt tokens found in the cache, for the usage
 }
 
 // newRenderer makes the renderer of the answer to request number.
@@ -128,5 +129,7 @@ func (d *renderer) appendUsage(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(d.call.length), 10)
 	b = append(b, `,"total_tokens":`...)
 	b = strconv.AppendInt(b, int64(d.call.prompt+d.call.length), 10)
-	return append(b, `,"prompt_tokens_details":{"cached_tokens":0}}`...)
+	b = append(b, `,"prompt_tokens_details":{"cached_tokens":`...)
+	b = strconv.AppendInt(b, int64(d.cached), 10)
+	return append(b, `}}`...)
 }

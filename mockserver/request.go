@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"unicode"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
 
 // bodyLimit is Dynamo's: 45 MB.
@@ -33,6 +35,8 @@ type call struct {
 	usage  bool // the stream ends with a usage chunk
 	prompt int  // tokens
 	length int  // of the answer, in tokens
+
+	blocks []uint64 // the prompt's full blocks, as package engine names them
 }
 
 // body is what a request may say; all else is ignored.
@@ -72,11 +76,17 @@ func (s *Server) understand(w http.ResponseWriter, r *http.Request, k kind) (cal
 			"n is %d: this server gives one answer per request; leave n out or set it to 1.", *b.N)
 	}
 	c := call{kind: k, stream: b.Stream, usage: b.StreamOptions.IncludeUsage}
-	if c.prompt, fail = b.promptTokens(k); fail != nil {
+	if fail := b.hasPrompt(k); fail != nil {
 		return call{}, fail
 	}
-	c.length, fail = s.answerTokens(b, c)
-	return c, fail
+	c.prompt, c.blocks = b.tokens(k, s.options.BlockSize)
+	if c.length, fail = s.answerTokens(b, c); fail != nil {
+		return call{}, fail
+	}
+	if err := s.options.engine().Check(c.prompt, c.length); err != nil {
+		return call{}, invalid(http.StatusBadRequest, "context_length_exceeded", "%v.", err)
+	}
+	return c, nil
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (body, *failure) {
@@ -115,23 +125,42 @@ func decodeFailure(err error) *failure {
 	}
 }
 
-// promptTokens is the length of the prompt. An empty one counts as one token,
-// the one that every model puts before the text.
-func (b body) promptTokens(k kind) (int, *failure) {
-	if k == text {
-		if b.Prompt == nil {
-			return 0, invalid(http.StatusBadRequest, "missing_prompt", "The request has no prompt.")
+// hasPrompt fails on a request without one.
+func (b body) hasPrompt(k kind) *failure {
+	switch {
+	case k == text && b.Prompt == nil:
+		return invalid(http.StatusBadRequest, "missing_prompt", "The request has no prompt.")
+	case k == chat && len(b.Messages) == 0:
+		return invalid(http.StatusBadRequest, "missing_messages", "The request has no messages.")
+	}
+	return nil
+}
+
+// tokens returns the length of the prompt and its blocks. An empty prompt counts as
+// one token, the one that every model puts before the text.
+func (b body) tokens(k kind, blockSize int) (int, []uint64) {
+	n := 0
+	h := engine.NewHasher(blockSize)
+	words := func(s string) {
+		for word := range strings.FieldsSeq(s) {
+			h.Add(tokenOf(word))
+			n++
 		}
-		return max(1, int(*b.Prompt)), nil
 	}
-	if len(b.Messages) == 0 {
-		return 0, invalid(http.StatusBadRequest, "missing_messages", "The request has no messages.")
+	if k == text {
+		words(b.Prompt.text)
+		for _, id := range b.Prompt.ids {
+			h.Add(id)
+			n++
+		}
+		return max(1, n), h.Blocks()
 	}
-	tokens := 0
 	for _, m := range b.Messages {
-		tokens += int(m.Content)
+		for _, part := range m.Content {
+			words(part)
+		}
 	}
-	return max(1, tokens), nil
+	return max(1, n), h.Blocks()
 }
 
 // answerTokens is the length of the answer: what was asked for, or the default
@@ -163,15 +192,17 @@ func (s *Server) answerTokens(b body, c call) (int, *failure) {
 	return length, nil
 }
 
-// content counts the tokens of a message: of a string, of a list of text parts,
-// or none of null, as in a message that only calls tools.
-type content int
+// content is the text of a message: of a string, of a list of text parts, or none
+// of null, as in a message that only calls tools.
+type content []string
 
 // UnmarshalJSON fails on parts that are not text.
 func (c *content) UnmarshalJSON(data []byte) error {
+	*c = nil
 	if data[0] != '[' {
-		n, err := countString(data)
-		*c = content(n)
+		var s string
+		err := json.Unmarshal(data, &s)
+		*c = content{s}
 		return err
 	}
 	var parts []struct {
@@ -181,26 +212,26 @@ func (c *content) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &parts); err != nil {
 		return fmt.Errorf("content: %w", err)
 	}
-	*c = 0
 	for _, p := range parts {
 		if p.Type != "text" {
 			return fmt.Errorf("content part of type %q: this model reads text only", p.Type)
 		}
-		*c += content(countWords(p.Text))
+		*c = append(*c, p.Text)
 	}
 	return nil
 }
 
-// prompt counts the tokens of a prompt: of a string, a list with one string, a
-// list of token identifiers, or a list with one such list.
-type prompt int
+// prompt is a string, a list with one string, a list of token identifiers, or a
+// list with one such list.
+type prompt struct {
+	text string
+	ids  []uint32
+}
 
 // UnmarshalJSON fails on a batch of prompts.
 func (p *prompt) UnmarshalJSON(data []byte) error {
 	if data[0] != '[' {
-		n, err := countString(data)
-		*p = prompt(n)
-		return err
+		return json.Unmarshal(data, &p.text)
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(data, &items); err != nil {
@@ -210,32 +241,13 @@ func (p *prompt) UnmarshalJSON(data []byte) error {
 		return errors.New("prompt: the list is empty")
 	}
 	if first := items[0][0]; first != '"' && first != '[' {
-		*p = prompt(len(items))
+		if err := json.Unmarshal(data, &p.ids); err != nil {
+			return fmt.Errorf("prompt: token identifiers are numbers from 0 to 4294967295: %w", err)
+		}
 		return nil
 	}
 	if len(items) > 1 {
 		return fmt.Errorf("prompt: %d prompts in one request: send one request for each", len(items))
 	}
 	return p.UnmarshalJSON(items[0])
-}
-
-func countString(data []byte) (int, error) {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return 0, err
-	}
-	return countWords(s), nil
-}
-
-// countWords is len(strings.Fields(s)) without the slice.
-func countWords(s string) int {
-	n, inside := 0, false
-	for _, r := range s {
-		blank := unicode.IsSpace(r)
-		if !blank && !inside {
-			n++
-		}
-		inside = !blank
-	}
-	return n
 }

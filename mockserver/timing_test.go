@@ -1,6 +1,8 @@
 package mockserver_test
 
 import (
+	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -152,4 +154,39 @@ func closedLoop(t *testing.T, speedup float64) [][]time.Duration {
 		clients.Wait()
 	})
 	return slots
+}
+
+// Blocks of 64 tokens: 200 tokens fill three of them, so the second turn, which
+// begins with all 200, finds 192; the third, of 448, which the second had whole,
+// finds 384 and not 448, since a token has to be computed.
+func TestConversationFindsItsPrefix(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(r *rig) {
+		turn := func(stream bool, words ...string) int {
+			var messages []map[string]string
+			for _, w := range words {
+				messages = append(messages, map[string]string{"role": "user", "content": w})
+			}
+			body, err := json.Marshal(map[string]any{
+				"model": model, "messages": messages, "max_tokens": 3, "stream": stream,
+				"stream_options": map[string]bool{"include_usage": true},
+			})
+			check(r.t, err)
+			answer := r.open("/v1/chat/completions", string(body))
+			if !stream {
+				return *decode(r.t, readAll(r.t, answer)).Usage.Details.CachedTokens
+			}
+			all, err := r.events(answer)
+			check(r.t, err)
+			return *decode(r.t, all[len(all)-2].data).Usage.Details.CachedTokens
+		}
+		first, second := strings.Repeat("one ", 200), strings.Repeat("two ", 248)
+		assert.Equal(t, 0, turn(true, first))
+		assert.Equal(t, 192, turn(true, first, second))
+		assert.Equal(t, 384, turn(false, first, second))
+		assert.Equal(t, 0, turn(true, "other", first))
+		start := r.now()
+		instants := tokens(t, r.stream(1, 1))
+		assert.Equal(t, 16_516_604*time.Nanosecond, instants[0]-start-1, "one token to compute")
+	})
 }
