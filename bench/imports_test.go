@@ -46,6 +46,7 @@ func allowedImports() map[string][]string {
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine"},
 		"mockserver/engine":         {},
+		"mockserver/engine/profile": {"mockserver/engine"},
 		"mockserver/memnet":         {},
 		"mockserver/container":      {},
 		"mockserver/cmd":            {"mockserver", "mockserver/engine"},
