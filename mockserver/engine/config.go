@@ -75,6 +75,9 @@ type Config struct {
 	Type Type
 	// Role is its part in the deployment.
 	Role Role
+	// Rank is the engine's number in its deployment. Engines that differ in it
+	// alone draw different noise, but have the factor of the run in common.
+	Rank int
 	// MaxNumSeqs is how many requests may run at a time; at least 1.
 	MaxNumSeqs int
 	// MaxNumBatchedTokens is how many tokens, of prompts and answers together,

@@ -57,8 +57,8 @@ func New(config Config) (*Engine, error) {
 		config:  config,
 		policy:  policyOf(config),
 		timing:  config.Timing,
-		noise:   newNoise(config.Noise),
-		draft:   newDrafter(config.Speculation),
+		noise:   newNoise(config.Noise, config.Rank),
+		draft:   newDrafter(config.Speculation, config.Rank),
 		cache:   newCache(config.NumGPUBlocks),
 		members: make(map[uint64]int32),
 		waiting: queue{first: none, last: none},
@@ -159,7 +159,7 @@ func (e *Engine) leave(i int32) {
 // arrive or leave meanwhile belong to the next Step, which starts no earlier than
 // Pass.End.
 func (e *Engine) Step(now time.Duration) (Pass, bool) {
-	e.pass = Pass{Start: now, Admitted: e.pass.Admitted[:0], Preempted: e.pass.Preempted[:0], Chunks: e.pass.Chunks[:0]}
+	e.pass = Pass{Start: now, Rank: e.config.Rank, Admitted: e.pass.Admitted[:0], Preempted: e.pass.Preempted[:0], Chunks: e.pass.Chunks[:0]}
 	if e.waiting.length == 0 && len(e.running) == 0 {
 		return Pass{}, false
 	}
@@ -244,6 +244,13 @@ func (e *Engine) finish(i int32) {
 		return
 	}
 	e.leave(i)
+}
+
+// CachedTokens is how many prompt tokens of a request are in the cache, in whole
+// blocks.
+func (e *Engine) CachedTokens(r Request) int {
+	hits, _ := e.prefix(&sequence{Request: r, serial: e.submitted}, true)
+	return hits * e.config.BlockSize
 }
 
 // Stats returns gauges and counters.

@@ -38,19 +38,23 @@ type noise struct {
 	normal normal
 }
 
-// Streams of random numbers, by consumer.
+// Streams of random numbers, by consumer. The rank of an engine counts in the upper half.
 const (
 	streamRun uint64 = iota + 1
 	streamPass
 	streamDrafts
 )
 
-func newNoise(n Noise) noise {
+func streamOf(consumer uint64, rank int) uint64 {
+	return consumer | uint64(rank)<<32
+}
+
+func newNoise(n Noise, rank int) noise {
 	once := newNormal(n.Seed, streamRun)
 	return noise{
 		run:    factor(deviation(n.Run), &once),
 		sigma:  deviation(n.Pass),
-		normal: newNormal(n.Seed, streamPass),
+		normal: newNormal(n.Seed, streamOf(streamPass, rank)),
 	}
 }
 

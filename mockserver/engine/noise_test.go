@@ -27,7 +27,7 @@ func TestNoiseIsLogNormal(t *testing.T) {
 	t.Parallel()
 	const n = 200_000
 	for _, cv := range []float64{0.05, 0.3, 1} {
-		source := newNoise(Noise{Pass: cv, Seed: 5})
+		source := newNoise(Noise{Pass: cv, Seed: 5}, 0)
 		var sum, squares, logs, cubes, fourths float64
 		sigma := deviation(cv)
 		for range n {
@@ -50,7 +50,7 @@ func TestNoiseIsLogNormal(t *testing.T) {
 // Drawn here once: the bits must be the same on every machine.
 func TestNoiseIsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
-	source := newNoise(Noise{Pass: 0.3, Run: 0.1, Seed: 42})
+	source := newNoise(Noise{Pass: 0.3, Run: 0.1, Seed: 42}, 0)
 	var bits []uint64
 	for range 3 {
 		bits = append(bits, math.Float64bits(source.draw()))
@@ -80,13 +80,13 @@ func TestStreamsOfNoiseAreSeparate(t *testing.T) {
 // With rates 1 every guess is right, with 0 none; in between as often as said.
 func TestGuessesAreAcceptedAtTheirRates(t *testing.T) {
 	t.Parallel()
-	all := newDrafter(Speculation{Drafts: 3, AcceptRates: []float64{1, 1, 1, 1, 1}})
+	all := newDrafter(Speculation{Drafts: 3, AcceptRates: []float64{1, 1, 1, 1, 1}}, 0)
 	assert.Equal(t, 3, all.accepted())
-	none := newDrafter(Speculation{Drafts: 3, AcceptRates: []float64{0, 1, 1}})
+	none := newDrafter(Speculation{Drafts: 3, AcceptRates: []float64{0, 1, 1}}, 0)
 	assert.Zero(t, none.accepted())
-	nobody := newDrafter(Speculation{})
+	nobody := newDrafter(Speculation{}, 0)
 	assert.Zero(t, nobody.accepted(), "no guesses, none right")
-	defaults := newDrafter(Speculation{Drafts: 5, Seed: 42})
+	defaults := newDrafter(Speculation{Drafts: 5, Seed: 42}, 0)
 	const n = 100_000
 	var count [6]float64
 	for range n {

@@ -6,6 +6,8 @@ import "time"
 type Pass struct {
 	// Start is the instant that was handed to Step, End when the tokens exist.
 	Start, End time.Duration
+	// Rank is the engine's: Config.Rank.
+	Rank int
 	Work
 	// Admitted are the requests that began to run with this pass, in order.
 	Admitted []Admission

@@ -49,12 +49,12 @@ type drafter struct {
 	random *rand.Rand
 }
 
-func newDrafter(s Speculation) drafter {
+func newDrafter(s Speculation, rank int) drafter {
 	rates := s.AcceptRates
 	if len(rates) == 0 {
 		rates = []float64{0.85, 0.3}
 	}
-	d := drafter{random: rand.New(rand.NewPCG(s.Seed, streamDrafts))}
+	d := drafter{random: rand.New(rand.NewPCG(s.Seed, streamOf(streamDrafts, rank)))}
 	copy(d.rates[:s.Drafts], rates)
 	return d
 }
