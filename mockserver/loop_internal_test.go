@@ -28,10 +28,12 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 		const late = 60 * time.Millisecond
 		l.epoch = l.epoch.Add(-late)
 		a, b := newAnswer(), newAnswer()
-		l.pending = []event{
+		for _, e := range []event{
 			{at: 0, request: engine.Request{ID: 1, PromptTokens: 100, MaxTokens: 4}, answer: a},
 			{at: 5 * time.Millisecond, request: engine.Request{ID: 2, PromptTokens: 200, MaxTokens: 3}, answer: b},
 			{at: 20 * time.Millisecond, request: engine.Request{ID: 3, PromptTokens: 50, MaxTokens: 2}, answer: newAnswer()},
+		} {
+			l.tell(e)
 		}
 		ended := make(chan struct{})
 		go func() { l.run(); close(ended) }()
@@ -52,37 +54,6 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 		close(stop)
 		<-ended
 	})
-}
-
-// An event of the very instant at which a pass starts waits for the next one,
-// even if it has been received in time.
-func TestEventAtTheStartOfAPassWaits(t *testing.T) {
-	t.Parallel()
-	l, err := newLoop(DefaultOptions(), nil)
-	require.NoError(t, err)
-	const start = 18_023_974
-	l.pending = []event{
-		{at: start - 1, request: engine.Request{ID: 1, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
-		{at: start, request: engine.Request{ID: 2, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
-	}
-	l.apply(start)
-	require.Len(t, l.pending, 1)
-	assert.Equal(t, uint64(2), l.pending[0].request.ID)
-	pass, _ := l.engine.Step(start)
-	assert.Len(t, pass.Chunks, 1)
-}
-
-// The rule of the package comment on virtual passes: at least one nanosecond
-// more than they have tokens, and clear of the tokens of the pass before.
-func TestVirtualEnds(t *testing.T) {
-	t.Parallel()
-	l := &loop{virtual: true}
-	three, one := make([]engine.Chunk, 3), make([]engine.Chunk, 1)
-	assert.Equal(t, time.Duration(104), l.end(engine.Pass{Start: 100, End: 100, Chunks: three}))
-	// The three are written at 105, 106 and 107.
-	assert.Equal(t, time.Duration(108), l.end(engine.Pass{Start: 104, End: 104, Chunks: one}))
-	assert.Equal(t, time.Duration(110), l.end(engine.Pass{Start: 108, End: 109, Chunks: one}))
-	assert.Equal(t, time.Duration(900), l.end(engine.Pass{Start: 110, End: 900, Chunks: three}))
 }
 
 // Tokens that are ready together are written together, in bounded pieces.

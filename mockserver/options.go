@@ -41,6 +41,16 @@ type Options struct {
 	Noise engine.Noise
 	// Speculation gives several tokens a pass.
 	Speculation engine.Speculation
+	// NumWorkers is how many workers there are, and DataParallelSize how many engines
+	// each of them has; at least 1. Requests go to the engines in turn.
+	NumWorkers, DataParallelSize int
+	// NumPrefillWorkers is how many further engines compute the prompts; 0 means that the
+	// deployment is not disaggregated.
+	NumPrefillWorkers int
+	// Transfer is how prompts get from prefill workers to the others.
+	Transfer engine.Transfer
+	// Plain replaces the engines by a server of known figures; nil does not.
+	Plain *engine.Plain
 	// SpeedupRatio divides the time of every pass; 0 means no waiting at all.
 	SpeedupRatio float64
 	// DecodeSpeedupRatio divides the decode part of a pass once more; 0 means
@@ -69,6 +79,9 @@ func DefaultOptions() Options {
 		Preemption:          c.Preemption,
 		SGLang:              c.SGLang,
 		Speculation:         c.Speculation,
+		NumWorkers:          1,
+		DataParallelSize:    1,
+		Transfer:            engine.DefaultTransfer(),
 		SpeedupRatio:        c.SpeedupRatio,
 		DecodeSpeedupRatio:  c.DecodeSpeedupRatio,
 	}
@@ -76,11 +89,14 @@ func DefaultOptions() Options {
 
 // Validate returns every problem of the options, joined, or nil.
 func (o Options) Validate() error {
-	var model error
+	var model, size error
 	if strings.TrimSpace(o.Model) == "" {
 		model = fmt.Errorf("model-name %q: must not be blank", o.Model)
 	}
-	return errors.Join(model, o.engine().Validate())
+	if o.NumWorkers < 1 || o.DataParallelSize < 1 {
+		size = fmt.Errorf(`num-workers "%d", data-parallel-size "%d": must be at least 1`, o.NumWorkers, o.DataParallelSize)
+	}
+	return errors.Join(model, size, o.fleet().Validate())
 }
 
 // RegisterFlags defines a flag for each option but Virtual, under the names that
@@ -118,5 +134,17 @@ func (o Options) engine() engine.Config {
 		Speculation:         o.Speculation,
 		SpeedupRatio:        o.SpeedupRatio,
 		DecodeSpeedupRatio:  o.DecodeSpeedupRatio,
+	}
+}
+
+// fleet is what the options say of engines.
+func (o Options) fleet() engine.FleetConfig {
+	return engine.FleetConfig{
+		Engine:         o.engine(),
+		Engines:        max(1, o.NumWorkers*o.DataParallelSize),
+		PrefillEngines: o.NumPrefillWorkers,
+		Transfer:       o.Transfer,
+		Plain:          o.Plain,
+		Apart:          o.Virtual,
 	}
 }

@@ -83,7 +83,7 @@ func (s *Server) understand(w http.ResponseWriter, r *http.Request, k kind) (cal
 	if c.length, fail = s.answerTokens(b, c); fail != nil {
 		return call{}, fail
 	}
-	if err := s.options.engine().Check(c.prompt, c.length); err != nil {
+	if err := s.options.fleet().Check(c.prompt, c.length); err != nil {
 		return call{}, invalid(http.StatusBadRequest, "context_length_exceeded", "%v.", err)
 	}
 	return c, nil

@@ -221,7 +221,7 @@ func TestDisaggregationIsTwoEnginesInARow(t *testing.T) {
 		}
 		require.Len(t, got, 60)
 		for id, moments := range got {
-			require.Equal(t, lengths[id].MaxTokens, len(want[id]))
+			require.Len(t, want[id], lengths[id].MaxTokens)
 			for k, m := range moments {
 				require.Equal(t, want[id][k], m.at, "seed %d, request %d, token %d", seed, id, k)
 			}
@@ -397,4 +397,20 @@ func TestPlainServerIsExact(t *testing.T) {
 	got = recordFleet(t, c, scenes[:1])
 	require.Equal(t, (7*time.Millisecond+time.Duration(first.PromptTokens)*time.Microsecond)/2, got[first.ID][0].at)
 	require.Equal(t, 500*time.Microsecond, got[first.ID][1].at-got[first.ID][0].at)
+}
+
+// An event of the very instant at which a pass starts waits for the next one, even if
+// it has been received in time; one of a nanosecond earlier does not.
+func TestEventAtTheStartOfAPassWaits(t *testing.T) {
+	t.Parallel()
+	got := recordFleet(t, DefaultFleetConfig(), []scene{
+		{0, Request{ID: 1, PromptTokens: 100, MaxTokens: 3}},
+		{18_023_974, Request{ID: 2, PromptTokens: 1, MaxTokens: 1}}, // where the first pass ends
+	})
+	assert.Equal(t, 18_023_974+5_745_202+22_261_857*time.Nanosecond, got[2][0].at)
+	got = recordFleet(t, DefaultFleetConfig(), []scene{
+		{0, Request{ID: 1, PromptTokens: 100, MaxTokens: 3}},
+		{18_023_973, Request{ID: 2, PromptTokens: 1, MaxTokens: 1}},
+	})
+	assert.Equal(t, 18_023_974+22_261_806*time.Nanosecond, got[2][0].at)
 }

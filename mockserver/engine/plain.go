@@ -130,7 +130,7 @@ func (p *plain) tell(e event) {
 func (p *plain) admit() {
 	n := min(len(p.waiting), p.config.MaxNumSeqs-len(p.running))
 	for _, w := range p.waiting[:n] {
-		first := p.TTFT + time.Duration(w.request.PromptTokens)*p.TTFTPerInputToken + time.Duration(len(p.running))*p.TTFTPerRequest
+		first := p.TTFT + scaled(p.TTFTPerInputToken, w.request.PromptTokens) + scaled(p.TTFTPerRequest, len(p.running))
 		due := max(w.at, p.freed) + p.takes(first, p.config.SpeedupRatio)
 		p.running = append(p.running, answer{request: w.request, due: due})
 		p.pass.Admitted = append(p.pass.Admitted, Admission{ID: w.request.ID})
@@ -140,7 +140,7 @@ func (p *plain) admit() {
 
 // emit gives one token to each request of which one is due.
 func (p *plain) emit(now time.Duration) {
-	others := time.Duration(len(p.running) - 1)
+	next := p.ITL + scaled(p.ITLPerRequest, len(p.running)-1)
 	kept := p.running[:0]
 	for _, a := range p.running {
 		if a.due <= now {
@@ -150,11 +150,15 @@ func (p *plain) emit(now time.Duration) {
 				continue
 			}
 			a.generated++
-			a.due += p.takes(p.ITL+others*p.ITLPerRequest, p.config.SpeedupRatio*p.config.DecodeSpeedupRatio)
+			a.due += p.takes(next, p.config.SpeedupRatio*p.config.DecodeSpeedupRatio)
 		}
 		kept = append(kept, a)
 	}
 	p.running = kept
+}
+
+func scaled(d time.Duration, n int) time.Duration {
+	return d * time.Duration(n)
 }
 
 // takes is a time with noise, faster by a ratio.

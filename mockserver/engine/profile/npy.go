@@ -105,7 +105,8 @@ func parseShape(dimensions string) (shape []int, elements int, err error) {
 
 // decode reads elements of a type as numpy writes it.
 func decode(kind string, b []byte, elements int) ([]float64, error) {
-	size, element := 8, func(b []byte) float64 { return 0 }
+	size := 8
+	var element func(b []byte) float64
 	little := binary.LittleEndian
 	switch kind {
 	case "<f8":

@@ -62,38 +62,39 @@ func parseJSON(data []byte) (tables, error) {
 	}
 	t := tables{}
 	for key, value := range values {
-		a, ok, err := parseValue(value)
-		if err != nil {
-			return nil, fmt.Errorf("reading %q: %w", key, err)
-		}
-		if ok {
+		switch a, err := parseValue(value); {
+		case err == nil:
 			t[key] = a
+		case !errors.Is(err, errNoNumbers):
+			return nil, fmt.Errorf("reading %q: %w", key, err)
 		}
 	}
 	return t, nil
 }
 
-func parseValue(value json.RawMessage) (array, bool, error) {
+// errNoNumbers says that a value is something else.
+var errNoNumbers = errors.New("neither a number nor a list of numbers")
+
+func parseValue(value json.RawMessage) (array, error) {
 	var number float64
-	if json.Unmarshal(value, &number) == nil {
-		return array{[]int{1}, []float64{number}}, true, nil
-	}
 	var list []float64
-	if json.Unmarshal(value, &list) == nil {
-		return array{[]int{len(list)}, list}, true, nil
-	}
 	var rows [][]float64
-	if json.Unmarshal(value, &rows) != nil {
-		return array{}, false, nil
+	switch {
+	case json.Unmarshal(value, &number) == nil:
+		return array{[]int{1}, []float64{number}}, nil
+	case json.Unmarshal(value, &list) == nil:
+		return array{[]int{len(list)}, list}, nil
+	case json.Unmarshal(value, &rows) != nil:
+		return array{}, errNoNumbers
 	}
 	a := array{shape: []int{len(rows), len(rows[0])}}
 	for k, row := range rows {
 		if len(row) != len(rows[0]) {
-			return array{}, false, fmt.Errorf("row %d has %d numbers, the first one %d", k, len(row), len(rows[0]))
+			return array{}, fmt.Errorf("row %d has %d numbers, the first one %d", k, len(row), len(rows[0]))
 		}
 		a.data = append(a.data, row...)
 	}
-	return a, true, nil
+	return a, nil
 }
 
 // vector returns a 1-D array.
