@@ -40,12 +40,14 @@
 //     itself had to go. A preempted request lets go of its blocks, keeps what it has generated,
 //     and waits in front of all others; the tokens that the pass was to compute of it are
 //     undone and go back to the budget.
+//
 //  2. Unless somebody was preempted, waiting requests are admitted, in order, while fewer than
 //     Config.MaxNumSeqs run and budget is left. The first one that does not fit ends it. A
 //     request fits if all that is known of it does: the blocks for it, less those that are
 //     active already. Without chunked prefill it must also fit what is left of the budget; only
 //     a preempted request that has grown beyond a whole budget is computed in a pass that
 //     nobody else has taken tokens of.
+//
 //  3. The pass takes the time for its prompts plus, if any request decodes, the time for that.
 //     With Dynamo's curves, in milliseconds,
 //
@@ -56,6 +58,7 @@
 //     the lengths to which their prompts are computed at the end of the pass and at its start,
 //     and u, at most 1, is the sum of the contexts of the decoding requests over the size of
 //     the cache. The sum is rounded to nanoseconds once.
+//
 //  4. At the end of the pass each request whose known tokens are all computed gets a token. So
 //     the pass that completes a prompt yields token 0 already. With [Speculation] a request
 //     that decodes gets more of them.

@@ -210,7 +210,9 @@ func TestDisaggregationIsTwoEnginesInARow(t *testing.T) {
 		for _, s := range scenes {
 			lengths[s.request.ID] = s.request
 		}
+		cached := map[uint64]int{}
 		for _, m := range inARow(t, first, scenes) {
+			cached[m.ID] = m.CachedTokens
 			at := m.at + c.Transfer.delay(lengths[m.ID].PromptTokens, 1)
 			handed = append(handed, scene{at, lengths[m.ID]})
 		}
@@ -223,6 +225,7 @@ func TestDisaggregationIsTwoEnginesInARow(t *testing.T) {
 		for id, moments := range got {
 			require.Len(t, want[id], lengths[id].MaxTokens)
 			for k, m := range moments {
+				require.Equal(t, cached[id], m.CachedTokens, "what the first engine found")
 				require.Equal(t, want[id][k], m.at, "seed %d, request %d, token %d", seed, id, k)
 			}
 		}
@@ -313,6 +316,8 @@ func TestApartFleetsShareNoInstant(t *testing.T) {
 		seen := map[time.Duration]bool{}
 		runFleet(t, f, arrivals(seed, 60, 50*time.Nanosecond), func(p Pass) {
 			require.GreaterOrEqual(t, p.End-p.Start, time.Duration(len(p.Chunks)), "seed %d", seed)
+			require.False(t, seen[p.End], "seed %d: a pass ends at %v, as does another or a chunk", seed, p.End)
+			seen[p.End] = true
 			for k := range p.Chunks {
 				at := p.End + time.Duration(k+1)
 				require.False(t, seen[at], "seed %d: two chunks at %v", seed, at)
@@ -403,14 +408,52 @@ func TestPlainServerIsExact(t *testing.T) {
 // it has been received in time; one of a nanosecond earlier does not.
 func TestEventAtTheStartOfAPassWaits(t *testing.T) {
 	t.Parallel()
-	got := recordFleet(t, DefaultFleetConfig(), []scene{
-		{0, Request{ID: 1, PromptTokens: 100, MaxTokens: 3}},
-		{18_023_974, Request{ID: 2, PromptTokens: 1, MaxTokens: 1}}, // where the first pass ends
-	})
-	assert.Equal(t, 18_023_974+5_745_202+22_261_857*time.Nanosecond, got[2][0].at)
-	got = recordFleet(t, DefaultFleetConfig(), []scene{
-		{0, Request{ID: 1, PromptTokens: 100, MaxTokens: 3}},
-		{18_023_973, Request{ID: 2, PromptTokens: 1, MaxTokens: 1}},
-	})
-	assert.Equal(t, 18_023_974+22_261_806*time.Nanosecond, got[2][0].at)
+	const start = 18_023_974 * time.Nanosecond // where the first pass ends
+	for at, want := range map[time.Duration]time.Duration{
+		start:     start + 5_745_202 + 22_261_857,
+		start - 1: start + 22_261_806,
+	} {
+		f, err := NewFleet(DefaultFleetConfig())
+		require.NoError(t, err)
+		require.NoError(t, f.Submit(0, Request{ID: 1, PromptTokens: 100, MaxTokens: 3}))
+		require.NoError(t, f.Submit(at, Request{ID: 2, PromptTokens: 1, MaxTokens: 1}))
+		runFleet(t, f, nil, func(p Pass) {
+			for _, c := range p.Chunks {
+				if c.ID == 2 {
+					assert.Equal(t, want, p.End, "arrival at %v", at)
+				}
+			}
+		})
+	}
+}
+
+// Two ranks with equal requests draw different noise and accept different guesses, but
+// have the factor of the run in common.
+func TestRanksDrawForThemselves(t *testing.T) {
+	t.Parallel()
+	instants := func(change func(*Config)) (first, second []time.Duration) {
+		c := DefaultFleetConfig()
+		c.Engines = 2
+		change(&c.Engine)
+		got := recordFleet(t, c, []scene{
+			{0, Request{ID: 1, PromptTokens: 100, MaxTokens: 30}}, {0, Request{ID: 2, PromptTokens: 100, MaxTokens: 30}},
+		})
+		for id, moments := range got {
+			for _, m := range moments {
+				if id == 1 {
+					first = append(first, m.at)
+				} else {
+					second = append(second, m.at)
+				}
+			}
+		}
+		return first, second
+	}
+	first, second := instants(func(c *Config) { c.Noise = Noise{Run: 0.5, Seed: 3} })
+	assert.Equal(t, first, second)
+	assert.NotEqual(t, 18_023_974*time.Nanosecond, first[0])
+	first, second = instants(func(c *Config) { c.Noise = Noise{Pass: 0.5, Seed: 3} })
+	assert.NotEqual(t, first, second)
+	first, second = instants(func(c *Config) { c.Speculation.Drafts = 3 })
+	assert.NotEqual(t, first, second)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 )
@@ -72,7 +73,7 @@ type naiveSGLang struct {
 
 // ratio falls from 0.7 to 0.14 of that in 600 passes.
 func (n *naiveSGLang) ratio() *big.Rat {
-	first := product(fraction("0.7"), new(big.Rat).SetFloat64(n.config.SGLang.ScheduleConservativeness))
+	first := product(fraction("0.7"), fraction(fmt.Sprint(n.config.SGLang.ScheduleConservativeness)))
 	fallen := product(first, fraction("0.86"), big.NewRat(int64(min(n.decodes, 600)), 600))
 	return sum(first, fallen.Neg(fallen))
 }
@@ -81,7 +82,7 @@ func (n *naiveSGLang) plan() {
 	if n.config.SGLang.SchedulePolicy == LongestPrefixMatch && n.config.PrefixCaching && len(n.waiting) <= 128 {
 		n.order()
 	}
-	if n.prompts() {
+	if n.prompts() || len(n.running) == 0 {
 		return
 	}
 	retracted := false

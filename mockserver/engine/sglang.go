@@ -18,12 +18,9 @@ const (
 // sglang plans in the manner of SGLang: a pass computes either prompts or one
 // token for each running request, and prompts go first.
 type sglang struct {
-	config SGLangConfig
-	// ratio is the share of the tokens still to come that admission reserves for
-	// running requests. It starts high, falls with every pass that decodes, and
-	// starts again when memory runs out.
-	ratio, first, last float64
-	order              []candidate // reused
+	config  SGLangConfig
+	decoded int         // passes that decoded since memory ran out, at most tokenRatioPasses
+	order   []candidate // reused
 }
 
 // candidate is a waiting sequence with the number of its blocks in the cache.
@@ -35,8 +32,15 @@ type candidate struct {
 var _ policy = (*sglang)(nil)
 
 func newSGLang(c SGLangConfig) *sglang {
-	first := firstTokenRatio * c.ScheduleConservativeness
-	return &sglang{config: c, ratio: first, first: first, last: lastTokenRatio * first}
+	return &sglang{config: c}
+}
+
+// ratio is the share of the tokens still to come that admission reserves for running
+// requests. It starts high, falls with every pass that decodes, and starts again
+// when memory runs out.
+func (p *sglang) ratio() float64 {
+	fallen := (1 - lastTokenRatio) * float64(p.decoded) / tokenRatioPasses
+	return firstTokenRatio * p.config.ScheduleConservativeness * (1 - fallen)
 }
 
 func (p *sglang) plan(e *Engine) {
@@ -125,7 +129,7 @@ func (p *sglang) free(e *Engine, b budget, old int) float64 {
 		coming += min(e.sequences[i].remaining(), p.config.ClipMaxNewTokens)
 	}
 	pages := len(e.running) * (e.config.BlockSize - 1)
-	return float64(e.cache.available()*e.config.BlockSize-pages-b.promised) - float64(float64(coming)*p.ratio)
+	return float64(e.cache.available()*e.config.BlockSize-pages-b.promised) - float64(float64(coming)*p.ratio())
 }
 
 // decode gives one token to each running request. While there is no room for
@@ -133,9 +137,9 @@ func (p *sglang) free(e *Engine, b budget, old int) float64 {
 // retracted; one stays.
 func (p *sglang) decode(e *Engine) {
 	if e.retract() {
-		p.ratio = p.first
+		p.decoded = 0
 	} else {
-		p.ratio = max(p.last, p.ratio-(p.first-p.last)/tokenRatioPasses)
+		p.decoded = min(p.decoded+1, tokenRatioPasses)
 	}
 	for _, i := range e.running {
 		if s := &e.sequences[i]; s.planned == 0 {
@@ -187,7 +191,7 @@ func (p *sglang) sort(e *Engine) {
 }
 
 // awaits says that a candidate has little in the cache but begins like one of the
-// candidates before it that are not put last themselves.
+// candidates before it. The first of these is not put last itself.
 func (p *sglang) awaits(e *Engine, c candidate) bool {
 	last := (sharedInBatch+e.config.BlockSize-1)/e.config.BlockSize - 1
 	s := &e.sequences[c.sequence]
@@ -196,6 +200,6 @@ func (p *sglang) awaits(e *Engine, c candidate) bool {
 	}
 	return slices.ContainsFunc(p.order, func(earlier candidate) bool {
 		t := &e.sequences[earlier.sequence]
-		return earlier.hits >= 0 && (last+1)*e.config.BlockSize <= t.known() && t.name(last) == s.name(last)
+		return (last+1)*e.config.BlockSize <= t.known() && t.name(last) == s.name(last)
 	})
 }

@@ -165,6 +165,9 @@ func randomConfig(r *rand.Rand, kind Type) Config {
 	c := DefaultConfigOf(kind)
 	c.MaxNumSeqs = 1 + r.IntN(8)
 	c.MaxNumBatchedTokens = 1 + r.IntN(100)
+	if r.IntN(2) == 0 {
+		c.MaxNumBatchedTokens = 1 + r.IntN(12)
+	}
 	c.BlockSize = 1 + r.IntN(16)
 	c.NumGPUBlocks = (50 + r.IntN(150)) / c.BlockSize
 	c.PrefixCaching = r.IntN(4) > 0
