@@ -53,6 +53,7 @@ func runTwins(t *testing.T, kind Type, seed uint64, seen *what) {
 	const requests = 40
 	now, submitted := time.Duration(0), uint64(0)
 	emitted := map[uint64]int{}
+	var passed []Admission
 	for passes := 0; ; passes++ {
 		require.Less(t, passes, 20_000, "no progress")
 		for submitted < requests && r.IntN(3) > 0 {
@@ -87,8 +88,31 @@ func runTwins(t *testing.T, kind Type, seed uint64, seen *what) {
 			seen.drafts += c.Count - 1
 		}
 		seen.note(got)
+		passed = append(passed, got.Admitted...)
 	}
 	seen.evictions += n.evictions
+	requireCounted(t, e, passed)
+}
+
+// requireCounted holds the counters against what the passes told.
+func requireCounted(t *testing.T, e *Engine, passed []Admission) {
+	t.Helper()
+	var hits, again uint64
+	for _, a := range passed {
+		if a.Again {
+			again++
+		} else {
+			hits += uint64(a.CachedTokens)
+		}
+	}
+	s := e.Stats()
+	require.Equal(t, hits, s.PrefixHits)
+	require.GreaterOrEqual(t, s.Preemptions, again)
+	require.GreaterOrEqual(t, s.PrefixQueries, s.PrefixHits)
+	require.Equal(t, Stats{
+		CachedBlocks: e.cache.inactive, TotalBlocks: e.config.NumGPUBlocks,
+		Preemptions: s.Preemptions, PrefixQueries: s.PrefixQueries, PrefixHits: hits,
+	}, s, "nothing is left behind")
 }
 
 func (w *what) note(p Pass) {
