@@ -17,12 +17,13 @@ type loop struct {
 	answers map[uint64]*answer // of the requests in the fleet
 }
 
-// event is an arrival or, without an answer, a cancellation. What counts is the
-// instant at which it happened, not the one at which the loop came to read of it.
+// event is an arrival, a question or, without an answer, a cancellation. What counts is
+// the instant at which it happened, not the one at which the loop came to read of it.
 type event struct {
-	at      time.Duration
-	request engine.Request
-	answer  *answer
+	at       time.Duration
+	request  engine.Request
+	answer   *answer
+	question chan<- []engine.Stats // has room for the reply
 }
 
 func newLoop(o Options, stop <-chan struct{}) (*loop, error) {
@@ -50,6 +51,15 @@ func (l *loop) submit(r engine.Request) (*answer, bool) {
 // cancel takes a request out of the fleet, if it is still there.
 func (l *loop) cancel(id uint64) {
 	l.send(event{at: l.now(), request: engine.Request{ID: id}})
+}
+
+// stats returns what the fleet says of itself, or nothing when the server is closed.
+func (l *loop) stats() []engine.Stats {
+	reply := make(chan []engine.Stats, 1)
+	if !l.send(event{question: reply}) {
+		return nil
+	}
+	return <-reply
 }
 
 // send waits for the loop to receive, which it is ready to do whenever it waits
@@ -119,6 +129,10 @@ func (l *loop) receive() bool {
 
 // tell passes one event on to the fleet.
 func (l *loop) tell(e event) {
+	if e.question != nil {
+		e.question <- l.fleet.Stats()
+		return
+	}
 	if e.answer == nil {
 		l.fleet.Cancel(e.at, e.request.ID)
 		delete(l.answers, e.request.ID)

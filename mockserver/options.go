@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
@@ -58,6 +60,21 @@ type Options struct {
 	DecodeSpeedupRatio float64
 	// Seed chooses the words and identifiers of answers.
 	Seed int64
+	// EOSProbability is that of each token of an answer to be its last, unless the
+	// request says ignore_eos: from 0 to below 1.
+	EOSProbability float64
+	// ThinkingRatio is the part of an answer, 0 to 1, that is thought before the rest: see
+	// [engine.ReasoningTokens].
+	ThinkingRatio float64
+	// StartupTime is how long the server is not ready, counted from New: as if it
+	// loaded a model.
+	StartupTime time.Duration
+	// APIKey is what clients must send as a bearer token; "" asks for none. The
+	// routes that only tell of the server's state are open to all.
+	APIKey string
+	// Record gets a line of JSON for each request that the server has dealt with, a
+	// [Record]; nil gets none. One goroutine writes to it, until Close.
+	Record io.Writer
 	// Virtual keeps events apart in time, for servers in a testing/synctest
 	// bubble. In real time it only wastes timers.
 	Virtual bool
@@ -96,7 +113,21 @@ func (o Options) Validate() error {
 	if o.NumWorkers < 1 || o.DataParallelSize < 1 {
 		size = fmt.Errorf(`num-workers "%d", data-parallel-size "%d": must be at least 1`, o.NumWorkers, o.DataParallelSize)
 	}
-	return errors.Join(model, size, o.fleet().Validate())
+	return errors.Join(model, size, o.fleet().Validate(), o.validateAnswers())
+}
+
+func (o Options) validateAnswers() error {
+	var eos, thinking, startup error
+	if !(o.EOSProbability >= 0 && o.EOSProbability < 1) {
+		eos = fmt.Errorf(`eos-probability "%v": must be from 0 to below 1`, o.EOSProbability)
+	}
+	if !(o.ThinkingRatio >= 0 && o.ThinkingRatio <= 1) {
+		thinking = fmt.Errorf(`thinking ratio "%v": must be from 0 to 1`, o.ThinkingRatio)
+	}
+	if o.StartupTime < 0 {
+		startup = fmt.Errorf(`startup-time "%v": must be at least 0`, o.StartupTime)
+	}
+	return errors.Join(eos, thinking, startup)
 }
 
 // RegisterFlags defines a flag for each option but Virtual, under the names that

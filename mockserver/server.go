@@ -1,6 +1,7 @@
 package mockserver
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -60,12 +61,25 @@ func New(o Options) (*Server, error) {
 // fails, then returns its error. It closes l. It may be called more than once,
 // with different listeners.
 func (s *Server) Serve(l net.Listener) error {
+	return s.serve(l, func(server *http.Server) error { return server.Serve(l) })
+}
+
+// ServeTLS is Serve for clients that use TLS, with the certificates of config, which
+// is not changed. They may ask for HTTP/2.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	return s.serve(l, func(server *http.Server) error {
+		server.TLSConfig = config.Clone()
+		return server.ServeTLS(l, "", "")
+	})
+}
+
+func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch}
 	if !s.enter(server) {
 		return l.Close()
 	}
 	defer s.running.Done()
-	err := server.Serve(l)
+	err := accept(server)
 	if err == http.ErrServerClosed {
 		return nil
 	}
