@@ -3,8 +3,8 @@ package mockserver
 import "net/http"
 
 const (
-	// version is that of what the mock server does on the wire.
-	version = "0.1.0"
+	// Version is that of what the mock server does on the wire.
+	Version = "0.1.0"
 	// modelCreated stands in for the date of a model that nobody trained.
 	modelCreated = 1_700_000_000
 )
@@ -23,12 +23,18 @@ func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct {
+	type health struct {
 		Status    string   `json:"status"`
 		Message   string   `json:"message"`
 		Endpoints []string `json:"endpoints"`
 		Instances []string `json:"instances"`
-	}{"healthy", "Service is healthy", []string{"/v1/chat/completions", "/v1/completions"}, []string{}})
+	}
+	if !s.loaded() {
+		writeJSON(w, http.StatusServiceUnavailable, health{"not_ready", "The model is still being loaded", []string{}, []string{}})
+		return
+	}
+	writeJSON(w, http.StatusOK, health{"healthy", "Service is healthy",
+		[]string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}, []string{}})
 }
 
 func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) {
@@ -41,5 +47,5 @@ func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
-	}{version})
+	}{Version})
 }

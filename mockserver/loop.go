@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/metrics"
 )
 
 // loop does what is due in the fleet of engines, when it is due. One goroutine, run,
@@ -14,16 +15,26 @@ type loop struct {
 	epoch   time.Time
 	events  chan event
 	stop    <-chan struct{}
-	answers map[uint64]*answer // of the requests in the fleet
+	answers map[uint64]place // of the requests in the fleet
+	grouped bool             // several tokens may come at once
+	touched []*answer        // by the pass that is being delivered
+	tally   *metrics.Engines
+}
+
+// place is where the tokens of a request in the fleet are counted: a choice of an answer.
+type place struct {
+	answer *answer
+	choice int
+	tally  *metrics.Sequence // the loop's
 }
 
 // event is an arrival, a question or, without an answer, a cancellation. What counts is
 // the instant at which it happened, not the one at which the loop came to read of it.
 type event struct {
-	at       time.Duration
-	request  engine.Request
-	answer   *answer
-	question chan<- []engine.Stats // has room for the reply
+	at      time.Duration
+	request engine.Request
+	place
+	question chan<- metrics.Reading // has room for the reply
 }
 
 func newLoop(o Options, stop <-chan struct{}) (*loop, error) {
@@ -37,15 +48,16 @@ func newLoop(o Options, stop <-chan struct{}) (*loop, error) {
 		epoch:   time.Now(),
 		events:  make(chan event),
 		stop:    stop,
-		answers: make(map[uint64]*answer),
+		answers: make(map[uint64]place),
+		grouped: o.Speculation.Drafts > 0,
+		tally:   metrics.NewEngines(o.deployment()),
 	}, nil
 }
 
-// submit hands a request to the fleet and returns where its tokens will be
-// counted. It reports false when the server is closed.
-func (l *loop) submit(r engine.Request) (*answer, bool) {
-	a := newAnswer()
-	return a, l.send(event{at: l.now(), request: r, answer: a})
+// submit hands a request to the fleet, whose tokens will be counted at that place. It
+// reports false when the server is closed.
+func (l *loop) submit(at time.Duration, r engine.Request, p place) bool {
+	return l.send(event{at: at, request: r, place: p})
 }
 
 // cancel takes a request out of the fleet, if it is still there.
@@ -53,13 +65,14 @@ func (l *loop) cancel(id uint64) {
 	l.send(event{at: l.now(), request: engine.Request{ID: id}})
 }
 
-// stats returns what the fleet says of itself, or nothing when the server is closed.
-func (l *loop) stats() []engine.Stats {
-	reply := make(chan []engine.Stats, 1)
+// read returns what engines have done until now. It reports false when the server is
+// closed.
+func (l *loop) read() (metrics.Reading, bool) {
+	reply := make(chan metrics.Reading, 1)
 	if !l.send(event{question: reply}) {
-		return nil
+		return metrics.Reading{}, false
 	}
-	return <-reply
+	return <-reply, true
 }
 
 // send waits for the loop to receive, which it is ready to do whenever it waits
@@ -129,34 +142,63 @@ func (l *loop) receive() bool {
 
 // tell passes one event on to the fleet.
 func (l *loop) tell(e event) {
-	if e.question != nil {
-		e.question <- l.fleet.Stats()
+	switch {
+	case e.question != nil:
+		e.question <- l.tally.Read(l.now(), l.fleet.Stats())
 		return
-	}
-	if e.answer == nil {
-		l.fleet.Cancel(e.at, e.request.ID)
-		delete(l.answers, e.request.ID)
+	case e.answer == nil:
+		l.drop(e)
 		return
 	}
 	if err := l.fleet.Submit(e.at, e.request); err != nil {
 		e.answer.fail(err)
 		return
 	}
-	l.answers[e.request.ID] = e.answer
+	e.tally = l.tally.Arrive(e.at, e.request)
+	l.answers[e.request.ID] = e.place
 }
 
-// deliver counts the tokens of a pass that has ended as ready.
+// drop carries out a cancellation.
+func (l *loop) drop(e event) {
+	l.fleet.Cancel(e.at, e.request.ID)
+	if p, found := l.answers[e.request.ID]; found {
+		l.tally.Leave(p.tally)
+		delete(l.answers, e.request.ID)
+	}
+}
+
+// deliver counts the tokens of a pass that has ended as ready. Readers are woken when
+// all of them are counted, so that what they find does not depend on who is faster.
 func (l *loop) deliver(pass engine.Pass) {
+	l.tally.Pass(pass)
+	for _, admission := range pass.Admitted {
+		if p, found := l.answers[admission.ID]; found {
+			p.answer.admit(pass.Start)
+		}
+	}
 	for k, c := range pass.Chunks {
 		due := pass.End
 		if l.virtual {
 			due += time.Duration(k + 1)
 		}
-		if a := l.answers[c.ID]; a != nil { // not canceled meanwhile
-			a.add(c, due)
+		p, found := l.answers[c.ID]
+		if !found {
+			continue // canceled meanwhile
+		}
+		l.tally.Chunk(pass.Rank, p.tally, c, due)
+		p.answer.add(p.choice, c, due)
+		if !p.answer.touched {
+			p.answer.touched = true
+			l.touched = append(l.touched, p.answer)
 		}
 		if c.Last {
 			delete(l.answers, c.ID)
 		}
 	}
+	for _, a := range l.touched {
+		a.touched = false
+		a.signal()
+	}
+	clear(l.touched)
+	l.touched = l.touched[:0]
 }

@@ -13,14 +13,27 @@ type Request struct {
 	ID uint64
 	// PromptTokens is the length of the prompt; at least 1.
 	PromptTokens int
-	// MaxTokens is the length of the answer; at least 1. Answers always reach it.
+	// MaxTokens is the length that the answer may have; at least 1. It reaches it, unless
+	// StopsAfter says otherwise.
 	MaxTokens int
+	// StopsAfter is how many tokens the answer has if it ends by itself before
+	// MaxTokens; 0 if it does not. The scheduler does not foresee it: what it sets aside
+	// is for MaxTokens.
+	StopsAfter int
 	// Blocks are the names, made by a [Hasher], of the sequence's full blocks from
 	// the first one on, as far as somebody else could ask for the same: those of
 	// the prompt, or of prompt and answer if the caller knows which tokens the
 	// answer will have. Blocks beyond have names of their own, so nil stands for
 	// a prompt that resembles no other. The engine keeps the slice.
 	Blocks []uint64
+}
+
+// length is the number of tokens that the answer will have.
+func (r Request) length() int {
+	if r.StopsAfter > 0 {
+		return min(r.StopsAfter, r.MaxTokens)
+	}
+	return r.MaxTokens
 }
 
 // policy chooses what a pass computes.
@@ -95,7 +108,7 @@ func (e *Engine) Submit(r Request) error {
 		return fmt.Errorf("submitting request %d: %w", r.ID, err)
 	}
 	if e.config.Role == Prefill {
-		r.MaxTokens = 1
+		r.MaxTokens, r.StopsAfter = 1, 0
 	}
 	i := e.place()
 	s := &e.sequences[i]
@@ -208,7 +221,7 @@ func (e *Engine) commit() {
 			continue
 		}
 		e.emit(s)
-		if s.remaining() > 0 {
+		if s.left() > 0 {
 			kept = append(kept, i)
 		} else {
 			e.finish(i)
@@ -222,10 +235,10 @@ func (e *Engine) commit() {
 func (e *Engine) emit(s *sequence) {
 	count := 1
 	if s.decoding {
-		count = min(1+e.draft.accepted(), s.remaining())
+		count = min(1+e.draft.accepted(), s.left())
 	}
 	e.pass.Chunks = append(e.pass.Chunks, Chunk{
-		ID: s.ID, Index: s.generated, Count: count, CachedTokens: s.cached, Last: count == s.remaining(),
+		ID: s.ID, Index: s.generated, Count: count, CachedTokens: s.cached, Last: count == s.left(),
 	})
 	s.generated += count
 	s.decoding = true

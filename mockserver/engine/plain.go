@@ -144,7 +144,7 @@ func (p *plain) emit(now time.Duration) {
 	kept := p.running[:0]
 	for _, a := range p.running {
 		if a.due <= now {
-			last := a.generated+1 == a.request.MaxTokens
+			last := a.generated+1 == a.request.length()
 			p.pass.Chunks = append(p.pass.Chunks, Chunk{ID: a.request.ID, Index: a.generated, Count: 1, Last: last})
 			if last {
 				continue

@@ -37,8 +37,14 @@ func (s *sequence) pending() int {
 	return s.known() - s.computed
 }
 
+// remaining is the number of tokens that the answer may still get, as the scheduler
+// sees it, and left the number that it will get.
 func (s *sequence) remaining() int {
 	return s.MaxTokens - s.generated
+}
+
+func (s *sequence) left() int {
+	return s.length() - s.generated
 }
 
 // final is the length that the sequence will reach.
