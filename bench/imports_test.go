@@ -44,7 +44,8 @@ func allowedImports() map[string][]string {
 			"harness/steady", "harness/host", "harness/kubectl",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
-		"mockserver":                {"mockserver/engine"},
+		"mockserver":                {"mockserver/engine", "mockserver/metrics"},
+		"mockserver/metrics":        {"mockserver/engine"},
 		"mockserver/engine":         {},
 		"mockserver/engine/profile": {"mockserver/engine"},
 		"mockserver/memnet":         {},

@@ -71,7 +71,7 @@ func (s *Server) serveEmbeddings(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// What engines and record need to know of it is what they know of answers of one token.
-	c := &call{prompts: texts, n: 1, length: 1, ignoreEOS: true}
+	c := &call{prompts: texts, n: 1, length: 1, ignoreEOS: true, pooled: true}
 	e.line.understood(c)
 	d := s.newRenderer(c, s.numbers(len(texts)), 0)
 	e.line.identified(d, d.choices[0].number)

@@ -34,7 +34,8 @@ func invalid(status int, code, format string, args ...any) *failure {
 
 func unknownRoute(r *http.Request) *failure {
 	return invalid(http.StatusNotFound, "unknown_url", "Unknown request URL: %s %s. "+
-		"This server has /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health, /live, /metrics and /version.",
+		"This server has /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health, /live, "+
+		"/version, /metrics and /dcgm/metrics.",
 		r.Method, r.URL.Path)
 }
 

@@ -55,7 +55,7 @@ func (e *exchange) submit(d *renderer) bool {
 		if ch.finish != "length" {
 			request.StopsAfter = ch.tokens
 		}
-		if !e.server.loop.submit(e.arrived(), request, place{answer: e.answer, choice: k}) {
+		if !e.server.loop.submit(e.arrived(), request, place{answer: e.answer, choice: k, pooled: d.call.pooled}) {
 			return false
 		}
 	}

@@ -25,6 +25,7 @@ type loop struct {
 type place struct {
 	answer *answer
 	choice int
+	pooled bool              // the token is not for the client
 	tally  *metrics.Sequence // the loop's
 }
 
@@ -154,7 +155,7 @@ func (l *loop) tell(e event) {
 		e.answer.fail(err)
 		return
 	}
-	e.tally = l.tally.Arrive(e.at, e.request)
+	e.tally = l.tally.Arrive(e.at, e.request, e.pooled)
 	l.answers[e.request.ID] = e.place
 }
 

@@ -35,6 +35,7 @@ type call struct {
 	ignoreEOS  bool
 	stop       []string
 	function   *function // to be called
+	pooled     bool      // embeddings: the engine's token is none of the client's
 }
 
 // tokens is a text as the engine sees it.
