@@ -40,6 +40,7 @@ func documentedCommands() []documented {
 		{has: "-llmsweep.help", prints: "-benchmark-name NAME"},
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
+		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},
 		{has: "cmd/mockserver", prints: "mockserver: serving Qwen/Qwen3-0.6B on http://"},
 		{has: "scripts/cluster/render", prints: "kind: Job"},

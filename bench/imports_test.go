@@ -50,7 +50,7 @@ func allowedImports() map[string][]string {
 		"mockserver/engine/profile": {"mockserver/engine"},
 		"mockserver/memnet":         {},
 		"mockserver/container":      {},
-		"mockserver/cmd":            {"mockserver", "mockserver/engine"},
+		"mockserver/cmd":            {"mockserver", "mockserver/engine", "mockserver/engine/profile"},
 		"mockserver/cmd/mockserver": {"mockserver/cmd"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
 		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},

@@ -2,7 +2,6 @@ package mockserver
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -27,7 +26,8 @@ type Options struct {
 	// MaxModelLen is how many tokens prompt and answer may have together, at
 	// least 2; 0 means any number.
 	MaxModelLen int
-	// EngineType is the kind of engine; the block size does not follow from it.
+	// EngineType is the kind of engine. The block size does not follow from it here, as it
+	// does on the command line: see [engine.DefaultConfigOf].
 	EngineType engine.Type
 	// PrefixCaching lets requests share the blocks of equal beginnings.
 	PrefixCaching bool
@@ -46,8 +46,8 @@ type Options struct {
 	// NumWorkers is how many workers there are, and DataParallelSize how many engines
 	// each of them has; at least 1. Requests go to the engines in turn.
 	NumWorkers, DataParallelSize int
-	// NumPrefillWorkers is how many further engines compute the prompts; 0 means that the
-	// deployment is not disaggregated.
+	// NumPrefillWorkers is how many further workers, of DataParallelSize engines each,
+	// compute the prompts; 0 means that the deployment is not disaggregated.
 	NumPrefillWorkers int
 	// Transfer is how prompts get from prefill workers to the others.
 	Transfer engine.Transfer
@@ -130,23 +130,6 @@ func (o Options) validateAnswers() error {
 	return errors.Join(eos, thinking, startup)
 }
 
-// RegisterFlags defines a flag for each option but Virtual, under the names that
-// Dynamo's mocker uses, with the values that o has now as defaults.
-func RegisterFlags(fs *flag.FlagSet, o *Options) {
-	fs.StringVar(&o.Model, "model-name", o.Model, "`name` of the model served")
-	fs.IntVar(&o.MaxNumSeqs, "max-num-seqs", o.MaxNumSeqs, "run at most `n` requests at a time")
-	fs.IntVar(&o.MaxNumBatchedTokens, "max-num-batched-tokens", o.MaxNumBatchedTokens,
-		"compute at most `n` tokens in a pass")
-	fs.IntVar(&o.NumGPUBlocks, "num-gpu-blocks-override", o.NumGPUBlocks, "size of the cache: `n` blocks")
-	fs.IntVar(&o.BlockSize, "block-size", o.BlockSize, "size of a block: `n` tokens")
-	fs.IntVar(&o.MaxModelLen, "max-model-len", o.MaxModelLen,
-		"refuse prompt + answer above `n` tokens; 0 is no limit")
-	fs.Float64Var(&o.SpeedupRatio, "speedup-ratio", o.SpeedupRatio, "run `x` times as fast; 0 is without waiting")
-	fs.Float64Var(&o.DecodeSpeedupRatio, "decode-speedup-ratio", o.DecodeSpeedupRatio,
-		"decode another `x` times as fast; 0 is without waiting")
-	fs.Int64Var(&o.Seed, "seed", o.Seed, "`number` that chooses the words of the answers")
-}
-
 func (o Options) engine() engine.Config {
 	return engine.Config{
 		Type:                o.EngineType,
@@ -173,7 +156,7 @@ func (o Options) fleet() engine.FleetConfig {
 	return engine.FleetConfig{
 		Engine:         o.engine(),
 		Engines:        max(1, o.NumWorkers*o.DataParallelSize),
-		PrefillEngines: o.NumPrefillWorkers,
+		PrefillEngines: o.NumPrefillWorkers * max(1, o.DataParallelSize),
 		Transfer:       o.Transfer,
 		Plain:          o.Plain,
 		Apart:          o.Virtual,
