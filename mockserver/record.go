@@ -93,6 +93,9 @@ func (l *line) refused(f *failure) {
 // nobody reads for example, must not fill the memory.
 const mostPending = 1 << 16
 
+// lastWrite is how long close waits for a file that takes nothing.
+const lastWrite = 5 * time.Second
+
 // recorder writes lines in a goroutine of its own, so that nobody waits for a disk.
 type recorder struct {
 	start int64
@@ -195,7 +198,11 @@ func (r *recorder) close() error {
 	r.closed = true
 	r.signal()
 	r.mu.Unlock()
-	<-r.ended
+	select {
+	case <-r.ended:
+	case <-time.After(lastWrite):
+		return fmt.Errorf("recording requests: the last lines were not taken within %v", lastWrite)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var dropped error

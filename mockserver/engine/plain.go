@@ -46,7 +46,9 @@ type plain struct {
 	spread  spread
 	inbox   []event
 	waiting []event
-	running []answer      // in order of admission
+	running agenda
+	ready   []answer      // of which a token is due; used again
+	serial  uint64        // of the next admission
 	freed   time.Duration // when a place was last free again after none had been
 	free    time.Duration // end of the last pass
 	busy    bool
@@ -56,6 +58,7 @@ type plain struct {
 // answer is a request that has its place.
 type answer struct {
 	request   Request
+	serial    uint64 // of its admission
 	generated int
 	due       time.Duration // of the next token
 }
@@ -80,8 +83,8 @@ func (p *plain) next() (time.Duration, bool) {
 	if len(p.inbox) > 0 {
 		earliest = p.inbox[0].at
 	}
-	for k := range p.running {
-		earliest = min(earliest, p.running[k].due)
+	if len(p.running) > 0 {
+		earliest = min(earliest, p.running[0].due)
 	}
 	return max(p.free, earliest), len(p.inbox) > 0 || len(p.running) > 0
 }
@@ -120,7 +123,7 @@ func (p *plain) tell(e event) {
 	}
 	full := len(p.running) == p.config.MaxNumSeqs
 	p.waiting = slices.DeleteFunc(p.waiting, func(w event) bool { return w.request.ID == e.request.ID })
-	p.running = slices.DeleteFunc(p.running, func(a answer) bool { return a.request.ID == e.request.ID })
+	p.running.remove(e.request.ID)
 	if full && len(p.running) < p.config.MaxNumSeqs {
 		p.freed = e.at
 	}
@@ -132,7 +135,8 @@ func (p *plain) admit() {
 	for _, w := range p.waiting[:n] {
 		first := p.TTFT + scaled(p.TTFTPerInputToken, w.request.PromptTokens) + scaled(p.TTFTPerRequest, len(p.running))
 		due := max(w.at, p.freed) + p.takes(first, p.config.SpeedupRatio)
-		p.running = append(p.running, answer{request: w.request, due: due})
+		p.running.add(answer{request: w.request, serial: p.serial, due: due})
+		p.serial++
 		p.pass.Admitted = append(p.pass.Admitted, Admission{ID: w.request.ID})
 	}
 	p.waiting = slices.Delete(p.waiting, 0, n)
@@ -141,20 +145,18 @@ func (p *plain) admit() {
 // emit gives one token to each request of which one is due.
 func (p *plain) emit(now time.Duration) {
 	next := p.ITL + scaled(p.ITLPerRequest, len(p.running)-1)
-	kept := p.running[:0]
-	for _, a := range p.running {
-		if a.due <= now {
-			last := a.generated+1 == a.request.length()
-			p.pass.Chunks = append(p.pass.Chunks, Chunk{ID: a.request.ID, Index: a.generated, Count: 1, Last: last})
-			if last {
-				continue
-			}
-			a.generated++
-			a.due += p.takes(next, p.config.SpeedupRatio*p.config.DecodeSpeedupRatio)
+	p.ready = p.running.take(p.ready[:0], now)
+	for _, a := range p.ready {
+		last := a.generated+1 == a.request.length()
+		p.pass.Chunks = append(p.pass.Chunks, Chunk{ID: a.request.ID, Index: a.generated, Count: 1, Last: last})
+		if last {
+			continue
 		}
-		kept = append(kept, a)
+		a.generated++
+		a.due += p.takes(next, p.config.SpeedupRatio*p.config.DecodeSpeedupRatio)
+		p.running.add(a)
 	}
-	p.running = kept
+	clear(p.ready)
 }
 
 func scaled(d time.Duration, n int) time.Duration {
