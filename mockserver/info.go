@@ -1,6 +1,9 @@
 package mockserver
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 const (
 	// Version is that of what the mock server does on the wire.
@@ -9,17 +12,34 @@ const (
 	modelCreated = 1_700_000_000
 )
 
+// modelPath is where the name of a model follows, slashes and all.
+const modelPath = "/v1/models/"
+
+// modelCard is a model as clients see it.
+type modelCard struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func (s *Server) modelCard() modelCard {
+	return modelCard{s.options.Model, "model", modelCreated, "llmsweep-mock"}
+}
+
 func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) {
-	type model struct {
-		ID      string `json:"id"`
-		Object  string `json:"object"`
-		Created int64  `json:"created"`
-		OwnedBy string `json:"owned_by"`
-	}
 	writeJSON(w, http.StatusOK, struct {
-		Object string  `json:"object"`
-		Data   []model `json:"data"`
-	}{"list", []model{{s.options.Model, "model", modelCreated, "llmsweep-mock"}}})
+		Object string      `json:"object"`
+		Data   []modelCard `json:"data"`
+	}{"list", []modelCard{s.modelCard()}})
+}
+
+func (s *Server) serveModel(w http.ResponseWriter, r *http.Request) {
+	if fail := s.hasModel(strings.TrimPrefix(r.URL.Path, modelPath)); fail != nil {
+		fail.write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.modelCard())
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {

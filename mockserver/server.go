@@ -179,6 +179,7 @@ func (s *Server) table() map[string]route {
 		"/v1/completions":      {http.MethodPost, generate(text), true},
 		"/v1/embeddings":       {http.MethodPost, s.serveEmbeddings, true},
 		"/v1/models":           {http.MethodGet, s.serveModels, true},
+		modelPath:              {http.MethodGet, s.serveModel, true},
 		"/tokenize":            {http.MethodPost, s.serveTokenize, true},
 		"/health":              {http.MethodGet, s.serveHealth, false},
 		"/live":                {http.MethodGet, s.serveLive, false},
@@ -204,7 +205,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		defer s.running.Done()
 	}
-	route, found := s.routes[r.URL.Path]
+	path := r.URL.Path
+	if strings.HasPrefix(path, modelPath) {
+		path = modelPath
+	}
+	route, found := s.routes[path]
 	switch {
 	case s.stopped():
 		shuttingDown().write(w)

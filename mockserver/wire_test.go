@@ -61,6 +61,8 @@ func exchanges() []exchange {
 		{"tokenize", "POST /tokenize", `{"prompt":"a b a","return_token_strs":true}`, nil},
 		{"error", post, chat(`,"n":0`), nil},
 		{"models", "GET /v1/models", "", nil},
+		{"model", "GET /v1/models/" + model, "", nil},
+		{"model_unknown", "GET /v1/models/other", "", nil},
 		{"health", "GET /health", "", nil},
 		{"health_not_ready", "GET /health", "", func(o *mockserver.Options) { o.StartupTime = time.Nanosecond }},
 		{"live", "GET /live", "", nil},

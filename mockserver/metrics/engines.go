@@ -40,7 +40,8 @@ const (
 	reasons = 3
 )
 
-func (r reason) String() string {
+// label is what vLLM calls it.
+func (r reason) label() string {
 	return [...]string{"length", "stop", "abort"}[r]
 }
 

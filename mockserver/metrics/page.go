@@ -103,7 +103,7 @@ func (p *page) vllm(d Deployment, r Reading) {
 	e.family("vllm:request_success_total", counter, "Number of finished requests.")
 	for k := range r.ranks {
 		for why, n := range r.ranks[k].finished {
-			e.sample("vllm:request_success_total", e.labels[k]+","+labels("finished_reason", reason(why).String()), float64(n))
+			e.sample("vllm:request_success_total", e.labels[k]+","+labels("finished_reason", reason(why).label()), float64(n))
 		}
 	}
 	e.durations()
