@@ -166,6 +166,8 @@ func requireAgreement(t *testing.T, name string, all []heard, page samples) {
 		hits = page.sum("vllm:prefix_cache_hits_total", `engine="2"`)
 	}
 	assert.EqualValues(t, cached, hits)
+	workers := map[string]float64{"ranks": 2, "disaggregated": 3}[name]
+	assert.Equal(t, max(1, workers), page.sum("dynamo_frontend_model_workers"))
 	if name != "plain" {
 		assert.Positive(t, cached)
 	}

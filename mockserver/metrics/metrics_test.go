@@ -313,7 +313,9 @@ func TestGPUsAreBusyWhilePassesRun(t *testing.T) {
 func TestPassesAcrossSeconds(t *testing.T) {
 	d := deployment(engine.VLLM)
 	d.Fleet.Engine.SpeedupRatio = 0.02 // 2 s for a prompt, 0.5 s for a token
-	for until, want := range map[time.Duration]float64{2 * time.Second: 0, 3 * time.Second: 75, 4 * time.Second: 25} {
+	for until, want := range map[time.Duration]float64{
+		2 * time.Second: 0, 2300 * time.Millisecond: 100, 3 * time.Second: 75, 4 * time.Second: 25,
+	} {
 		r := play(t, d, until, arrival{at: 250 * time.Millisecond, Request: request(1, 100, 3)})
 		assert.InDelta(t, want, values(t, metrics.GPUs(r))("DCGM_FI_DEV_GPU_UTIL"), 1e-9, until)
 	}
@@ -344,6 +346,16 @@ func TestFrontendIsSafeForConcurrentUse(t *testing.T) {
 	assert.Equal(t, 800.0, got("dynamo_frontend_requests_total"))
 	assert.Equal(t, 800.0, got("dynamo_frontend_request_duration_seconds_sum"))
 	assert.Zero(t, got("dynamo_frontend_inflight_requests"))
+}
+
+// A reading stays what it was.
+func TestReadingIsACopy(t *testing.T) {
+	d := deployment(engine.VLLM)
+	e := metrics.NewEngines(d)
+	r := e.Read(0, make([]engine.Stats, 1))
+	before := metrics.Page(d, r, metrics.NewFrontend())
+	e.Chunk(0, e.Arrive(0, request(1, 10, 1), false), engine.Chunk{ID: 1, Count: 1, Last: true}, time.Second)
+	assert.Equal(t, string(before), string(metrics.Page(d, r, metrics.NewFrontend())))
 }
 
 // What is counted for a token allocates nothing.
