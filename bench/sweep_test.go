@@ -200,7 +200,7 @@ const virtualHost = "mock.virtual:80"
 // mockOptions returns what the plan says of the built-in mock server, and notes for the user.
 func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, []string) {
 	options := mockserver.DefaultOptions()
-	options.Model, options.Virtual = plan.Model, plan.Virtual
+	options.Model, options.Virtual, options.FineTimer = plan.Model, plan.Virtual, !plan.Virtual
 	options, notes, err := mockcmd.Options(options, harness.Resolve, plan.MockArgs)
 	if err != nil {
 		t.Fatalf("nothing was sent: mock-args %q: %v", strings.Join(plan.MockArgs, " "), err)

@@ -129,7 +129,7 @@ func TestAClientThatLeavesFreesItsBlocks(t *testing.T) {
 				_, answer, err := r.post(client, "/v1/chat/completions", body)
 				if err == nil {
 					_, err = io.Copy(io.Discard, answer)
-					answer.Close()
+					assert.NoError(t, answer.Close())
 				}
 				assert.Error(t, err)
 			}()

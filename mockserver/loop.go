@@ -12,6 +12,7 @@ import (
 type loop struct {
 	fleet   *engine.Fleet
 	virtual bool
+	fine    bool // wait with the system's timer
 	epoch   time.Time
 	events  chan event
 	stop    <-chan struct{}
@@ -46,6 +47,7 @@ func newLoop(o Options, stop <-chan struct{}) (*loop, error) {
 	return &loop{
 		fleet:   f,
 		virtual: o.Virtual,
+		fine:    o.FineTimer && !o.Virtual,
 		epoch:   time.Now(),
 		events:  make(chan event),
 		stop:    stop,
@@ -93,9 +95,9 @@ func (l *loop) now() time.Duration {
 
 // run goes from one thing to the next until stop is closed.
 func (l *loop) run() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for l.waitForWork(timer) && l.receive() {
+	a := newAlarm(l.fine)
+	defer a.close()
+	for l.waitForWork(a) && l.receive() {
 		if pass, ended := l.fleet.Step(l.now()); ended {
 			l.deliver(pass)
 		}
@@ -104,21 +106,21 @@ func (l *loop) run() {
 
 // waitForWork receives events until something is due in the fleet. It reports
 // false when the server is closed.
-func (l *loop) waitForWork(timer *time.Timer) bool {
+func (l *loop) waitForWork(a alarm) bool {
 	for {
-		var alarm <-chan time.Time
+		var rings <-chan time.Time
 		if due, busy := l.fleet.Next(); busy {
 			wait := due - l.now()
 			if wait <= 0 {
 				return true
 			}
-			timer.Reset(wait)
-			alarm = timer.C
+			a.set(wait)
+			rings = a.rings()
 		}
 		select {
 		case e := <-l.events:
 			l.tell(e)
-		case <-alarm:
+		case <-rings:
 		case <-l.stop:
 			return false
 		}

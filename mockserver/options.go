@@ -75,6 +75,10 @@ type Options struct {
 	// Record gets a line of JSON for each request that the server has dealt with, a
 	// [Record]; nil gets none. One goroutine writes to it, until Close.
 	Record io.Writer
+	// FineTimer waits with the system's timer where that is finer than Go's, which is late by up
+	// to a millisecond: on Linux. It does not work in a testing/synctest bubble and has no effect
+	// with Virtual.
+	FineTimer bool
 	// Virtual keeps events apart in time, for servers in a testing/synctest
 	// bubble. In real time it only wastes timers.
 	Virtual bool

@@ -209,7 +209,7 @@ func BenchmarkLateness(b *testing.B) {
 		floor := make(chan []float64)
 		go func() { floor <- timerLateness(ended) }()
 		load(b, streams, tokens, func(o *mockserver.Options) {
-			o.Plain, o.Record = &engine.Plain{TTFT: first, ITL: interval}, record
+			o.Plain, o.Record, o.FineTimer = &engine.Plain{TTFT: first, ITL: interval}, record, true
 		})
 		close(ended)
 		var late []float64
