@@ -114,11 +114,18 @@ func (e *exchange) write(out *http.ResponseController, d *renderer) error {
 		e.line.completed(d)
 		e.seen.Succeed(e.server.loop.now(), d.call.promptTokens(), d.written)
 	}
-	_, err := e.w.Write(*buffer)
-	if err != nil {
-		return err
+	flush := func() error {
+		if _, err := e.w.Write(*buffer); err != nil {
+			return err
+		}
+		return out.Flush()
 	}
-	return out.Flush()
+	if len(*buffer) >= corkedWrite {
+		if c, found := e.r.Context().Value(corkKey{}).(*corked); found && e.r.ProtoMajor == 1 {
+			return c.together(&e.server.buffers, flush)
+		}
+	}
+	return flush()
 }
 
 // whole waits for the last token and answers with one document.

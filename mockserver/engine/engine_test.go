@@ -171,3 +171,61 @@ func newEngine(t testing.TB, config Config) *Engine {
 	require.NoError(t, err)
 	return e
 }
+
+// An answer that ends by itself frees its place then, but until then the scheduler reserves what it might have become.
+func TestStopsAfterIsNotForeseen(t *testing.T) {
+	t.Parallel()
+	c := DefaultConfigOf(TRTLLM)
+	c.BlockSize, c.NumGPUBlocks = 10, 10
+	e, err := New(c)
+	require.NoError(t, err)
+	require.NoError(t, e.Submit(Request{ID: 1, PromptTokens: 10, MaxTokens: 60, StopsAfter: 3}))
+	require.NoError(t, e.Submit(Request{ID: 2, PromptTokens: 10, MaxTokens: 60, StopsAfter: 100}))
+	var now time.Duration
+	last := map[uint64]int{}
+	for k := 1; ; k++ {
+		pass, busy := e.Step(now)
+		if !busy {
+			break
+		}
+		now = pass.End
+		for _, a := range pass.Admitted {
+			assert.Equal(t, map[uint64]int{1: 1, 2: 4}[a.ID], k, "the pass that admits request %d", a.ID)
+		}
+		for _, chunk := range pass.Chunks {
+			if chunk.Last {
+				last[chunk.ID] = chunk.Index + chunk.Count
+			}
+		}
+	}
+	assert.Equal(t, map[uint64]int{1: 3, 2: 60}, last)
+}
+
+// The plain server and drafts keep to it as well.
+func TestStopsAfterElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*FleetConfig){
+		"plain":         func(c *FleetConfig) { c.Plain = &Plain{ITL: time.Millisecond} },
+		"drafts":        func(c *FleetConfig) { c.Engine.Speculation = Speculation{Drafts: 2, AcceptRates: []float64{1, 1}} },
+		"disaggregated": func(c *FleetConfig) { c.PrefillEngines = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := DefaultFleetConfig()
+			change(&c)
+			f, err := NewFleet(c)
+			require.NoError(t, err)
+			require.NoError(t, f.Submit(0, Request{ID: 1, PromptTokens: 10, MaxTokens: 60, StopsAfter: 5}))
+			tokens, ended := 0, false
+			for at, busy := f.Next(); busy; at, busy = f.Next() {
+				pass, _ := f.Step(at)
+				for _, chunk := range pass.Chunks {
+					assert.False(t, ended)
+					tokens, ended = tokens+chunk.Count, chunk.Last
+				}
+			}
+			assert.Equal(t, 5, tokens)
+			assert.True(t, ended)
+		})
+	}
+}
