@@ -63,7 +63,7 @@ func (s *settings) overrideFlag(key string, value json.RawMessage) error {
 	case "dp-size":
 		name = "data-parallel-size"
 	}
-	known := s.flags.Lookup(name) != nil && !strings.HasPrefix(name, off) && name != "extra-engine-args" && name != "endpoint"
+	known := s.flags.Lookup(name) != nil && !strings.HasPrefix(name, off) && name != "extra-engine-args"
 	if !known || strings.Contains(key, "-") {
 		return errors.New("is unknown" + strings.ReplaceAll(s.flags.nearest(name), "-", "_"))
 	}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"io"
@@ -17,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,7 +46,9 @@ func noVariables(string) string { return "" }
 func runs(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = process{&out, &errs, noVariables}.run(t.Context(), args)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // if it serves, against all expectation
+	defer cancel()
+	code = process{&out, &errs, noVariables}.run(ctx, args)
 	return out.String(), errs.String(), code
 }
 
@@ -192,9 +197,45 @@ func TestSelfSignedHTTPS(t *testing.T) {
 	assert.Equal(t, 0, s.stop())
 }
 
+// A key, a certificate and a record, as an operator gives them.
+func TestKeyCertificateAndRecord(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certificate, err := mockserver.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	require.NoError(t, err)
+	cert, keyFile, record := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "record.jsonl")
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600))
+	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	environment := func(name string) string { return map[string]string{"MOCKSERVER_API_KEY": "secret"}[name] }
+	s := start(t, environment, "-port", "0", "-speedup-ratio=0", "-tls-cert", cert, "-tls-key", keyFile, "-record", record)
+	assert.NotContains(t, s.line, "secret")
+	assert.Contains(t, s.line, "(with API key, speedup 0)")
+	trusted := x509.NewCertPool()
+	trusted.AddCert(certificate.Leaf)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}}
+	for authorization, want := range map[string]int{"": 401, "Bearer wrong": 401, "Bearer secret": 200} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/completions",
+			strings.NewReader(`{"model":"Qwen/Qwen3-0.6B","prompt":"a b c","max_tokens":2}`))
+		require.NoError(t, err)
+		request.Header.Set("Authorization", authorization)
+		response, err := client.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, want, response.StatusCode, authorization)
+	}
+	client.CloseIdleConnections()
+	assert.Equal(t, 0, s.stop())
+	lines, err := os.ReadFile(record)
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(lines), `"status":200`), "%s", lines)
+}
+
 func TestAnnouncement(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
+		"-planner-profile-data=testdata/help.txt": "(speedup 1)",
 		"":                    "(speedup 1)",
 		"-engine-type=sglang": "(sglang, speedup 1)",
 		"-ttft=20ms -itl=5ms": "(plain, ttft 20ms, itl 5ms, speedup 1)",

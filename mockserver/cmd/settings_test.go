@@ -287,6 +287,15 @@ func TestBadProfilesFallBack(t *testing.T) {
 	}
 }
 
+// A file of a profiler that is there but cannot be read is the trouble, not that the other one is missing.
+func TestUnreadableProfilerFolder(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "selected_prefill_interpolation/raw_data.npz"), 0o700))
+	_, _, err := options("-planner-profile-strict", "-planner-profile-data", folder)
+	assert.ErrorContains(t, err, "raw_data.npz: is a directory")
+}
+
 // The folder that a profiler writes, in both of its ways.
 func TestProfilerFolders(t *testing.T) {
 	t.Parallel()
