@@ -177,6 +177,25 @@ func TestUsageComesOnlyWhenAskedFor(t *testing.T) {
 		for _, e := range r.stream(3, 3) {
 			assert.NotContains(t, e.data, "usage")
 		}
+		body := strings.Replace(chatBody(3, 3, true), `"stream":`, `"stream_options":{"continuous_usage_stats":true},"stream":`, 1)
+		all, err := r.events(r.open("/v1/chat/completions", body))
+		require.NoError(t, err)
+		for _, e := range all {
+			assert.NotContains(t, e.data, "usage", "it belongs to include_usage")
+		}
+	})
+}
+
+// Of several choices the first says what was cached: the others find its blocks.
+func TestCachedTokensAreThoseOfTheFirstChoice(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(r *rig) {
+		body := strings.Replace(chatBody(200, 3, false), `"stream"`, `"n":2,"stream"`, 1)
+		for _, want := range []int{0, 192} {
+			got := decode(t, readAll(r.t, r.open("/v1/chat/completions", body)))
+			assert.Equal(t, want, *got.Usage.Details.CachedTokens)
+			assert.Equal(t, 200, got.Usage.PromptTokens)
+		}
 	})
 }
 

@@ -33,6 +33,7 @@ func (c *command) serve(ctx context.Context, stdout io.Writer) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		c.options.Record = file
 	}
+	c.options.FineTimer = true
 	server, err := mockserver.New(c.options)
 	if err != nil {
 		return errors.Join(err, listener.Close())
