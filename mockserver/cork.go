@@ -51,6 +51,7 @@ func (c *corked) CloseWrite() error {
 // corkedListener accepts them.
 type corkedListener struct{ net.Listener }
 
+// Accept returns the next connection, corked.
 func (l corkedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
