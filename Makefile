@@ -10,7 +10,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep gate image image-oci cluster-demo test test-cluster race lint report
+.PHONY: help sweep gate image image-oci cluster-demo test test-cluster test-clients race lint report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,10 @@ test: ## Run every test
 test-cluster: ## Run the tests of the cluster's files against a small API server
 	gotestsum=$$($(GO) tool -n gotestsum) && cd scripts/cluster/clustertest && "$$gotestsum" -- -count=1 ./... $(ARGS)
 
+# A module of its own, so that other people's clients stay out of ours.
+test-clients: ## Run OpenAI's own clients and Prometheus' parser against the mock server; needs node for one of them
+	gotestsum=$$($(GO) tool -n gotestsum) && cd mockserver/clienttest && "$$gotestsum" -- -count=1 ./... $(ARGS)
+
 # Containers and documented commands are built without the race detector, which would find nothing there. That runs are identical takes ten runs,
 # that a report is repeatable five: all minutes long under it, and the same code races, if it does, in the runs of the other tests.
 no_race = ^(TestDocker[A-Z].*|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow)$$
@@ -51,7 +55,8 @@ race: ## Run the tests under the race detector, except the longest and those of 
 lint: ## Check format, go vet, golangci-lint and the workflows
 	@bad=$$(gofmt -l .) && test -z "$$bad" || { printf 'not formatted, run gofmt -w on:\n%s\n' "$$bad"; exit 1; }
 	$(GO) vet ./...
-	linter=$$($(GO) tool -modfile=tools.mod -n golangci-lint) && "$$linter" run && cd scripts/cluster/clustertest && "$$linter" run
+	linter=$$($(GO) tool -modfile=tools.mod -n golangci-lint) && "$$linter" run && \
+		for module in scripts/cluster/clustertest mockserver/clienttest; do (cd "$$module" && "$$linter" run) || exit 1; done
 	$(GO) tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes=
 
 report: ## Redraw the report of the results in DATA_DIR

@@ -3,9 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/mockserver"
+	mockcmd "github.com/llmsweep/llmsweep/mockserver/cmd"
 	"github.com/llmsweep/llmsweep/mockserver/memnet"
 	"github.com/llmsweep/llmsweep/reporting"
 )
@@ -176,6 +175,10 @@ func deadline(t *testing.T, ctx context.Context, sweep *harness.Sweep) context.C
 // embed makes the built-in mock server the target. In virtual time each level has one of its own, made inside its bubble.
 func embed(t *testing.T, plan *harness.Plan) {
 	plan.EmbeddedMock = true
+	_, notes := mockOptions(t, plan)
+	for _, note := range notes {
+		t.Logf("mock-args: %s", note)
+	}
 	host := virtualHost
 	if !plan.Virtual {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -194,15 +197,19 @@ func embed(t *testing.T, plan *harness.Plan) {
 
 const virtualHost = "mock.virtual:80"
 
-func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
+// mockOptions returns what the plan says of the built-in mock server, and notes for the user.
+func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, []string) {
 	options := mockserver.DefaultOptions()
-	options.Model, options.Virtual = plan.Model, plan.Virtual
-	fs := flag.NewFlagSet("mock-args", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	mockserver.RegisterFlags(fs, &options)
-	if err := fs.Parse(plan.MockArgs); err != nil {
+	options.Model, options.Virtual, options.FineTimer = plan.Model, plan.Virtual, !plan.Virtual
+	options, notes, err := mockcmd.Options(options, harness.Resolve, plan.MockArgs)
+	if err != nil {
 		t.Fatalf("nothing was sent: mock-args %q: %v", strings.Join(plan.MockArgs, " "), err)
 	}
+	return options, notes
+}
+
+func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
+	options, _ := mockOptions(t, plan)
 	mock, err := mockserver.New(options)
 	if err != nil {
 		t.Fatalf("starting the mock server: %v", err)

@@ -103,7 +103,8 @@ type course struct {
 }
 
 // playByHand plays a closed loop of c slots against the engine's rules, the slow and obvious way. Passes follow one another without
-// a gap. A pass gives one token to each decoding request and spends what is left of 8192 tokens on prompts, oldest first. Its k-th
+// a gap. A pass gives one token to each decoding request and spends what is left of 8192 tokens on prompts, oldest first. The time for
+// prompts depends on their number times the difference of two whole means, of the lengths reached and of those there before. Its k-th
 // token is written k ns after its end, and a slot whose last token came sends its next request at that instant.
 func playByHand(prompts []int, c, osl int) []course {
 	all := make([]course, len(prompts))
@@ -121,7 +122,7 @@ func playByHand(prompts []int, c, osl int) []course {
 		send(int64(slot))
 	}
 	for now := int64(0); len(queue) > 0; {
-		budget, prefilled, contexts, decoding := 8192, 0, 0, 0
+		budget, reached, before, prefilling, contexts, decoding := 8192, 0, 0, 0, 0, 0
 		var yields []int
 		for _, id := range queue {
 			if all[id].start > now || budget == 0 {
@@ -133,8 +134,10 @@ func playByHand(prompts []int, c, osl int) []course {
 				contexts += prompts[id] + got
 			} else {
 				part := min(prompts[id]-computed[id], budget)
+				before += computed[id]
 				computed[id] += part
-				prefilled += part
+				reached += computed[id]
+				prefilling++
 				budget -= part
 			}
 			if computed[id] == prompts[id] {
@@ -142,7 +145,8 @@ func playByHand(prompts []int, c, osl int) []course {
 			}
 		}
 		ms := 0.0
-		if n := float64(prefilled); n > 0 {
+		if prefilling > 0 {
+			n := float64(prefilling * (reached/prefilling - before/prefilling))
 			ms += 4.209989e-07*n*n + 1.518344e-02*n + 16.50142
 		}
 		if decoding > 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
 
 // answer is where the loop counts the tokens of a request and the request's
@@ -12,28 +14,63 @@ import (
 // follows from the request. So a reader may fall behind by any number of tokens,
 // at no cost.
 type answer struct {
-	mu    sync.Mutex
-	ready int           // tokens generated so far
-	due   time.Duration // when the last of them may be written; earlier ones are overdue
-	err   error
+	mu       sync.Mutex
+	progress // what has been generated so far
+	err      error
+	admitted time.Duration // when the first of its choices was, or -1
 
+	touched bool          // by the pass that is being delivered; the loop's
 	changed chan struct{} // holds one signal
+}
+
+// progress is how far an answer has come.
+type progress struct {
+	ready []int // tokens of each choice
+	total int   // of them all
+	// ends says after how many tokens each event of a choice ends. It is nil where
+	// each token is an event.
+	ends   [][]int
+	due    time.Duration // when the last token may be written; earlier ones are overdue
+	cached int           // prompt tokens found in the cache by the first choice
 }
 
 // errStopped ends the wait for tokens that will not come.
 var errStopped = errors.New("the server is shutting down")
 
-func newAnswer() *answer {
-	return &answer{changed: make(chan struct{}, 1)}
+// newAnswer returns an answer with so many choices. grouped says that several
+// tokens may come at once.
+func newAnswer(choices int, grouped bool) *answer {
+	a := &answer{admitted: -1, changed: make(chan struct{}, 1)}
+	a.ready = make([]int, choices)
+	if grouped {
+		a.ends = make([][]int, choices)
+	}
+	return a
 }
 
-// add counts one more token.
-func (a *answer) add(due time.Duration) {
+// add counts the tokens of a chunk of choice k. The reader hears of it with the next
+// signal.
+func (a *answer) add(k int, c engine.Chunk, due time.Duration) {
 	a.mu.Lock()
-	a.ready++
+	defer a.mu.Unlock()
+	a.ready[k] += c.Count
+	a.total += c.Count
 	a.due = due
-	a.mu.Unlock()
-	a.signal()
+	if k == 0 {
+		a.cached = c.CachedTokens
+	}
+	if a.ends != nil {
+		a.ends[k] = append(a.ends[k], a.ready[k])
+	}
+}
+
+// admit notes when the first choice began to run.
+func (a *answer) admit(at time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.admitted < 0 {
+		a.admitted = at
+	}
 }
 
 // fail ends the answer.
@@ -51,25 +88,36 @@ func (a *answer) signal() {
 	}
 }
 
-// wait returns when more than seen tokens are ready: how many, and when the last
-// of them is due. It fails when the context or the server ends.
-func (a *answer) wait(ctx context.Context, stop <-chan struct{}, seen int) (int, time.Duration, error) {
+// wait returns when p is behind, having brought it up to date. It fails when the
+// context or the server ends.
+func (a *answer) wait(ctx context.Context, stop <-chan struct{}, p *progress) error {
 	for {
-		if ready, due, err := a.state(); ready > seen || err != nil {
-			return ready, due, err
+		if news, err := a.state(p); news || err != nil {
+			return err
 		}
 		select {
 		case <-a.changed:
 		case <-ctx.Done():
-			return 0, 0, ctx.Err()
+			return ctx.Err()
 		case <-stop:
-			return 0, 0, errStopped
+			return errStopped
 		}
 	}
 }
 
-func (a *answer) state() (int, time.Duration, error) {
+// state brings p up to date and reports whether it was behind.
+func (a *answer) state(p *progress) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.ready, a.due, a.err
+	behind := a.total > p.total
+	p.total, p.due, p.cached = a.total, a.due, a.cached
+	p.ready = append(p.ready[:0], a.ready...)
+	p.ends = append(p.ends[:0], a.ends...)
+	return behind, a.err
+}
+
+func (a *answer) admission() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.admitted
 }

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +83,11 @@ func (r *rig) post(ctx context.Context, path, body string) (int, io.ReadCloser, 
 	return response.StatusCode, response.Body, nil
 }
 
+// leaving is the context of a client, and what makes it go away.
+func (r *rig) leaving() (context.Context, func()) {
+	return context.WithCancel(r.t.Context())
+}
+
 // open is post where nothing may go wrong.
 func (r *rig) open(path, body string) io.ReadCloser {
 	status, answer, err := r.post(r.t.Context(), path, body)
@@ -143,12 +150,24 @@ type chunk struct {
 	Model   string
 	Choices []struct {
 		Index        int
-		Delta        struct{ Role, Content string }
-		Message      struct{ Role, Content string }
+		Delta        said
+		Message      said
 		Text         string
 		FinishReason *string `json:"finish_reason"`
 	}
 	Usage *usage
+}
+
+// said is what a message has, or a delta a part of.
+type said struct {
+	Role, Content string
+	Reasoning     string     `json:"reasoning_content"`
+	ToolCalls     []toolCall `json:"tool_calls"`
+}
+
+type toolCall struct {
+	ID, Type string
+	Function struct{ Name, Arguments string }
 }
 
 type usage struct {
@@ -176,10 +195,14 @@ func contentOf(t *testing.T, data string) string {
 	return c.Choices[0].Delta.Content + c.Choices[0].Text
 }
 
+// prompts makes every prompt of chatBody begin differently, so that none is found
+// in the cache.
+var prompts atomic.Int64
+
 func chatBody(prompt, answer int, stream bool) string {
 	body, err := json.Marshal(map[string]any{
 		"model":      model,
-		"messages":   []map[string]string{{"role": "user", "content": strings.Repeat("word ", prompt)}},
+		"messages":   []map[string]string{{"role": "user", "content": fmt.Sprint("prompt", prompts.Add(1), strings.Repeat(" word", prompt-1))}},
 		"max_tokens": answer,
 		"stream":     stream,
 	})

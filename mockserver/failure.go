@@ -9,9 +9,16 @@ import (
 // failure is an error as a client sees it: a status and OpenAI's envelope.
 type failure struct {
 	status  int
-	Message string `json:"message"`
-	Type    string `json:"type"`
-	Code    string `json:"code"`
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    string  `json:"code"`
+}
+
+// of names the parameter that is wrong.
+func (f *failure) of(param string) *failure {
+	f.Param = &param
+	return f
 }
 
 func (f *failure) write(w http.ResponseWriter) {
@@ -27,7 +34,8 @@ func invalid(status int, code, format string, args ...any) *failure {
 
 func unknownRoute(r *http.Request) *failure {
 	return invalid(http.StatusNotFound, "unknown_url", "Unknown request URL: %s %s. "+
-		"This server has /v1/chat/completions, /v1/completions, /v1/models, /health, /live and /version.",
+		"This server has /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health, /live, "+
+		"/version, /metrics and /dcgm/metrics.",
 		r.Method, r.URL.Path)
 }
 
@@ -36,13 +44,22 @@ func wrongMethod(r *http.Request, want string) *failure {
 		"Not allowed to %s on %s: use %s.", r.Method, r.URL.Path, want)
 }
 
+func wrongKey() *failure {
+	return invalid(http.StatusUnauthorized, "invalid_api_key",
+		"No valid API key was sent: set the header Authorization to \"Bearer \" and the key that this server was started with.")
+}
+
+// unavailable is the failure of a server that does not answer, now or ever again.
+func unavailable(code, message string) *failure {
+	return &failure{status: http.StatusServiceUnavailable, Message: message, Type: "server_error", Code: code}
+}
+
 func shuttingDown() *failure {
-	return &failure{
-		status:  http.StatusServiceUnavailable,
-		Message: "The server is shutting down.",
-		Type:    "server_error",
-		Code:    "shutting_down",
-	}
+	return unavailable("shutting_down", "The server is shutting down.")
+}
+
+func notReady() *failure {
+	return unavailable("not_ready", "The model is still being loaded.")
 }
 
 func internal(err error) *failure {

@@ -4,101 +4,191 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
 
-// writeTokens is how many tokens one write holds at most, when a reader has
+// writeTokens is about how many tokens one write holds at most, when a reader has
 // fallen behind or the engine does not wait.
 const writeTokens = 256
 
 // generate answers a request of the two generating routes.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, k kind) {
+	e := s.begin(w, r, k.endpoint())
+	defer e.end()
 	c, fail := s.understand(w, r, k)
 	if fail != nil {
-		fail.write(w)
+		e.refuse(fail)
 		return
 	}
-	number := s.requests.Add(1)
-	a, open := s.loop.submit(engine.Request{ID: number, PromptTokens: c.prompt, MaxTokens: c.length})
-	if !open {
-		shuttingDown().write(w)
+	e.seen.Stream = c.stream
+	e.line.understood(c)
+	first := s.numbers(len(c.prompts) * c.n)
+	d := s.newRenderer(c, first, time.Now().Unix())
+	e.line.identified(d, first)
+	if !e.submit(d) {
+		e.refuse(shuttingDown())
 		return
 	}
-	d := s.newRenderer(c, number, time.Now().Unix())
 	if c.stream {
-		s.stream(w, r, a, d)
+		e.stream(d)
 	} else {
-		s.whole(w, r, a, d)
+		e.whole(d)
 	}
+}
+
+// numbers takes the next n numbers of requests to the engines and returns the first.
+func (s *Server) numbers(n int) uint64 {
+	return s.requests.Add(uint64(n)) - uint64(n) + 1
+}
+
+// submit hands the choices of an answer to the engines. It reports false when the server is
+// closed.
+func (e *exchange) submit(d *renderer) bool {
+	e.answer = newAnswer(len(d.choices), e.server.loop.grouped)
+	for k := range d.choices {
+		ch := &d.choices[k]
+		prompt := d.call.prompts[k/d.call.n]
+		request := engine.Request{ID: ch.number, PromptTokens: prompt.count, MaxTokens: d.call.length, Blocks: prompt.blocks}
+		if ch.finish != "length" {
+			request.StopsAfter = ch.tokens
+		}
+		if !e.server.loop.submit(e.arrived(), request, place{answer: e.answer, choice: k, pooled: d.call.pooled}) {
+			return false
+		}
+	}
+	return true
+}
+
+// buffers are what streams write from. They hold one only while they write, since most of the
+// time most streams wait.
+type buffers struct{ pool sync.Pool }
+
+func (p *buffers) get() *[]byte {
+	if b, found := p.pool.Get().(*[]byte); found {
+		return b
+	}
+	b := make([]byte, 0, 2048)
+	return &b
+}
+
+func (p *buffers) put(b *[]byte) {
+	*b = (*b)[:0]
+	p.pool.Put(b)
 }
 
 // stream writes tokens as they come due. The header goes out at once: a client
 // sees that its request was accepted long before the first token.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, a *answer, d *renderer) {
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.WriteHeader(http.StatusOK)
-	out := http.NewResponseController(w)
+func (e *exchange) stream(d *renderer) {
+	e.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	e.w.Header().Set("Cache-Control", "no-cache")
+	e.w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(e.w)
 	err := out.Flush()
-	buffer := make([]byte, 0, 2048)
-	for seen := 0; err == nil && seen < d.call.length; {
-		var ready int
-		if ready, err = s.await(r, a, seen); err != nil {
-			break
-		}
-		ready = min(ready, seen+writeTokens)
-		buffer = buffer[:0]
-		for ; seen < ready; seen++ {
-			buffer = d.appendToken(buffer, seen)
-		}
-		if seen == d.call.length {
-			buffer = d.appendEnd(buffer)
-		}
-		if _, err = w.Write(buffer); err == nil {
-			err = out.Flush()
+	for err == nil && d.open > 0 {
+		if err = e.await(d.written); err == nil {
+			err = e.write(out, d)
 		}
 	}
 	if err == nil {
 		return
 	}
-	s.loop.cancel(d.number)
+	e.abandon(d)
 	// Returning would end the body as if it were complete.
 	panic(http.ErrAbortHandler)
 }
 
-// whole waits for the last token and answers with one document.
-func (s *Server) whole(w http.ResponseWriter, r *http.Request, a *answer, d *renderer) {
-	for seen := 0; seen < d.call.length; {
-		ready, err := s.await(r, a, seen)
-		switch {
-		case errors.Is(err, errStopped):
-			shuttingDown().write(w)
-			return
-		case r.Context().Err() != nil:
-			s.loop.cancel(d.number)
-			return
-		case err != nil:
-			internal(err).write(w)
-			return
-		}
-		seen = ready
+// write writes what is ready, or as much as one write should hold.
+func (e *exchange) write(out *http.ResponseController, d *renderer) error {
+	buffer := e.server.buffers.get()
+	defer e.server.buffers.put(buffer)
+	*buffer = d.appendReady(*buffer, &e.progress, writeTokens)
+	if len(*buffer) == 0 {
+		return nil // tokens without text
 	}
-	document := d.appendWhole(nil)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
-	_, _ = w.Write(document)
+	e.line.write(e.server.loop, d.written-e.noted)
+	e.noted = d.written
+	if d.open == 0 {
+		e.line.completed(d)
+		e.seen.Succeed(e.server.loop.now(), d.call.promptTokens(), d.written)
+	}
+	flush := func() error {
+		if _, err := e.w.Write(*buffer); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	if len(*buffer) >= corkedWrite {
+		if c, found := e.r.Context().Value(corkKey{}).(*corked); found && e.r.ProtoMajor == 1 {
+			return c.together(&e.server.buffers, flush)
+		}
+	}
+	return flush()
 }
 
-// await waits until more than seen tokens are ready and the last of them is due,
-// and returns their number.
-func (s *Server) await(r *http.Request, a *answer, seen int) (int, error) {
-	ready, due, err := a.wait(r.Context(), s.stop, seen)
+// whole waits for the last token and answers with one document.
+func (e *exchange) whole(d *renderer) {
+	if !e.complete(d) {
+		return
+	}
+	document := d.appendWhole(nil, &e.progress)
+	e.w.Header().Set("Content-Type", "application/json")
+	e.w.Header().Set("Content-Length", strconv.Itoa(len(document)))
+	e.line.write(e.server.loop, d.written)
+	e.line.completed(d)
+	e.seen.Succeed(e.server.loop.now(), d.call.promptTokens(), d.written)
+	_, _ = e.w.Write(document)
+}
+
+// complete waits for the last token of every choice. It reports false when the exchange
+// has ended otherwise.
+func (e *exchange) complete(d *renderer) bool {
+	all := 0
+	for k := range d.choices {
+		all += d.choices[k].tokens
+	}
+	for e.progress.total < all {
+		err := e.await(e.progress.total)
+		switch {
+		case errors.Is(err, errStopped):
+			e.refuse(shuttingDown())
+			return false
+		case e.r.Context().Err() != nil:
+			e.abandon(d)
+			return false
+		case err != nil:
+			e.refuse(internal(err))
+			return false
+		}
+	}
+	return true
+}
+
+// await waits until more tokens are ready than were seen and the last of them is due.
+func (e *exchange) await(seen int) error {
+	s := e.server
+	if e.progress.total > seen {
+		return nil // and has been due
+	}
+	err := e.answer.wait(e.r.Context(), s.stop, &e.progress)
 	if err == nil && s.options.Virtual {
 		// In real time the loop has waited until the end of the pass, and no timer
 		// can tell the nanoseconds that are left from nothing.
-		time.Sleep(due - s.loop.now())
+		time.Sleep(e.progress.due - s.loop.now())
 	}
-	return ready, err
+	return err
+}
+
+// abandon takes what is left of an answer out of the engines, so that its blocks are free
+// for others.
+func (e *exchange) abandon(d *renderer) {
+	for k := range d.choices {
+		e.server.loop.cancel(d.choices[k].number)
+	}
+	e.line.abandoned(d, e.server.stopped())
+	if !e.server.stopped() {
+		e.seen.Disconnect(e.server.loop.now())
+	}
 }

@@ -2,12 +2,14 @@ package mockserver_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -74,7 +76,7 @@ func TestSlowReaderStopsNobodyElse(t *testing.T) {
 func TestCloseBreaksStreamsOff(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(r *rig) {
-		stream := r.open("/v1/chat/completions", chatBody(100, 1e9, true))
+		stream := r.open("/v1/chat/completions", chatBody(100, 1e6, true))
 		time.AfterFunc(50*time.Millisecond, func() { assert.NoError(t, r.server.Close()) })
 		all, err := r.events(stream)
 		require.Error(t, err, "a stream that was cut must not look complete")
@@ -220,7 +222,7 @@ func TestCloseEndsRequestsOfOtherServers(t *testing.T) {
 // keep others out nor outlive its client.
 func TestEndlessAnswerWithoutWaiting(t *testing.T) {
 	t.Parallel()
-	h := instant(t, nil)
+	h := instant(t, func(o *mockserver.Options) { o.NumGPUBlocks = 1 << 30 })
 	ctx, leave := context.WithCancel(t.Context())
 	begun, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -275,4 +277,54 @@ func TestManyClientsAtOnce(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// What is due together leaves in one write, however long it is: here what a pass says of 40 choices.
+func TestOneWriteForWhatIsDueTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var record strings.Builder
+		o := mockserver.DefaultOptions()
+		o.Virtual, o.Record = true, &record
+		server, err := mockserver.New(o)
+		require.NoError(t, err)
+		l := &countingListener{Listener: memnet.Listen("mock:80")}
+		served := make(chan error)
+		go func() { served <- server.Serve(l) }()
+		transport := &http.Transport{DialContext: l.DialContext}
+		body := strings.Replace(chatBody(5, 3, true), `"stream"`, `"n":40,"stream"`, 1)
+		response, err := (&http.Client{Transport: transport}).Post("http://mock/v1/chat/completions", "", strings.NewReader(body))
+		require.NoError(t, err)
+		stream := readAll(t, response.Body)
+		assert.Equal(t, 40*(1+3+1)+1, strings.Count(stream, "data: "))
+		transport.CloseIdleConnections()
+		require.NoError(t, server.Close())
+		require.NoError(t, <-served)
+		var line recorded
+		require.NoError(t, json.Unmarshal([]byte(record.String()), &line))
+		assert.LessOrEqual(t, len(line.Writes), 4)
+		assert.Greater(t, len(stream)/len(line.Writes), 2*4096)
+		assert.Equal(t, 1+len(line.Writes)+1, int(l.writes.Load()), "the header, the events and the end of the body")
+	})
+}
+
+// countingListener counts the writes to its connections.
+type countingListener struct {
+	*memnet.Listener
+	writes atomic.Int64
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return countingConn{c, &l.writes}, err
+}
+
+type countingConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }

@@ -4,59 +4,82 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/metrics"
 )
 
-// loop carries out the passes of the engine. One goroutine, run, owns all of it
-// but the channels. Instants are counted from epoch.
+// loop does what is due in the fleet of engines, when it is due. One goroutine, run,
+// owns all of it but the channels. Instants are counted from epoch.
 type loop struct {
-	engine  *engine.Engine
+	fleet   *engine.Fleet
 	virtual bool
+	fine    bool // wait with the system's timer
 	epoch   time.Time
 	events  chan event
 	stop    <-chan struct{}
-
-	pending []event            // received, not yet seen by the engine
-	answers map[uint64]*answer // of the requests in the engine
-	quiet   time.Duration      // virtual: no token is written from here on
+	answers map[uint64]place // of the requests in the fleet
+	grouped bool             // several tokens may come at once
+	touched []*answer        // by the pass that is being delivered
+	tally   *metrics.Engines
 }
 
-// event is an arrival or, without an answer, a cancellation. What counts is the
-// instant at which it happened, not the one at which the loop came to read of it.
+// place is where the tokens of a request in the fleet are counted: a choice of an answer.
+type place struct {
+	answer *answer
+	choice int
+	pooled bool              // the token is not for the client
+	tally  *metrics.Sequence // the loop's
+}
+
+// event is an arrival, a question or, without an answer, a cancellation. What counts is
+// the instant at which it happened, not the one at which the loop came to read of it.
 type event struct {
 	at      time.Duration
 	request engine.Request
-	answer  *answer
+	place
+	question chan<- metrics.Reading // has room for the reply
 }
 
 func newLoop(o Options, stop <-chan struct{}) (*loop, error) {
-	e, err := engine.New(o.engine())
+	f, err := engine.NewFleet(o.fleet())
 	if err != nil {
 		return nil, err
 	}
 	return &loop{
-		engine:  e,
+		fleet:   f,
 		virtual: o.Virtual,
+		fine:    o.FineTimer && !o.Virtual,
 		epoch:   time.Now(),
 		events:  make(chan event),
 		stop:    stop,
-		answers: make(map[uint64]*answer),
+		answers: make(map[uint64]place),
+		grouped: o.Speculation.Drafts > 0,
+		tally:   metrics.NewEngines(o.deployment()),
 	}, nil
 }
 
-// submit hands a request to the engine and returns where its tokens will be
-// counted. It reports false when the server is closed.
-func (l *loop) submit(r engine.Request) (*answer, bool) {
-	a := newAnswer()
-	return a, l.send(event{at: l.now(), request: r, answer: a})
+// submit hands a request to the fleet, whose tokens will be counted at that place. It
+// reports false when the server is closed.
+func (l *loop) submit(at time.Duration, r engine.Request, p place) bool {
+	return l.send(event{at: at, request: r, place: p})
 }
 
-// cancel takes a request out of the engine, if it is still there.
+// cancel takes a request out of the fleet, if it is still there.
 func (l *loop) cancel(id uint64) {
 	l.send(event{at: l.now(), request: engine.Request{ID: id}})
 }
 
+// read returns what engines have done until now. It reports false when the server is
+// closed.
+func (l *loop) read() (metrics.Reading, bool) {
+	reply := make(chan metrics.Reading, 1)
+	if !l.send(event{question: reply}) {
+		return metrics.Reading{}, false
+	}
+	return <-reply, true
+}
+
 // send waits for the loop to receive, which it is ready to do whenever it waits
-// and once a pass.
+// and before it does anything.
 func (l *loop) send(e event) bool {
 	select {
 	case l.events <- e:
@@ -70,86 +93,48 @@ func (l *loop) now() time.Duration {
 	return time.Since(l.epoch)
 }
 
-// run goes from pass to pass until stop is closed.
+// run goes from one thing to the next until stop is closed.
 func (l *loop) run() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	now, open := l.idle(0)
-	for open {
-		pass, busy := l.engine.Step(now)
-		if !busy {
-			now, open = l.idle(now)
-			continue
+	a := newAlarm(l.fine)
+	defer a.close()
+	for l.waitForWork(a) && l.receive() {
+		if pass, ended := l.fleet.Step(l.now()); ended {
+			l.deliver(pass)
 		}
-		end := l.end(pass)
-		if !l.waitUntil(end, timer) {
-			return
-		}
-		l.deliver(pass.Tokens, end)
-		now = l.next(pass.Start, end)
-		l.apply(now)
 	}
 }
 
-// idle waits for one event, lets the engine see it and returns the instant at
-// which a pass may start: that of the event, or now if that is later. Further
-// events, even of the same instant, are left for the pass after that.
-func (l *loop) idle(now time.Duration) (time.Duration, bool) {
-	if len(l.pending) == 0 {
+// waitForWork receives events until something is due in the fleet. It reports
+// false when the server is closed.
+func (l *loop) waitForWork(a alarm) bool {
+	for {
+		var rings <-chan time.Time
+		if due, busy := l.fleet.Next(); busy {
+			wait := due - l.now()
+			if wait <= 0 {
+				return true
+			}
+			a.set(wait)
+			rings = a.rings()
+		}
 		select {
 		case e := <-l.events:
-			l.pending = append(l.pending, e)
+			l.tell(e)
+		case <-rings:
 		case <-l.stop:
-			return now, false
+			return false
 		}
 	}
-	e := l.pending[0]
-	l.drop(1)
-	l.tell(e)
-	return max(now, e.at), true
 }
 
-// end is when the pass ends: when the engine says so, in virtual time no earlier
-// than the rule of the package comment allows.
-func (l *loop) end(pass engine.Pass) time.Duration {
-	if !l.virtual {
-		return pass.End
-	}
-	span := time.Duration(len(pass.Tokens) + 1)
-	end := max(pass.End, pass.Start+span, l.quiet)
-	l.quiet = end + span
-	return end
-}
-
-// next is when the pass after one that ended at end starts.
-func (l *loop) next(start, end time.Duration) time.Duration {
-	if start < end {
-		return end
-	}
-	// Time that does not pass would keep every later event in the future.
-	return max(end, l.now())
-}
-
-// waitUntil receives events until an instant, and those that are there already
-// if it is over. It reports false when the server is closed.
-func (l *loop) waitUntil(end time.Duration, timer *time.Timer) bool {
-	if wait := end - l.now(); wait > 0 {
-		timer.Reset(wait)
-		for due := false; !due; {
-			select {
-			case e := <-l.events:
-				l.pending = append(l.pending, e)
-			case <-timer.C:
-				due = true
-			case <-l.stop:
-				return false
-			}
-		}
-	}
+// receive takes the events that are there already, so that they join the pass that
+// they would have joined had the loop not been late. It reports false when the
+// server is closed.
+func (l *loop) receive() bool {
 	for {
 		select {
 		case e := <-l.events:
-			l.pending = append(l.pending, e)
+			l.tell(e)
 		case <-l.stop:
 			return false
 		default:
@@ -158,49 +143,65 @@ func (l *loop) waitUntil(end time.Duration, timer *time.Timer) bool {
 	}
 }
 
-// apply lets the engine see what happened before now. Events of that very
-// instant wait for the next pass, whether or not they have been received yet:
-// otherwise the order in which goroutines wake would show in the schedule.
-func (l *loop) apply(now time.Duration) {
-	n := 0
-	for n < len(l.pending) && l.pending[n].at < now {
-		l.tell(l.pending[n])
-		n++
-	}
-	l.drop(n)
-}
-
-// drop removes the first n pending events and keeps the slice's capacity.
-func (l *loop) drop(n int) {
-	rest := copy(l.pending, l.pending[n:])
-	clear(l.pending[rest:])
-	l.pending = l.pending[:rest]
-}
-
-// tell passes one event on to the engine.
+// tell passes one event on to the fleet.
 func (l *loop) tell(e event) {
-	if e.answer == nil {
-		l.engine.Cancel(e.request.ID)
-		delete(l.answers, e.request.ID)
+	switch {
+	case e.question != nil:
+		e.question <- l.tally.Read(l.now(), l.fleet.Stats())
+		return
+	case e.answer == nil:
+		l.drop(e)
 		return
 	}
-	if err := l.engine.Submit(e.request); err != nil {
+	if err := l.fleet.Submit(e.at, e.request); err != nil {
 		e.answer.fail(err)
 		return
 	}
-	l.answers[e.request.ID] = e.answer
+	e.tally = l.tally.Arrive(e.at, e.request, e.pooled)
+	l.answers[e.request.ID] = e.place
 }
 
-// deliver counts the tokens of a pass that has ended as ready.
-func (l *loop) deliver(tokens []engine.Token, end time.Duration) {
-	for k, t := range tokens {
-		due := end
+// drop carries out a cancellation.
+func (l *loop) drop(e event) {
+	l.fleet.Cancel(e.at, e.request.ID)
+	if p, found := l.answers[e.request.ID]; found {
+		l.tally.Leave(p.tally)
+		delete(l.answers, e.request.ID)
+	}
+}
+
+// deliver counts the tokens of a pass that has ended as ready. Readers are woken when
+// all of them are counted, so that what they find does not depend on who is faster.
+func (l *loop) deliver(pass engine.Pass) {
+	l.tally.Pass(pass)
+	for _, admission := range pass.Admitted {
+		if p, found := l.answers[admission.ID]; found {
+			p.answer.admit(pass.Start)
+		}
+	}
+	for k, c := range pass.Chunks {
+		due := pass.End
 		if l.virtual {
 			due += time.Duration(k + 1)
 		}
-		l.answers[t.ID].add(due)
-		if t.Last {
-			delete(l.answers, t.ID)
+		p, found := l.answers[c.ID]
+		if !found {
+			continue // canceled meanwhile
+		}
+		l.tally.Chunk(pass.Rank, p.tally, c, due)
+		p.answer.add(p.choice, c, due)
+		if !p.answer.touched {
+			p.answer.touched = true
+			l.touched = append(l.touched, p.answer)
+		}
+		if c.Last {
+			delete(l.answers, c.ID)
 		}
 	}
+	for _, a := range l.touched {
+		a.touched = false
+		a.signal()
+	}
+	clear(l.touched)
+	l.touched = l.touched[:0]
 }

@@ -1,7 +1,9 @@
 package mockserver
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -25,62 +27,33 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 		require.NoError(t, err)
 		const late = 60 * time.Millisecond
 		l.epoch = l.epoch.Add(-late)
-		a, b := newAnswer(), newAnswer()
-		l.pending = []event{
-			{at: 0, request: engine.Request{ID: 1, PromptTokens: 100, MaxTokens: 4}, answer: a},
-			{at: 5 * time.Millisecond, request: engine.Request{ID: 2, PromptTokens: 200, MaxTokens: 3}, answer: b},
-			{at: 20 * time.Millisecond, request: engine.Request{ID: 3, PromptTokens: 50, MaxTokens: 2}, answer: newAnswer()},
+		a, b := newAnswer(1, false), newAnswer(1, false)
+		for _, e := range []event{
+			{at: 0, request: engine.Request{ID: 1, PromptTokens: 100, MaxTokens: 4}, place: place{answer: a}},
+			{at: 5 * time.Millisecond, request: engine.Request{ID: 2, PromptTokens: 200, MaxTokens: 3}, place: place{answer: b}},
+			{at: 20 * time.Millisecond, request: engine.Request{ID: 3, PromptTokens: 50, MaxTokens: 2}, place: place{answer: newAnswer(1, false)}},
+		} {
+			l.tell(e)
 		}
 		ended := make(chan struct{})
 		go func() { l.run(); close(ended) }()
 
 		synctest.Wait()
 		assert.Zero(t, l.now()-late, "nothing is waited for")
-		ready, due, err := a.state()
+		var p progress
+		_, err = a.state(&p)
 		require.NoError(t, err)
-		assert.Equal(t, 2, ready)
-		assert.Equal(t, 43_324_124*time.Nanosecond, due)
+		assert.Equal(t, 2, p.total)
+		assert.Equal(t, 43_324_124*time.Nanosecond, p.due)
 
 		for _, end := range []time.Duration{66_341_373, 72_099_707} {
-			ready, _, err = a.wait(t.Context(), stop, ready)
-			require.NoError(t, err)
+			require.NoError(t, a.wait(t.Context(), stop, &p))
 			assert.Equal(t, end, l.now())
 		}
-		assert.Equal(t, 4, ready)
+		assert.Equal(t, 4, p.total)
 		close(stop)
 		<-ended
 	})
-}
-
-// An event of the very instant at which a pass starts waits for the next one,
-// even if it has been received in time.
-func TestEventAtTheStartOfAPassWaits(t *testing.T) {
-	t.Parallel()
-	l, err := newLoop(DefaultOptions(), nil)
-	require.NoError(t, err)
-	const start = 18_023_974
-	l.pending = []event{
-		{at: start - 1, request: engine.Request{ID: 1, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
-		{at: start, request: engine.Request{ID: 2, PromptTokens: 1, MaxTokens: 1}, answer: newAnswer()},
-	}
-	l.apply(start)
-	require.Len(t, l.pending, 1)
-	assert.Equal(t, uint64(2), l.pending[0].request.ID)
-	pass, _ := l.engine.Step(start)
-	assert.Len(t, pass.Tokens, 1)
-}
-
-// The rule of the package comment on virtual passes: at least one nanosecond
-// more than they have tokens, and clear of the tokens of the pass before.
-func TestVirtualEnds(t *testing.T) {
-	t.Parallel()
-	l := &loop{virtual: true}
-	three, one := make([]engine.Token, 3), make([]engine.Token, 1)
-	assert.Equal(t, time.Duration(104), l.end(engine.Pass{Start: 100, End: 100, Tokens: three}))
-	// The three are written at 105, 106 and 107.
-	assert.Equal(t, time.Duration(108), l.end(engine.Pass{Start: 104, End: 104, Tokens: one}))
-	assert.Equal(t, time.Duration(110), l.end(engine.Pass{Start: 108, End: 109, Tokens: one}))
-	assert.Equal(t, time.Duration(900), l.end(engine.Pass{Start: 110, End: 900, Tokens: three}))
 }
 
 // Tokens that are ready together are written together, in bounded pieces.
@@ -89,14 +62,21 @@ func TestReadyTokensShareAWrite(t *testing.T) {
 	s, err := New(DefaultOptions())
 	require.NoError(t, err)
 	defer s.Close()
-	a := newAnswer()
+	a := newAnswer(1, false)
 	for range 300 {
-		a.add(0)
+		a.add(0, engine.Chunk{Count: 1}, 0)
 	}
 	w := &writeCounter{ResponseRecorder: httptest.NewRecorder()}
-	s.stream(w, httptest.NewRequest("POST", "/", nil), a, s.newRenderer(call{length: 300}, 1, 0))
+	e := s.begin(w, httptest.NewRequest("POST", "/", nil), "")
+	e.answer = a
+	e.stream(s.newRenderer(chatOf(300), 1, 0))
 	assert.Equal(t, 2, w.writes)
 	assert.Equal(t, 1+300+1+1, strings.Count(w.Body.String(), "data: "))
+}
+
+// chatOf is a request for so many tokens.
+func chatOf(length int) *call {
+	return &call{kind: chat, prompts: []tokens{{count: 1}}, n: 1, length: length}
 }
 
 type writeCounter struct {
@@ -115,10 +95,12 @@ func TestRefusalOfTheEngineReachesTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(DefaultOptions())
 		require.NoError(t, err)
-		a, open := s.loop.submit(engine.Request{ID: 9})
-		require.True(t, open)
 		w := httptest.NewRecorder()
-		s.whole(w, httptest.NewRequest("POST", "/", nil), a, s.newRenderer(call{length: 1}, 9, 0))
+		e := s.begin(w, httptest.NewRequest("POST", "/", nil), "")
+		d := s.newRenderer(chatOf(1), 9, 0)
+		d.call.prompts[0].count = 0
+		require.True(t, e.submit(d))
+		e.whole(d)
 		assert.Equal(t, 500, w.Code)
 		assert.Contains(t, w.Body.String(), "submitting request 9")
 		require.NoError(t, s.Close())
@@ -127,17 +109,17 @@ func TestRefusalOfTheEngineReachesTheHandler(t *testing.T) {
 
 func TestAnswerCountsWhileNobodyReads(t *testing.T) {
 	t.Parallel()
-	a := newAnswer()
+	a := newAnswer(1, false)
 	for k := range 1000 {
-		a.add(time.Duration(k))
+		a.add(0, engine.Chunk{Count: 1}, time.Duration(k))
 	}
-	ready, due, err := a.wait(t.Context(), nil, 999)
-	require.NoError(t, err)
-	assert.Equal(t, 1000, ready)
-	assert.Equal(t, time.Duration(999), due)
+	var p progress
+	require.NoError(t, a.wait(t.Context(), nil, &p))
+	assert.Equal(t, 1000, p.total)
+	assert.Equal(t, []int{1000}, p.ready)
+	assert.Equal(t, time.Duration(999), p.due)
 	a.fail(errors.New("gone"))
-	_, _, err = a.wait(t.Context(), nil, 1000)
-	assert.EqualError(t, err, "gone")
+	assert.EqualError(t, a.wait(t.Context(), nil, &p), "gone")
 }
 
 // What a token costs its renderer: no allocation.
@@ -145,10 +127,11 @@ func TestTokensAreRenderedWithoutAllocation(t *testing.T) {
 	s, err := New(DefaultOptions())
 	require.NoError(t, err)
 	defer s.Close()
-	d := s.newRenderer(call{kind: chat, length: 1000}, 1, 0)
+	d := s.newRenderer(chatOf(1000), 1, 0)
+	c := &d.choices[0]
 	buffer := make([]byte, 0, 4096)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		buffer = d.appendEnd(d.appendToken(d.appendToken(buffer[:0], 0), 1))
+		buffer = d.appendEnd(d.appendFinish(d.appendEvent(d.appendEvent(buffer[:0], c, 0, 1), c, 1, 2), c))
 	}))
 }
 
@@ -156,21 +139,41 @@ func BenchmarkToken(b *testing.B) {
 	s, err := New(DefaultOptions())
 	require.NoError(b, err)
 	defer s.Close()
-	d := s.newRenderer(call{kind: chat, length: 1000}, 1, 0)
+	d := s.newRenderer(chatOf(1<<40), 1, 0)
 	buffer := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for index := 1; b.Loop(); index++ {
-		buffer = d.appendToken(buffer[:0], index)
+		buffer = d.appendEvent(buffer[:0], &d.choices[0], index, index+1)
 	}
 }
 
-func TestWordsAreCountedLikeFields(t *testing.T) {
+func TestPromptsBecomeTokensAndBlocks(t *testing.T) {
 	t.Parallel()
-	for s, want := range map[string]int{
-		"": 0, "  ": 0, "a": 1, " a b ": 2, "a\nb\tc\u00a0d\u2003e": 5, "日本 語": 2, "a\xffb \xff": 2,
-	} {
-		assert.Equal(t, want, countWords(s), "%q", s)
+	read := func(document string) (int, []uint64) {
+		var b body
+		require.NoError(t, json.Unmarshal([]byte(document), &b))
+		k := chat
+		if b.Prompt != nil {
+			k = text
+		}
+		first := b.tokens(k, 2)[0]
+		return first.count, first.blocks
 	}
+	tokens, blocks := read(`{"prompt": " a b\u2003c\u00a0d \n e"}`)
+	assert.Equal(t, 5, tokens, "blanks of all kinds part words")
+	require.Len(t, blocks, 2, "the fifth word fills no block")
+	for _, same := range []string{
+		`{"messages": [{"content": "a b c"}, {"content": null}, {"content": [{"type":"text","text":"d"},{"type":"text","text":"f g"}]}]}`,
+		fmt.Sprintf(`{"prompt": [[%d, %d, %d, %d, 7]]}`, tokenOf("a"), tokenOf("b"), tokenOf("c"), tokenOf("d")),
+	} {
+		_, got := read(same)
+		assert.Equal(t, blocks, got[:2], same)
+	}
+	_, other := read(`{"prompt": "x b c d"}`)
+	assert.NotEqual(t, blocks[1], other[1], "a block stands for all that precedes it, too")
+	tokens, blocks = read(`{"prompt": "  "}`)
+	assert.Equal(t, 1, tokens)
+	assert.Empty(t, blocks)
 }
 
 func TestVocabularyNeedsNoEscaping(t *testing.T) {

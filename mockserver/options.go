@@ -2,9 +2,10 @@ package mockserver
 
 import (
 	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
@@ -25,6 +26,33 @@ type Options struct {
 	// MaxModelLen is how many tokens prompt and answer may have together, at
 	// least 2; 0 means any number.
 	MaxModelLen int
+	// EngineType is the kind of engine. The block size does not follow from it here, as it
+	// does on the command line: see [engine.DefaultConfigOf].
+	EngineType engine.Type
+	// PrefixCaching lets requests share the blocks of equal beginnings.
+	PrefixCaching bool
+	// ChunkedPrefill lets a prompt be computed in several passes.
+	ChunkedPrefill bool
+	// Preemption says which request gives way when a block is lacking.
+	Preemption engine.Preemption
+	// SGLang is what only that type of engine has.
+	SGLang engine.SGLangConfig
+	// Timing says how long passes take; nil stands for the curves of Dynamo's mocker.
+	Timing engine.Timing
+	// Noise makes passes last longer or shorter at random.
+	Noise engine.Noise
+	// Speculation gives several tokens a pass.
+	Speculation engine.Speculation
+	// NumWorkers is how many workers there are, and DataParallelSize how many engines
+	// each of them has; at least 1. Requests go to the engines in turn.
+	NumWorkers, DataParallelSize int
+	// NumPrefillWorkers is how many further workers, of DataParallelSize engines each,
+	// compute the prompts; 0 means that the deployment is not disaggregated.
+	NumPrefillWorkers int
+	// Transfer is how prompts get from prefill workers to the others.
+	Transfer engine.Transfer
+	// Plain replaces the engines by a server of known figures; nil does not.
+	Plain *engine.Plain
 	// SpeedupRatio divides the time of every pass; 0 means no waiting at all.
 	SpeedupRatio float64
 	// DecodeSpeedupRatio divides the decode part of a pass once more; 0 means
@@ -32,6 +60,25 @@ type Options struct {
 	DecodeSpeedupRatio float64
 	// Seed chooses the words and identifiers of answers.
 	Seed int64
+	// EOSProbability is that of each token of an answer to be its last, unless the
+	// request says ignore_eos: from 0 to below 1.
+	EOSProbability float64
+	// ThinkingRatio is the part of an answer, 0 to 1, that is thought before the rest: see
+	// [engine.ReasoningTokens].
+	ThinkingRatio float64
+	// StartupTime is how long the server is not ready, counted from New: as if it
+	// loaded a model.
+	StartupTime time.Duration
+	// APIKey is what clients must send as a bearer token; "" asks for none. The
+	// routes that only tell of the server's state are open to all.
+	APIKey string
+	// Record gets a line of JSON for each request that the server has dealt with, a
+	// [Record]; nil gets none. One goroutine writes to it, until Close.
+	Record io.Writer
+	// FineTimer waits with the system's timer where that is finer than Go's, which is late by up
+	// to a millisecond: on Linux. It does not work in a testing/synctest bubble and has no effect
+	// with Virtual.
+	FineTimer bool
 	// Virtual keeps events apart in time, for servers in a testing/synctest
 	// bubble. In real time it only wastes timers.
 	Virtual bool
@@ -47,6 +94,15 @@ func DefaultOptions() Options {
 		MaxNumBatchedTokens: c.MaxNumBatchedTokens,
 		NumGPUBlocks:        c.NumGPUBlocks,
 		BlockSize:           c.BlockSize,
+		EngineType:          c.Type,
+		PrefixCaching:       c.PrefixCaching,
+		ChunkedPrefill:      c.ChunkedPrefill,
+		Preemption:          c.Preemption,
+		SGLang:              c.SGLang,
+		Speculation:         c.Speculation,
+		NumWorkers:          1,
+		DataParallelSize:    1,
+		Transfer:            engine.DefaultTransfer(),
 		SpeedupRatio:        c.SpeedupRatio,
 		DecodeSpeedupRatio:  c.DecodeSpeedupRatio,
 	}
@@ -54,40 +110,59 @@ func DefaultOptions() Options {
 
 // Validate returns every problem of the options, joined, or nil.
 func (o Options) Validate() error {
-	var model, length error
+	var model, size error
 	if strings.TrimSpace(o.Model) == "" {
 		model = fmt.Errorf("model-name %q: must not be blank", o.Model)
 	}
-	if o.MaxModelLen < 0 || o.MaxModelLen == 1 {
-		length = fmt.Errorf(`max-model-len "%d": must be at least 2, or 0 for no limit`, o.MaxModelLen)
+	if o.NumWorkers < 1 || o.DataParallelSize < 1 {
+		size = fmt.Errorf(`num-workers "%d", data-parallel-size "%d": must be at least 1`, o.NumWorkers, o.DataParallelSize)
 	}
-	return errors.Join(model, o.engine().Validate(), length)
+	return errors.Join(model, size, o.fleet().Validate(), o.validateAnswers())
 }
 
-// RegisterFlags defines a flag for each option but Virtual, under the names that
-// Dynamo's mocker uses, with the values that o has now as defaults.
-func RegisterFlags(fs *flag.FlagSet, o *Options) {
-	fs.StringVar(&o.Model, "model-name", o.Model, "`name` of the model served")
-	fs.IntVar(&o.MaxNumSeqs, "max-num-seqs", o.MaxNumSeqs, "run at most `n` requests at a time")
-	fs.IntVar(&o.MaxNumBatchedTokens, "max-num-batched-tokens", o.MaxNumBatchedTokens,
-		"compute at most `n` tokens in a pass")
-	fs.IntVar(&o.NumGPUBlocks, "num-gpu-blocks-override", o.NumGPUBlocks, "size of the cache: `n` blocks")
-	fs.IntVar(&o.BlockSize, "block-size", o.BlockSize, "size of a block: `n` tokens")
-	fs.IntVar(&o.MaxModelLen, "max-model-len", o.MaxModelLen,
-		"refuse prompt + answer above `n` tokens; 0 is no limit")
-	fs.Float64Var(&o.SpeedupRatio, "speedup-ratio", o.SpeedupRatio, "run `x` times as fast; 0 is without waiting")
-	fs.Float64Var(&o.DecodeSpeedupRatio, "decode-speedup-ratio", o.DecodeSpeedupRatio,
-		"decode another `x` times as fast; 0 is without waiting")
-	fs.Int64Var(&o.Seed, "seed", o.Seed, "`number` that chooses the words of the answers")
+func (o Options) validateAnswers() error {
+	var eos, thinking, startup error
+	if !(o.EOSProbability >= 0 && o.EOSProbability < 1) {
+		eos = fmt.Errorf(`eos-probability "%v": must be from 0 to below 1`, o.EOSProbability)
+	}
+	if !(o.ThinkingRatio >= 0 && o.ThinkingRatio <= 1) {
+		thinking = fmt.Errorf(`thinking ratio "%v": must be from 0 to 1`, o.ThinkingRatio)
+	}
+	if o.StartupTime < 0 {
+		startup = fmt.Errorf(`startup-time "%v": must be at least 0`, o.StartupTime)
+	}
+	return errors.Join(eos, thinking, startup)
 }
 
 func (o Options) engine() engine.Config {
 	return engine.Config{
+		Type:                o.EngineType,
+		Role:                engine.Aggregated,
 		MaxNumSeqs:          o.MaxNumSeqs,
 		MaxNumBatchedTokens: o.MaxNumBatchedTokens,
 		NumGPUBlocks:        o.NumGPUBlocks,
 		BlockSize:           o.BlockSize,
+		MaxModelLen:         o.MaxModelLen,
+		PrefixCaching:       o.PrefixCaching,
+		ChunkedPrefill:      o.ChunkedPrefill,
+		Preemption:          o.Preemption,
+		SGLang:              o.SGLang,
+		Timing:              o.Timing,
+		Noise:               o.Noise,
+		Speculation:         o.Speculation,
 		SpeedupRatio:        o.SpeedupRatio,
 		DecodeSpeedupRatio:  o.DecodeSpeedupRatio,
+	}
+}
+
+// fleet is what the options say of engines.
+func (o Options) fleet() engine.FleetConfig {
+	return engine.FleetConfig{
+		Engine:         o.engine(),
+		Engines:        max(1, o.NumWorkers*o.DataParallelSize),
+		PrefillEngines: o.NumPrefillWorkers * max(1, o.DataParallelSize),
+		Transfer:       o.Transfer,
+		Plain:          o.Plain,
+		Apart:          o.Virtual,
 	}
 }

@@ -1,11 +1,8 @@
 package mockserver_test
 
 import (
-	"flag"
-	"io"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/mockserver"
@@ -23,22 +20,4 @@ max-model-len "1": must be at least 2, or 0 for no limit`
 	require.EqualError(t, o.Validate(), want)
 	_, err := mockserver.New(o)
 	require.EqualError(t, err, want)
-}
-
-func TestFlagsFillTheOptions(t *testing.T) {
-	t.Parallel()
-	o := mockserver.DefaultOptions()
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	mockserver.RegisterFlags(fs, &o)
-	require.NoError(t, fs.Parse(nil))
-	assert.Equal(t, mockserver.DefaultOptions(), o)
-	require.NoError(t, fs.Parse([]string{
-		"-model-name=m", "-max-num-seqs=2", "-max-num-batched-tokens=3", "-num-gpu-blocks-override=4", "-block-size=5",
-		"-max-model-len=6", "-speedup-ratio=7.5", "-decode-speedup-ratio=0", "-seed=-8",
-	}))
-	assert.Equal(t, mockserver.Options{
-		Model: "m", MaxNumSeqs: 2, MaxNumBatchedTokens: 3, NumGPUBlocks: 4, BlockSize: 5,
-		MaxModelLen: 6, SpeedupRatio: 7.5, DecodeSpeedupRatio: 0, Seed: -8,
-	}, o)
 }

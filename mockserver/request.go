@@ -1,17 +1,13 @@
 package mockserver
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"unicode"
-)
+	"slices"
+	"strings"
 
-// bodyLimit is Dynamo's: 45 MB.
-const bodyLimit = 45 << 20
+	"github.com/llmsweep/llmsweep/mockserver/engine"
+)
 
 const (
 	defaultTextLength = 16 // OpenAI's
@@ -28,128 +24,160 @@ const (
 
 // call is a request that has been understood and found acceptable.
 type call struct {
-	kind   kind
-	stream bool
-	usage  bool // the stream ends with a usage chunk
-	prompt int  // tokens
-	length int  // of the answer, in tokens
+	kind       kind
+	stream     bool
+	usage      bool // the stream ends with a usage chunk
+	continuous bool // and every chunk has one, too
+	prompts    []tokens
+	n          int // choices for each prompt
+	length     int // of an answer, in tokens, unless it stops before
+	minimum    int // an answer does not stop before it has so many
+	ignoreEOS  bool
+	stop       []string
+	function   *function // to be called
+	pooled     bool      // embeddings: the engine's token is none of the client's
 }
 
-// body is what a request may say; all else is ignored.
-type body struct {
-	Model     string    `json:"model"`
-	Messages  []message `json:"messages"`
-	Prompt    *prompt   `json:"prompt"`
-	MaxTokens *int      `json:"max_tokens"`
-	// MaxCompletionTokens is the newer name and wins.
-	MaxCompletionTokens *int `json:"max_completion_tokens"`
-	N                   *int `json:"n"`
-	Stream              bool `json:"stream"`
-	StreamOptions       struct {
-		IncludeUsage bool `json:"include_usage"`
-	} `json:"stream_options"`
+// tokens is a text as the engine sees it.
+type tokens struct {
+	count  int
+	blocks []uint64 // the full ones, as package engine names them
 }
 
-type message struct {
-	Content content `json:"content"`
+func (c *call) promptTokens() int {
+	n := 0
+	for _, p := range c.prompts {
+		n += p.count
+	}
+	return n
 }
 
 // understand reads a request and judges it.
-func (s *Server) understand(w http.ResponseWriter, r *http.Request, k kind) (call, *failure) {
-	b, fail := readBody(w, r)
-	if fail != nil {
-		return call{}, fail
-	}
-	switch {
-	case b.Model == "":
-		return call{}, invalid(http.StatusBadRequest, "missing_model",
-			"The request names no model: set \"model\" to %s.", s.model)
-	case b.Model != s.options.Model:
-		return call{}, invalid(http.StatusNotFound, "model_not_found",
-			"The model `%s` does not exist. This server has `%s`.", b.Model, s.options.Model)
-	case b.N != nil && *b.N != 1:
-		return call{}, invalid(http.StatusBadRequest, "unsupported_value",
-			"n is %d: this server gives one answer per request; leave n out or set it to 1.", *b.N)
-	}
-	c := call{kind: k, stream: b.Stream, usage: b.StreamOptions.IncludeUsage}
-	if c.prompt, fail = b.promptTokens(k); fail != nil {
-		return call{}, fail
-	}
-	c.length, fail = s.answerTokens(b, c)
-	return c, fail
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) (body, *failure) {
-	var buffer bytes.Buffer
-	if 0 < r.ContentLength && r.ContentLength <= bodyLimit {
-		// One more read than bytes tells the buffer that the body has ended.
-		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
+func (s *Server) understand(w http.ResponseWriter, r *http.Request, k kind) (*call, *failure) {
 	var b body
-	_, err := io.Copy(&buffer, http.MaxBytesReader(w, r.Body, bodyLimit))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return b, invalid(http.StatusRequestEntityTooLarge, "request_too_large",
-			"The request body has more than %d bytes.", bodyLimit)
+	if fail := readBody(w, r, &b); fail != nil {
+		return nil, fail
 	}
-	if err != nil {
-		return b, invalid(http.StatusBadRequest, "incomplete_body", "Reading the request body: %v.", err)
+	if fail := s.hasModel(b.Model); fail != nil {
+		return nil, fail
 	}
-	return b, decodeFailure(json.Unmarshal(buffer.Bytes(), &b))
-}
-
-// decodeFailure puts an error of package json in a client's words.
-func decodeFailure(err error) *failure {
-	var syntax *json.SyntaxError
-	var mistyped *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &syntax):
-		return invalid(http.StatusBadRequest, "invalid_json",
-			"The request body is not valid JSON at byte %d: %v.", syntax.Offset, err)
-	case errors.As(err, &mistyped) && mistyped.Field != "":
-		return invalid(http.StatusBadRequest, "invalid_value",
-			"%s must not be a JSON %s.", mistyped.Field, mistyped.Value)
-	default:
-		return invalid(http.StatusBadRequest, "invalid_value", "The request body has a wrong value: %v.", err)
+	if fail := b.check(k); fail != nil {
+		return nil, fail
 	}
-}
-
-// promptTokens is the length of the prompt. An empty one counts as one token,
-// the one that every model puts before the text.
-func (b body) promptTokens(k kind) (int, *failure) {
-	if k == text {
-		if b.Prompt == nil {
-			return 0, invalid(http.StatusBadRequest, "missing_prompt", "The request has no prompt.")
+	c := &call{kind: k, stream: b.Stream, n: b.choices(), minimum: b.MinTokens, ignoreEOS: b.ignoresEOS(), stop: b.Stop}
+	c.usage = b.StreamOptions.IncludeUsage
+	c.continuous = c.usage && b.StreamOptions.ContinuousUsageStats
+	c.prompts = b.tokens(k, s.options.BlockSize)
+	var fail *failure
+	if k == chat {
+		if c.function, fail = b.forced(); fail != nil {
+			return nil, fail
 		}
-		return max(1, int(*b.Prompt)), nil
 	}
-	if len(b.Messages) == 0 {
-		return 0, invalid(http.StatusBadRequest, "missing_messages", "The request has no messages.")
-	}
-	tokens := 0
-	for _, m := range b.Messages {
-		tokens += int(m.Content)
-	}
-	return max(1, tokens), nil
+	return c, s.fits(c, &b)
 }
 
-// answerTokens is the length of the answer: what was asked for, or the default
-// as far as MaxModelLen has room for it.
-func (s *Server) answerTokens(b body, c call) (int, *failure) {
-	room := s.options.MaxModelLen - c.prompt
+// hasModel judges the model that a request names.
+func (s *Server) hasModel(name string) *failure {
+	switch name {
+	case s.options.Model:
+		return nil
+	case "":
+		return invalid(http.StatusBadRequest, "missing_model",
+			"The request names no model: set \"model\" to %s.", s.model).of("model")
+	default:
+		return invalid(http.StatusNotFound, "model_not_found",
+			"The model `%s` does not exist. This server has `%s`.", name, s.options.Model).of("model")
+	}
+}
+
+// fits sets the length of the answer and fails where the engines could never hold it.
+func (s *Server) fits(c *call, b *body) *failure {
+	for _, p := range c.prompts {
+		length, fail := s.answerTokens(b, c.kind, p.count)
+		if fail != nil {
+			return fail
+		}
+		if c.length == 0 || length < c.length {
+			c.length = length
+		}
+		if err := s.options.fleet().Check(p.count, length); err != nil {
+			return invalid(http.StatusBadRequest, "context_length_exceeded", "%v.", err)
+		}
+	}
+	return nil
+}
+
+// tokens returns the prompts of a request: one for a chat.
+func (b *body) tokens(k kind, blockSize int) []tokens {
+	if k == text {
+		all := make([]tokens, 0, len(*b.Prompt))
+		for _, in := range *b.Prompt {
+			all = append(all, in.tokens(blockSize))
+		}
+		return all
+	}
+	c := newCounter(blockSize)
+	for _, m := range b.Messages {
+		for _, part := range m.Content {
+			c.words(part)
+		}
+	}
+	return []tokens{c.tokens()}
+}
+
+// counter turns words and token identifiers into tokens.
+type counter struct {
+	count  int
+	hasher *engine.Hasher
+}
+
+func newCounter(blockSize int) *counter {
+	return &counter{hasher: engine.NewHasher(blockSize)}
+}
+
+func (c *counter) add(id uint32) {
+	c.hasher.Add(id)
+	c.count++
+}
+
+func (c *counter) words(s string) {
+	for word := range strings.FieldsSeq(s) {
+		c.add(tokenOf(word))
+	}
+}
+
+// tokens returns the sum. An empty prompt counts as one token, the one that every
+// model puts before the text.
+func (c *counter) tokens() tokens {
+	return tokens{max(1, c.count), c.hasher.Blocks()}
+}
+
+func (in input) tokens(blockSize int) tokens {
+	c := newCounter(blockSize)
+	c.words(in.text)
+	for _, id := range in.ids {
+		c.add(id)
+	}
+	return c.tokens()
+}
+
+// answerTokens is the length of an answer to a prompt: what was asked for, or the
+// default as far as MaxModelLen has room for it.
+func (s *Server) answerTokens(b *body, k kind, prompt int) (int, *failure) {
+	room := s.options.MaxModelLen - prompt
 	bounded := s.options.MaxModelLen > 0
-	asked := b.MaxCompletionTokens
+	asked, name := b.MaxCompletionTokens, "max_completion_tokens"
 	if asked == nil {
-		asked = b.MaxTokens
+		asked, name = b.MaxTokens, "max_tokens"
 	}
 	length := defaultChatLength
 	switch {
 	case asked != nil && *asked < 1:
-		return 0, invalid(http.StatusBadRequest, "invalid_value", "max_tokens is %d: must be at least 1.", *asked)
+		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at least 1.", name, *asked).of(name)
 	case asked != nil:
 		length = *asked
-	case c.kind == text:
+	case k == text:
 		length = defaultTextLength
 	}
 	if asked == nil && bounded {
@@ -158,84 +186,82 @@ func (s *Server) answerTokens(b body, c call) (int, *failure) {
 	if bounded && length > room {
 		return 0, invalid(http.StatusBadRequest, "context_length_exceeded",
 			"This model has a context of %d tokens: the prompt has %d and the answer would have %d. Shorten either.",
-			s.options.MaxModelLen, c.prompt, length)
+			s.options.MaxModelLen, prompt, length)
 	}
 	return length, nil
 }
 
-// content counts the tokens of a message: of a string, of a list of text parts,
-// or none of null, as in a message that only calls tools.
-type content int
+// The limits of what a request may ask for.
+const (
+	mostChoices     = 128
+	mostStops       = 32
+	mostTopLogprobs = 20
+)
 
-// UnmarshalJSON fails on parts that are not text.
-func (c *content) UnmarshalJSON(data []byte) error {
-	if data[0] != '[' {
-		n, err := countString(data)
-		*c = content(n)
-		return err
+// check judges all but the model and the lengths.
+func (b *body) check(k kind) *failure {
+	n := b.choices()
+	switch {
+	case k == text && b.Prompt == nil:
+		return invalid(http.StatusBadRequest, "missing_prompt", "The request has no prompt.").of("prompt")
+	case k == chat && len(b.Messages) == 0:
+		return invalid(http.StatusBadRequest, "missing_messages", "The request has no messages.").of("messages")
+	case n < 1 || n > mostChoices:
+		return invalid(http.StatusBadRequest, "invalid_value", "n is %d: must be from 1 to %d.", n, mostChoices).of("n")
+	case n > 1 && b.Temperature != nil && *b.Temperature == 0:
+		return invalid(http.StatusBadRequest, "invalid_value",
+			"n is %d and temperature is 0: all answers would be the same; raise temperature or leave n out.", n).of("n")
+	case k == text && n*len(*b.Prompt) > mostChoices:
+		return invalid(http.StatusBadRequest, "invalid_value",
+			"%d prompts with %d answers each: a request may ask for at most %d answers.", len(*b.Prompt), n, mostChoices).of("prompt")
+	case b.MinTokens < 0:
+		return invalid(http.StatusBadRequest, "invalid_value", "min_tokens is %d: must be at least 0.", b.MinTokens).of("min_tokens")
 	}
-	var parts []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
+	if fail := b.Stop.check(); fail != nil {
+		return fail
 	}
-	if err := json.Unmarshal(data, &parts); err != nil {
-		return fmt.Errorf("content: %w", err)
-	}
-	*c = 0
-	for _, p := range parts {
-		if p.Type != "text" {
-			return fmt.Errorf("content part of type %q: this model reads text only", p.Type)
-		}
-		*c += content(countWords(p.Text))
+	return b.checkSampling()
+}
+
+func (l stopList) check() *failure {
+	switch {
+	case len(l) > mostStops:
+		return invalid(http.StatusBadRequest, "invalid_value", "stop has %d strings: at most %d are allowed.", len(l), mostStops).of("stop")
+	case slices.Contains(l, ""):
+		return invalid(http.StatusBadRequest, "invalid_value", "stop has an empty string: every answer would end at once.").of("stop")
 	}
 	return nil
 }
 
-// prompt counts the tokens of a prompt: of a string, a list with one string, a
-// list of token identifiers, or a list with one such list.
-type prompt int
-
-// UnmarshalJSON fails on a batch of prompts.
-func (p *prompt) UnmarshalJSON(data []byte) error {
-	if data[0] != '[' {
-		n, err := countString(data)
-		*p = prompt(n)
-		return err
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil {
-		return fmt.Errorf("prompt: %w", err)
-	}
-	if len(items) == 0 {
-		return errors.New("prompt: the list is empty")
-	}
-	if first := items[0][0]; first != '"' && first != '[' {
-		*p = prompt(len(items))
-		return nil
-	}
-	if len(items) > 1 {
-		return fmt.Errorf("prompt: %d prompts in one request: send one request for each", len(items))
-	}
-	return p.UnmarshalJSON(items[0])
-}
-
-func countString(data []byte) (int, error) {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return 0, err
-	}
-	return countWords(s), nil
-}
-
-// countWords is len(strings.Fields(s)) without the slice.
-func countWords(s string) int {
-	n, inside := 0, false
-	for _, r := range s {
-		blank := unicode.IsSpace(r)
-		if !blank && !inside {
-			n++
+// checkSampling judges what would matter to a model.
+func (b *body) checkSampling() *failure {
+	for _, f := range []struct {
+		name     string
+		value    *float64
+		from, to float64
+	}{
+		{"temperature", b.Temperature, 0, 2},
+		{"top_p", b.TopP, 0, 1},
+		{"frequency_penalty", b.FrequencyPenalty, -2, 2},
+		{"presence_penalty", b.PresencePenalty, -2, 2},
+		{"repetition_penalty", b.RepetitionPenalty, 0, 2},
+		{"top_logprobs", b.TopLogprobs, 0, mostTopLogprobs},
+	} {
+		if f.value != nil && (*f.value < f.from || *f.value > f.to) {
+			return outOfRange(f.name, *f.value, f.from, f.to)
 		}
-		inside = !blank
 	}
-	return n
+	if p := b.RepetitionPenalty; p != nil && *p == 0 {
+		return invalid(http.StatusBadRequest, "invalid_value", "repetition_penalty is 0: must be above 0.").of("repetition_penalty")
+	}
+	for token, bias := range b.LogitBias {
+		if bias < -100 || bias > 100 {
+			return outOfRange(fmt.Sprintf("logit_bias of token %q", token), bias, -100, 100).of("logit_bias")
+		}
+	}
+	return nil
+}
+
+func outOfRange(name string, value, from, to float64) *failure {
+	return invalid(http.StatusBadRequest, "invalid_value", "%s is %v: must be from %v to %v.", name, value, from, to).of(name)
 }

@@ -1,6 +1,9 @@
 package mockserver
 
 import (
+	"crypto/subtle"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/llmsweep/llmsweep/mockserver/metrics"
 )
 
 // headerTimeout is how long a client may take to send a request's header.
@@ -22,6 +27,10 @@ type Server struct {
 	routes   map[string]route
 	loop     *loop
 	requests atomic.Uint64 // requests accepted so far
+	frontend *metrics.Frontend
+	recorder *recorder // or nil
+	buffers  buffers
+	ready    time.Time     // when the model is loaded
 	stop     chan struct{} // closed by Close
 
 	// running counts the loop, calls of Serve and connections.
@@ -41,16 +50,21 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options: o,
-		model:   quoted(o.Model),
-		words:   strings.Fields(vocabulary),
-		stop:    make(chan struct{}),
+		options:  o,
+		model:    quoted(o.Model),
+		words:    strings.Fields(vocabulary),
+		stop:     make(chan struct{}),
+		frontend: metrics.NewFrontend(),
 	}
 	loop, err := newLoop(o, s.stop)
 	if err != nil {
 		return nil, err
 	}
 	s.loop = loop
+	s.ready = loop.epoch.Add(o.StartupTime)
+	if o.Record != nil {
+		s.recorder = newRecorder(o.Record)
+	}
 	s.routes = s.table()
 	s.running.Go(loop.run)
 	return s, nil
@@ -60,13 +74,26 @@ func New(o Options) (*Server, error) {
 // fails, then returns its error. It closes l. It may be called more than once,
 // with different listeners.
 func (s *Server) Serve(l net.Listener) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch}
+	return s.serve(l, func(server *http.Server) error { return server.Serve(corkedListener{l}) })
+}
+
+// ServeTLS is Serve for clients that use TLS, with the certificates of config, which
+// is not changed. They may ask for HTTP/2.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
+	return s.serve(l, func(server *http.Server) error {
+		server.TLSConfig = config.Clone()
+		return server.ServeTLS(l, "", "")
+	})
+}
+
+func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
+	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch, ConnContext: withCork}
 	if !s.enter(server) {
 		return l.Close()
 	}
 	defer s.running.Done()
-	err := server.Serve(l)
-	if err == http.ErrServerClosed {
+	err := accept(server)
+	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	// Without its listener the server is still the owner of its connections: they
@@ -74,14 +101,16 @@ func (s *Server) Serve(l net.Listener) error {
 	return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 }
 
-// enter registers a call of Serve, unless the server is closed.
+// enter registers a call of Serve or, with nil, a request, unless the server is closed.
 func (s *Server) enter(server *http.Server) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
-	s.servers = append(s.servers, server)
+	if server != nil {
+		s.servers = append(s.servers, server)
+	}
 	s.running.Add(1)
 	return true
 }
@@ -100,8 +129,8 @@ func (s *Server) watch(_ net.Conn, state http.ConnState) {
 // Close stops the engine, closes the listeners and connections of Serve, so
 // that open streams break off, and waits for every goroutine of the server. Where
 // the server is the handler of another HTTP server, its open requests end but are
-// not waited for. Later requests get a 503. Close always returns nil and may be
-// called again.
+// not waited for. Later requests get a 503. Its error says why Options.Record does not
+// have everything. It may be called again.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if !s.closed {
@@ -115,7 +144,10 @@ func (s *Server) Close() error {
 		_ = server.Close()
 	}
 	s.running.Wait()
-	return nil
+	if s.recorder == nil {
+		return nil
+	}
+	return s.recorder.close()
 }
 
 func (s *Server) stopped() bool {
@@ -131,6 +163,7 @@ func (s *Server) stopped() bool {
 type route struct {
 	method string
 	handle http.HandlerFunc
+	model  bool // it needs the model: the API key, and that the model is loaded
 }
 
 func (r route) allows(method string) bool {
@@ -138,13 +171,21 @@ func (r route) allows(method string) bool {
 }
 
 func (s *Server) table() map[string]route {
+	generate := func(k kind) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { s.generate(w, r, k) }
+	}
 	return map[string]route{
-		"/v1/chat/completions": {http.MethodPost, func(w http.ResponseWriter, r *http.Request) { s.generate(w, r, chat) }},
-		"/v1/completions":      {http.MethodPost, func(w http.ResponseWriter, r *http.Request) { s.generate(w, r, text) }},
-		"/v1/models":           {http.MethodGet, s.serveModels},
-		"/health":              {http.MethodGet, s.serveHealth},
-		"/live":                {http.MethodGet, s.serveLive},
-		"/version":             {http.MethodGet, s.serveVersion},
+		"/v1/chat/completions": {http.MethodPost, generate(chat), true},
+		"/v1/completions":      {http.MethodPost, generate(text), true},
+		"/v1/embeddings":       {http.MethodPost, s.serveEmbeddings, true},
+		"/v1/models":           {http.MethodGet, s.serveModels, true},
+		modelPath:              {http.MethodGet, s.serveModel, true},
+		"/tokenize":            {http.MethodPost, s.serveTokenize, true},
+		"/health":              {http.MethodGet, s.serveHealth, false},
+		"/live":                {http.MethodGet, s.serveLive, false},
+		"/version":             {http.MethodGet, s.serveVersion, false},
+		"/metrics":             {http.MethodGet, s.serveMetrics, false},
+		"/dcgm/metrics":        {http.MethodGet, s.serveGPUs, false},
 	}
 }
 
@@ -156,7 +197,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("X-Request-Id"); id != "" {
 		w.Header().Set("X-Request-Id", id)
 	}
-	route, found := s.routes[r.URL.Path]
+	if r.ProtoMajor > 1 && s.serves(r) {
+		// The goroutine is not its connection's.
+		if !s.enter(nil) {
+			shuttingDown().write(w)
+			return
+		}
+		defer s.running.Done()
+	}
+	path := r.URL.Path
+	if strings.HasPrefix(path, modelPath) {
+		path = modelPath
+	}
+	route, found := s.routes[path]
 	switch {
 	case s.stopped():
 		shuttingDown().write(w)
@@ -165,7 +218,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !route.allows(r.Method):
 		w.Header().Set("Allow", route.method)
 		wrongMethod(r, route.method).write(w)
+	case route.model && !s.admits(r):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		wrongKey().write(w)
+	case route.model && !s.loaded():
+		notReady().write(w)
 	default:
 		route.handle(w, r)
 	}
+}
+
+// serves says whether a request came to one of the server's own listeners.
+func (s *Server) serves(r *http.Request) bool {
+	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return server != nil && server.Handler == http.Handler(s)
+}
+
+// admits says whether a request has the API key, in a time that does not tell how much of it
+// was right.
+func (s *Server) admits(r *http.Request) bool {
+	if s.options.APIKey == "" {
+		return true
+	}
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") &&
+		subtle.ConstantTimeCompare([]byte(strings.TrimSpace(key)), []byte(s.options.APIKey)) == 1
+}
+
+// loaded says whether the startup time is over.
+func (s *Server) loaded() bool {
+	return s.options.StartupTime == 0 || !time.Now().Before(s.ready)
 }

@@ -1,6 +1,8 @@
 package mockserver_test
 
 import (
+	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/mockserver"
+	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
 
 // The instants below are those of the scenario files of package engine, worked
@@ -152,4 +155,101 @@ func closedLoop(t *testing.T, speedup float64) [][]time.Duration {
 		clients.Wait()
 	})
 	return slots
+}
+
+// Blocks of 64 tokens: 200 tokens fill three of them, so the second turn, which
+// begins with all 200, finds 192; the third, of 448, which the second had whole,
+// finds 384 and not 448, since a token has to be computed.
+func TestConversationFindsItsPrefix(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(r *rig) {
+		turn := func(stream bool, words ...string) int {
+			var messages []map[string]string
+			for _, w := range words {
+				messages = append(messages, map[string]string{"role": "user", "content": w})
+			}
+			body, err := json.Marshal(map[string]any{
+				"model": model, "messages": messages, "max_tokens": 3, "stream": stream,
+				"stream_options": map[string]bool{"include_usage": true},
+			})
+			check(r.t, err)
+			answer := r.open("/v1/chat/completions", string(body))
+			if !stream {
+				return *decode(r.t, readAll(r.t, answer)).Usage.Details.CachedTokens
+			}
+			all, err := r.events(answer)
+			check(r.t, err)
+			return *decode(r.t, all[len(all)-2].data).Usage.Details.CachedTokens
+		}
+		first, second := strings.Repeat("one ", 200), strings.Repeat("two ", 248)
+		assert.Equal(t, 0, turn(true, first))
+		assert.Equal(t, 192, turn(true, first, second))
+		assert.Equal(t, 384, turn(false, first, second))
+		assert.Equal(t, 0, turn(true, "other", first))
+		start := r.now()
+		instants := tokens(t, r.stream(1, 1))
+		assert.Equal(t, 16_516_604*time.Nanosecond, instants[0]-start-1, "one token to compute")
+	})
+}
+
+// A disaggregated deployment through the wire: prefill, 3.584 ms of transfer, and the
+// first of the tokens that decode. Then a cached prefix of 1984 tokens, as the
+// prefill worker found it.
+func TestDisaggregatedServer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(o *mockserver.Options) { o.NumPrefillWorkers, o.NumWorkers = 1, 2 }, func(r *rig) {
+		r.start = time.Now()
+		prompt := chatBody(2000, 2, true)
+		prompt = strings.Replace(prompt, `"stream":true`, `"stream":true,"stream_options":{"include_usage":true}`, 1)
+		ask := func() ([]time.Duration, int) {
+			all, err := r.events(r.open("/v1/chat/completions", prompt))
+			check(r.t, err)
+			return tokens(t, all[:len(all)-2]), *decode(r.t, all[len(all)-2].data).Usage.Details.CachedTokens
+		}
+		instants, cached := ask()
+		first := 48_552_296 + 3_584_000 + 5_842_922*time.Nanosecond
+		assert.Equal(t, []time.Duration{first + 1, first + 5_842_974 + 1}, instants)
+		assert.Zero(t, cached)
+		_, cached = ask()
+		assert.Equal(t, 1984, cached)
+	})
+}
+
+// Two ranks compute two prompts at the same time, one rank one after the other.
+func TestRanksWorkSideBySide(t *testing.T) {
+	t.Parallel()
+	for ranks, want := range map[int]time.Duration{1: 2 * 48_552_296, 2: 10 + 48_552_296} {
+		inBubble(t, func(o *mockserver.Options) { o.DataParallelSize = ranks }, func(r *rig) {
+			r.start = time.Now()
+			var clients sync.WaitGroup
+			clients.Go(func() { r.stream(2000, 1) })
+			clients.Go(func() {
+				r.at(10)
+				assert.Equal(t, []time.Duration{want + 1}, tokens(t, r.stream(2000, 1)), "%d ranks", ranks)
+			})
+			clients.Wait()
+		})
+	}
+}
+
+// A plain server gives the figures that it was told, for each of many.
+func TestPlainServer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(o *mockserver.Options) {
+		o.Plain = &engine.Plain{TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond}
+	}, func(r *rig) {
+		r.start = time.Now()
+		var clients sync.WaitGroup
+		for k := range 20 {
+			clients.Go(func() {
+				r.at(time.Duration(k) * 333 * time.Microsecond)
+				sent := r.now()
+				for i, at := range tokens(t, r.stream(10, 10)) {
+					want := 20*time.Millisecond + time.Duration(i)*5*time.Millisecond
+					assert.InDelta(t, float64(want), float64(at-sent), 50, "token %d of request %d", i, k)
+				}
+			})
+		}
+		clients.Wait()
+	})
 }

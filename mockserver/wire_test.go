@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,8 +18,16 @@ import (
 
 var update = flag.Bool("update", false, "write what the server sends into testdata; review the diff")
 
-// exchanges are the requests of the golden files: name, route, body.
-func exchanges() [][3]string {
+// exchange is a request and the golden file of what comes back for it.
+type exchange struct {
+	name, route, body string
+	change            func(*mockserver.Options)
+}
+
+const weather = `"tools":[{"type":"function","function":{"name":"get_\"weather\"","parameters":{"type":"object",` +
+	`"properties":{"city":{"type":"string"},"days":{"type":"integer","minimum":3}},"required":["city","days"]}}}]`
+
+func exchanges() []exchange {
 	const post = "POST /v1/chat/completions"
 	chat := func(rest string) string {
 		return `{"model":"` + model + `","messages":[{"role":"user","content":"how are you"}],"max_tokens":3` + rest + `}`
@@ -26,17 +35,38 @@ func exchanges() [][3]string {
 	text := func(rest string) string {
 		return `{"model":"` + model + `","prompt":"once upon a time","max_tokens":2` + rest + `}`
 	}
-	return [][3]string{
-		{"chat_stream", post, chat(`,"stream":true`)},
-		{"chat_stream_usage", post, chat(`,"stream":true,"stream_options":{"include_usage":true}`)},
-		{"chat_whole", post, chat(``)},
-		{"text_stream_usage", "POST /v1/completions", text(`,"stream":true,"stream_options":{"include_usage":true}`)},
-		{"text_whole", "POST /v1/completions", text(``)},
-		{"error", post, chat(`,"n":2`)},
-		{"models", "GET /v1/models", ""},
-		{"health", "GET /health", ""},
-		{"live", "GET /live", ""},
-		{"version", "GET /version", ""},
+	call := func(rest string) string {
+		return `{"model":"` + model + `","messages":[{"role":"user","content":"how are you"}],"tool_choice":"required",` + weather + rest + `}`
+	}
+	thinking := func(o *mockserver.Options) { o.ThinkingRatio = 0.5 }
+	return []exchange{
+		{"chat_stream", post, chat(`,"stream":true`), nil},
+		{"chat_stream_usage", post, chat(`,"stream":true,"stream_options":{"include_usage":true}`), nil},
+		{"chat_stream_continuous_usage", post,
+			chat(`,"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}`), nil},
+		{"chat_stream_two", post, chat(`,"stream":true,"n":2,"stream_options":{"include_usage":true}`), nil},
+		{"chat_stream_tool", post, call(`,"stream":true,"stream_options":{"include_usage":true}`), nil},
+		{"chat_stream_reasoning", post, chat(`,"max_completion_tokens":8,"stream":true,"stream_options":{"include_usage":true}`), thinking},
+		{"chat_whole", post, chat(``), nil},
+		{"chat_whole_two", post, chat(`,"n":2`), nil},
+		{"chat_whole_tool", post, call(``), nil},
+		{"chat_whole_reasoning", post, chat(`,"max_completion_tokens":8`), thinking},
+		{"text_stream_usage", "POST /v1/completions", text(`,"stream":true,"stream_options":{"include_usage":true}`), nil},
+		{"text_whole", "POST /v1/completions", text(``), nil},
+		{"text_whole_prompts", "POST /v1/completions", `{"model":"` + model + `","prompt":["a b","c"],"max_tokens":2,"n":2}`, nil},
+		{"text_whole_reasoning", "POST /v1/completions", text(`,"max_completion_tokens":8`), thinking},
+		{"embeddings", "POST /v1/embeddings", `{"model":"` + model + `","input":["a b","c","a b"],"dimensions":3}`, nil},
+		{"embeddings_base64", "POST /v1/embeddings",
+			`{"model":"` + model + `","input":"a b","dimensions":3,"encoding_format":"base64"}`, nil},
+		{"tokenize", "POST /tokenize", `{"prompt":"a b a","return_token_strs":true}`, nil},
+		{"error", post, chat(`,"n":0`), nil},
+		{"models", "GET /v1/models", "", nil},
+		{"model", "GET /v1/models/" + model, "", nil},
+		{"model_unknown", "GET /v1/models/other", "", nil},
+		{"health", "GET /health", "", nil},
+		{"health_not_ready", "GET /health", "", func(o *mockserver.Options) { o.StartupTime = time.Nanosecond }},
+		{"live", "GET /live", "", nil},
+		{"version", "GET /version", "", nil},
 	}
 }
 
@@ -45,14 +75,13 @@ func exchanges() [][3]string {
 // time the dates are fixed.
 func TestWireBytes(t *testing.T) {
 	t.Parallel()
-	for _, exchange := range exchanges() {
-		name, route, body := exchange[0], exchange[1], exchange[2]
-		t.Run(name, func(t *testing.T) {
+	for _, x := range exchanges() {
+		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, nil, func(r *rig) {
+			inBubble(t, x.change, func(r *rig) {
 				got := r.raw(fmt.Sprintf("%s HTTP/1.1\r\nHost: mock\r\nX-Request-Id: req-7\r\n"+
-					"Connection: close\r\nContent-Length: %d\r\n\r\n%s", route, len(body), body))
-				file := filepath.Join("testdata", name+".http")
+					"Connection: close\r\nContent-Length: %d\r\n\r\n%s", x.route, len(x.body), x.body))
+				file := filepath.Join("testdata", x.name+".http")
 				if *update {
 					require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 				}
@@ -147,6 +176,25 @@ func TestUsageComesOnlyWhenAskedFor(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		for _, e := range r.stream(3, 3) {
 			assert.NotContains(t, e.data, "usage")
+		}
+		body := strings.Replace(chatBody(3, 3, true), `"stream":`, `"stream_options":{"continuous_usage_stats":true},"stream":`, 1)
+		all, err := r.events(r.open("/v1/chat/completions", body))
+		require.NoError(t, err)
+		for _, e := range all {
+			assert.NotContains(t, e.data, "usage", "it belongs to include_usage")
+		}
+	})
+}
+
+// Of several choices the first says what was cached: the others find its blocks.
+func TestCachedTokensAreThoseOfTheFirstChoice(t *testing.T) {
+	t.Parallel()
+	inBubble(t, nil, func(r *rig) {
+		body := strings.Replace(chatBody(200, 3, false), `"stream"`, `"n":2,"stream"`, 1)
+		for _, want := range []int{0, 192} {
+			got := decode(t, readAll(r.t, r.open("/v1/chat/completions", body)))
+			assert.Equal(t, want, *got.Usage.Details.CachedTokens)
+			assert.Equal(t, 200, got.Usage.PromptTokens)
 		}
 	})
 }

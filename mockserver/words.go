@@ -1,5 +1,12 @@
 package mockserver
 
+import "github.com/zeebo/xxh3"
+
+// tokenOf is the identifier of a word. Two words may share one, as good as never.
+func tokenOf(word string) uint32 {
+	return uint32(xxh3.HashString(word))
+}
+
 // vocabulary is what answers are made of: common words in lower case, 128 of
 // them, none of which needs escaping in JSON.
 const vocabulary = `a about after again all also an and another any are around as ask at away back be because been

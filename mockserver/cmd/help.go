@@ -4,41 +4,70 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
-// group is a heading of the help text and the flags under it.
-type group struct {
-	title string
-	flags []string
-}
-
-func groups() []group {
-	return []group{
-		{"Where to serve", []string{"host", "port"}},
-		{"What to serve", []string{"model-name", "max-model-len", "seed"}},
-		{"How fast", []string{"speedup-ratio", "decode-speedup-ratio"}},
-		{"The engine", []string{"max-num-seqs", "max-num-batched-tokens", "num-gpu-blocks-override", "block-size"}},
-	}
-}
+// The columns of the help text.
+const (
+	helpIndent = 36
+	helpWidth  = 100
+)
 
 // printHelp writes what -h shows.
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, `Usage: mockserver [flags]
 
-Serves the OpenAI API without a model: answers are random words, and take the
-time that a continuously batching engine would take for them. Stop it with
-Ctrl-C.
+Serves the OpenAI API without a model: answers are random words, and take the time that a
+continuously batching engine would take for them. Names and defaults are those of Dynamo's mocker;
+two dashes do as well as one; defaults are in brackets. Stop it with Ctrl-C.
+
+MOCKSERVER_API_KEY in the environment is the key that clients must send as a bearer token.
 `)
-	fs := new(command).flags()
-	for _, g := range groups() {
+	f := newCommand().flags
+	for _, g := range f.groups {
 		fmt.Fprintf(w, "\n%s:\n", g.title)
-		for _, name := range g.flags {
-			printFlag(w, fs.Lookup(name))
+		for _, name := range g.names {
+			f.printFlag(w, name)
 		}
 	}
 }
 
-func printFlag(w io.Writer, f *flag.Flag) {
-	value, usage := flag.UnquoteUsage(f)
-	fmt.Fprintf(w, "  -%s %s\n      %s (default %s)\n", f.Name, value, usage, f.DefValue)
+// printFlag writes a flag and beside it what it does.
+func (f *flags) printFlag(w io.Writer, name string) {
+	entry := f.Lookup(name)
+	value, usage := flag.UnquoteUsage(entry)
+	usage = strings.TrimPrefix(usage, value+" | ") // where the text does not speak of the value
+	left := "  -" + name
+	switch b, isBool := entry.Value.(interface{ IsBoolFlag() bool }); {
+	case f.Lookup(off+name) != nil:
+		left = "  -[" + off + "]" + name
+	case !isBool || !b.IsBoolFlag():
+		left += " " + value
+	}
+	if d := entry.DefValue; !slices.Contains([]string{"", "false", "0", "0s"}, d) {
+		usage += " [" + strings.Replace(d, "true", "on", 1) + "]"
+	}
+	if len(left) > helpIndent-2 {
+		fmt.Fprintln(w, left)
+		left = ""
+	}
+	for _, line := range wrapped(usage, helpWidth-helpIndent) {
+		fmt.Fprintf(w, "%-*s%s\n", helpIndent, left, line)
+		left = ""
+	}
+}
+
+// wrapped breaks a text into lines at blanks.
+func wrapped(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
 }

@@ -1,5 +1,7 @@
 // Package cmd is the mockserver command without its process, so that two programs can be it: cmd/mockserver, and the container image's
-// bench.test under the name mockserver.
+// bench.test under the name mockserver. Its flags also describe the mock server that a benchmark embeds.
+//
+// Names and defaults are those of Dynamo's mocker. What it has and a server that stands alone cannot honour is refused with the reason.
 package cmd
 
 import (
@@ -8,11 +10,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/llmsweep/llmsweep/mockserver"
@@ -24,90 +23,95 @@ const (
 	exitUsage
 )
 
+// apiKeyVariable is an environment variable, since other users of the machine can read a command line.
+const apiKeyVariable = "MOCKSERVER_API_KEY"
+
 // Mockserver serves the mock inference server that args describe until SIGINT or SIGTERM, and returns the exit code: 0 after a signal, 1
 // when it cannot serve, 2 when args are wrong. Once it listens it writes one line, with the address, to stdout.
 func Mockserver(stdout, stderr io.Writer, args []string) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	return run(ctx, stdout, stderr, args)
+	return process{stdout, stderr, os.Getenv}.run(ctx, args)
 }
 
-// command is the parsed command line.
-type command struct {
-	host    string
-	port    int
-	options mockserver.Options
+// process is what the command has of its process.
+type process struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
 }
 
 // run is the command without signals: it serves until the context ends and returns the exit code.
-func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
+func (p process) run(ctx context.Context, args []string) int {
 	c, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		printHelp(stdout)
+		printHelp(p.stdout)
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "mockserver: %s (-h lists the flags)\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintf(p.stderr, "mockserver: %v (-h lists the flags)\n", err)
 		return exitUsage
 	}
-	if err := c.serve(ctx, stdout); err != nil {
-		fmt.Fprintf(stderr, "mockserver: %v\n", err)
+	if c.version {
+		fmt.Fprintf(p.stdout, "mockserver %s\n", mockserver.Version)
+		return exitOK
+	}
+	c.options.APIKey = p.getenv(apiKeyVariable)
+	for _, note := range c.notes {
+		fmt.Fprintf(p.stderr, "mockserver: %s\n", note)
+	}
+	if err := c.serve(ctx, p.stdout); err != nil {
+		fmt.Fprintf(p.stderr, "mockserver: %v\n", oneLine(err))
 		return exitFailure
 	}
 	return exitOK
 }
 
-// flags returns the flags of the command, which fill c.
-func (c *command) flags() *flag.FlagSet {
-	fs := flag.NewFlagSet("mockserver", flag.ContinueOnError)
-	// Errors and help are printed by run, once and in one form.
-	fs.SetOutput(io.Discard)
-	c.options = mockserver.DefaultOptions()
-	fs.StringVar(&c.host, "host", "127.0.0.1", "listen on this `address`; 0.0.0.0 is every one")
-	fs.IntVar(&c.port, "port", 8000, "listen on port `n`; 0 takes a free one")
-	mockserver.RegisterFlags(fs, &c.options)
-	return fs
+// command is the parsed command line.
+type command struct {
+	*settings
+	host       string
+	port       int
+	tlsCert    string
+	tlsKey     string
+	selfSigned bool
+	record     string
+	version    bool
 }
 
-// parse reads the command line. Its error is [flag.ErrHelp] for -h.
+// newCommand is the command with its defaults.
+func newCommand() *command {
+	c := &command{settings: newSettings(mockserver.DefaultOptions()), host: "127.0.0.1", port: 8000}
+	f := c.flags
+	f.heading("Where to serve")
+	f.text(&c.host, "host", "listen on this `address`; 0.0.0.0 is every one")
+	f.count(&c.port, "port", "listen on port `n`; 0 takes a free one")
+	f.text(&c.tlsCert, "tls-cert", "serve HTTPS with the certificates of this PEM `file`")
+	f.text(&c.tlsKey, "tls-key", "PEM `file` with the key of -tls-cert")
+	f.boolean(&c.selfSigned, "tls-self-signed", "serve HTTPS with a certificate that is made for this run")
+	f.text(&c.record, "record", "write a JSON line for each request, with its times, to `file`")
+	f.boolean(&c.version, "version", "print the version and end")
+	c.define()
+	return c
+}
+
+// parse reads the command line. Its error is [flag.ErrHelp] for -h, and else has every problem on one line.
 func parse(args []string) (*command, error) {
-	c := new(command)
-	fs := c.flags()
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
-	var extra, port error
-	if fs.NArg() > 0 {
-		extra = fmt.Errorf("argument %q: only flags are expected", fs.Arg(0))
-	}
+	c := newCommand()
+	err := c.settings.parse(args, func(path string) string { return path })
+	return c, oneLine(errors.Join(c.validate(), err))
+}
+
+// validate is about where to serve.
+func (c *command) validate() error {
+	var port, pair, both error
 	if c.port < 0 || c.port > 65535 {
 		port = fmt.Errorf(`port "%d": must be between 0 and 65535`, c.port)
 	}
-	return c, errors.Join(extra, port, c.options.Validate())
-}
-
-// serve listens, announces it and serves until the context ends.
-func (c *command) serve(ctx context.Context, stdout io.Writer) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.host, strconv.Itoa(c.port)))
-	if err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%w: choose another -port, or 0 for a free one", err)
-		}
-		return err
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		pair = fmt.Errorf("tls-cert %q, tls-key %q: must be given together", c.tlsCert, c.tlsKey)
 	}
-	server, err := mockserver.New(c.options)
-	if err != nil {
-		return errors.Join(err, listener.Close())
+	if c.selfSigned && c.tlsCert != "" {
+		both = errors.New("tls-self-signed, tls-cert: leave one of both out")
 	}
-	fmt.Fprintf(stdout, "mockserver: serving %s on http://%s (speedup %v)\n",
-		c.options.Model, listener.Addr(), c.options.SpeedupRatio)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case <-ctx.Done():
-		err = server.Close()
-		return errors.Join(err, <-served)
-	case err = <-served:
-		return errors.Join(err, server.Close())
-	}
+	return errors.Join(port, pair, both)
 }

@@ -2,228 +2,252 @@ package engine
 
 import (
 	"fmt"
-	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// twin is the engine once more, written from the rules of the package comment in
-// the most literal way: token by token, in exact fractions, with one list of all
-// requests ever submitted.
-type twin struct {
-	config   Config
-	requests []*twinRequest // in order of arrival
-	admitted []*twinRequest // in order of admission
+// what is how often something happened in all workloads: a comparison in which
+// nothing happens says nothing.
+type what struct {
+	preemptions, resumed, hits, evictions, cut, refused, drafts int
 }
 
-type twinRequest struct {
-	Request
-	computed, generated int
-	running, gone       bool
-}
-
-func (w *twin) submit(r Request) {
-	w.requests = append(w.requests, &twinRequest{Request: r})
-}
-
-func (w *twin) cancel(id uint64) bool {
-	for _, r := range w.requests {
-		if r.ID == id && !r.gone {
-			r.gone = true
-			return true
-		}
-	}
-	return false
-}
-
-// step leaves the end of the pass out; that is for time.
-func (w *twin) step(now time.Duration) (Pass, bool) {
-	pass := Pass{Start: now}
-	work := 0
-	for _, r := range w.admitted {
-		if r.gone {
-			continue
-		}
-		decoding := r.computed >= r.PromptTokens
-		took := w.compute(r, &work, &pass)
-		if decoding && took {
-			pass.Decoding++
-			pass.ContextTokens += r.PromptTokens + r.generated
-		}
-	}
-	for _, r := range w.requests {
-		if !r.gone && !r.running && w.places() > 0 && work < w.config.MaxNumBatchedTokens {
-			r.running = true
-			w.admitted = append(w.admitted, r)
-			w.compute(r, &work, &pass)
-		}
-	}
-	if work == 0 {
-		return Pass{}, false
-	}
-	for _, r := range w.admitted {
-		if !r.gone && r.computed == r.PromptTokens+r.generated {
-			r.gone = r.generated+1 == r.MaxTokens
-			pass.Tokens = append(pass.Tokens, Token{ID: r.ID, Index: r.generated, Last: r.gone})
-			r.generated++
-		}
-	}
-	return pass, true
-}
-
-// compute takes tokens one at a time and says whether there was any.
-func (w *twin) compute(r *twinRequest, work *int, pass *Pass) bool {
-	took := false
-	for r.computed < r.PromptTokens+r.generated && *work < w.config.MaxNumBatchedTokens {
-		if r.computed < r.PromptTokens {
-			pass.PromptTokens++
-		}
-		r.computed++
-		*work++
-		took = true
-	}
-	return took
-}
-
-func (w *twin) places() int {
-	n := w.config.MaxNumSeqs
-	for _, r := range w.requests {
-		if r.running && !r.gone {
-			n--
-		}
-	}
-	return n
-}
-
-// time is the pass's, in nanoseconds, not rounded.
-func (w *twin) time(pass Pass) *big.Rat {
-	if w.config.SpeedupRatio == 0 {
-		return new(big.Rat)
-	}
-	ms := new(big.Rat)
-	if pass.PromptTokens > 0 {
-		n := big.NewRat(int64(pass.PromptTokens), 1)
-		ms = sum(product(fraction("4.209989e-07"), n, n), product(fraction("1.518344e-02"), n), fraction("16.50142"))
-	}
-	if pass.Decoding > 0 && w.config.DecodeSpeedupRatio != 0 {
-		u := big.NewRat(int64(pass.ContextTokens), int64(w.config.NumGPUBlocks*w.config.BlockSize))
-		if u.Cmp(big.NewRat(1, 1)) > 0 {
-			u = big.NewRat(1, 1)
-		}
-		decode := sum(product(fraction("-25.74"), u, u), product(fraction("54.01"), u), fraction("5.74"))
-		ms = sum(ms, decode.Quo(decode, new(big.Rat).SetFloat64(w.config.DecodeSpeedupRatio)))
-	}
-	ns := product(ms, big.NewRat(1e6, 1))
-	return ns.Quo(ns, new(big.Rat).SetFloat64(w.config.SpeedupRatio))
-}
-
-// requireRounded accepts the nearest nanosecond and, where two are equally near,
-// as happens with small caches, either.
-func requireRounded(t *testing.T, exact *big.Rat, got time.Duration) {
-	t.Helper()
-	off := sum(exact, big.NewRat(-int64(got), 1))
-	require.LessOrEqual(t, off.Abs(off).Cmp(fraction("0.500001")), 0, "%v instead of %s ns", got, exact.FloatString(6))
-}
-
-func fraction(s string) *big.Rat {
-	r, ok := new(big.Rat).SetString(s)
-	if !ok {
-		panic(s)
-	}
-	return r
-}
-
-func product(factors ...*big.Rat) *big.Rat {
-	p := big.NewRat(1, 1)
-	for _, f := range factors {
-		p.Mul(p, f)
-	}
-	return p
-}
-
-func sum(terms ...*big.Rat) *big.Rat {
-	s := new(big.Rat)
-	for _, x := range terms {
-		s.Add(s, x)
-	}
-	return s
-}
-
-// TestTwin runs random workloads on both and wants the same passes, token by
-// token and nanosecond by nanosecond. Without cancellations it also counts: every
-// token that was asked for is emitted, once and in order.
-func TestTwin(t *testing.T) {
+// TestTwins runs random workloads on the engine and on the second scheduler of its
+// type and wants the same passes: admissions, preemptions, tokens and cached
+// tokens one by one, blocks by number, times to the nanosecond.
+func TestTwins(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(300) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+	for _, kind := range []Type{VLLM, SGLang, TRTLLM} {
+		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			runTwins(t, rand.New(rand.NewPCG(seed, 7)), seed%2 == 0)
+			var seen what
+			for seed := range uint64(200) {
+				t.Run(fmt.Sprint(seed), func(t *testing.T) { runTwins(t, kind, seed, &seen) })
+			}
+			t.Logf("%+v", seen)
+			assert.Greater(t, seen.hits, 100)
+			assert.Greater(t, seen.evictions, 100)
+			assert.Greater(t, seen.cut, 100)
+			assert.Greater(t, seen.refused, 20)
+			assert.Greater(t, seen.drafts, 100)
+			assert.Equal(t, kind != TRTLLM, seen.preemptions > 100, "TRT-LLM never preempts")
+			assert.Equal(t, kind != TRTLLM, seen.resumed > 100)
 		})
 	}
 }
 
-func runTwins(t *testing.T, r *rand.Rand, cancels bool) {
-	t.Helper()
-	config := randomConfig(r)
+func runTwins(t *testing.T, kind Type, seed uint64, seen *what) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	config := randomConfig(r, kind)
 	e, err := New(config)
 	require.NoError(t, err)
-	w := &twin{config: config}
+	n := newNaive(config)
+	plan := n.naiveVLLM
+	if kind == SGLang {
+		plan = (&naiveSGLang{naive: n}).plan
+	}
 	const requests = 40
-	asked, emitted := 0, make(map[uint64]int)
 	now, submitted := time.Duration(0), uint64(0)
-	for {
+	emitted := map[uint64]int{}
+	var passed []Admission
+	for passes := 0; ; passes++ {
+		require.Less(t, passes, 20_000, "no progress")
 		for submitted < requests && r.IntN(3) > 0 {
-			q := Request{ID: submitted, PromptTokens: 1 + r.IntN(60), MaxTokens: 1 + r.IntN(20)}
-			require.NoError(t, e.Submit(q))
-			w.submit(q)
-			asked += q.MaxTokens
+			submitBoth(t, e, n, submitted, randomPrompt(r, submitted), 1+r.IntN(20), seen)
 			submitted++
 		}
-		if cancels && r.IntN(4) == 0 {
+		if seed%2 == 0 && r.IntN(6) == 0 {
 			id := r.Uint64N(requests)
-			require.Equal(t, w.cancel(id), e.Cancel(id), "Cancel(%d)", id)
+			require.Equal(t, n.cancel(id), e.Cancel(id), "Cancel(%d)", id)
 		}
-		want, wantBusy := w.step(now)
+		n.pass = Pass{}
+		plan()
+		wantBusy := n.finish()
 		got, busy := e.Step(now)
 		require.Equal(t, wantBusy, busy)
-		require.Equal(t, want.Tokens, append([]Token(nil), got.Tokens...))
-		requireRounded(t, w.time(want), got.End-got.Start)
-		now = max(now, got.End)
-		got.Tokens, want.Tokens, got.End = nil, nil, 0
-		if busy {
-			require.Equal(t, want, got)
-		}
-		for _, token := range e.tokens {
-			if busy {
-				require.Equal(t, emitted[token.ID], token.Index)
-				emitted[token.ID]++
+		if !busy {
+			if submitted == requests {
+				break
 			}
+			continue
 		}
-		if !busy && submitted == requests {
-			break
+		requireRounded(t, n.time(), got.End-got.Start)
+		now = got.End
+		n.pass.Start, n.pass.End = got.Start, got.End
+		requireSamePass(t, n.pass, got)
+		requireSound(t, e)
+		require.Equal(t, n.cache.active(), e.cache.active)
+		require.Equal(t, len(n.cache.idle), e.cache.inactive)
+		for _, c := range got.Chunks {
+			require.Equal(t, emitted[c.ID], c.Index)
+			emitted[c.ID] += c.Count
+			seen.drafts += c.Count - 1
 		}
+		seen.note(got)
+		passed = append(passed, got.Admitted...)
 	}
-	total := 0
-	for _, n := range emitted {
-		total += n
-	}
-	if !cancels {
-		require.Equal(t, asked, total)
-	}
-	require.LessOrEqual(t, total, asked)
+	seen.evictions += n.evictions
+	requireCounted(t, e, passed)
 }
 
-func randomConfig(r *rand.Rand) Config {
-	ratios := []float64{1, 1, 1, 2.5, 0.1, 0}
-	return Config{
-		MaxNumSeqs:          1 + r.IntN(8),
-		MaxNumBatchedTokens: 1 + r.IntN(100),
-		NumGPUBlocks:        1 + r.IntN(40),
-		BlockSize:           1 + r.IntN(16),
-		SpeedupRatio:        ratios[r.IntN(len(ratios))],
-		DecodeSpeedupRatio:  ratios[r.IntN(len(ratios))],
+// requireCounted holds the counters against what the passes told.
+func requireCounted(t *testing.T, e *Engine, passed []Admission) {
+	t.Helper()
+	var hits, again uint64
+	for _, a := range passed {
+		if a.Again {
+			again++
+		} else {
+			hits += uint64(a.CachedTokens)
+		}
 	}
+	s := e.Stats()
+	require.Equal(t, hits, s.PrefixHits)
+	require.GreaterOrEqual(t, s.Preemptions, again)
+	require.GreaterOrEqual(t, s.PrefixQueries, s.PrefixHits)
+	require.Equal(t, Stats{
+		CachedBlocks: e.cache.inactive, TotalBlocks: e.config.NumGPUBlocks,
+		Preemptions: s.Preemptions, PrefixQueries: s.PrefixQueries, PrefixHits: hits,
+	}, s, "nothing is left behind")
+}
+
+func (w *what) note(p Pass) {
+	w.preemptions += len(p.Preempted)
+	for _, a := range p.Admitted {
+		if a.Again {
+			w.resumed++
+		}
+		if a.CachedTokens > 0 {
+			w.hits++
+		}
+	}
+	if p.Prefilling > 0 && len(p.Admitted) == 0 {
+		w.cut++
+	}
+}
+
+// requireSamePass compares without telling nil from empty.
+func requireSamePass(t *testing.T, want, got Pass) {
+	t.Helper()
+	require.Equal(t, want.Work, got.Work)
+	require.Equal(t, append([]Admission{}, want.Admitted...), append([]Admission{}, got.Admitted...))
+	require.Equal(t, append([]uint64{}, want.Preempted...), append([]uint64{}, got.Preempted...))
+	require.Equal(t, append([]Chunk{}, want.Chunks...), append([]Chunk{}, got.Chunks...))
+}
+
+func submitBoth(t *testing.T, e *Engine, n *naive, id uint64, words []string, most int, seen *what) {
+	t.Helper()
+	err := e.Submit(Request{ID: id, PromptTokens: len(words), MaxTokens: most, Blocks: hashed(words, e.config.BlockSize)})
+	var limit *LimitError
+	if n.submit(id, words, most) {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorAs(t, err, &limit)
+	seen.refused++
+}
+
+// hashed names blocks as a server would.
+func hashed(words []string, blockSize int) []uint64 {
+	h := NewHasher(blockSize)
+	for _, w := range words {
+		id := uint32(0)
+		for _, c := range []byte(w) {
+			id = id*31 + uint32(c)
+		}
+		h.Add(id)
+	}
+	return h.Blocks()
+}
+
+// randomPrompt often begins like others.
+func randomPrompt(r *rand.Rand, id uint64) []string {
+	var words []string
+	add := func(name any, n int) {
+		for k := range n {
+			words = append(words, fmt.Sprint(name, "-", k))
+		}
+	}
+	if r.IntN(3) > 0 {
+		add(fmt.Sprint("system", r.IntN(2)), 8*(1+r.IntN(6)))
+		if r.IntN(2) > 0 {
+			add(fmt.Sprint("turn", r.IntN(2)), 1+r.IntN(30))
+		}
+	}
+	if len(words) == 0 || r.IntN(2) > 0 {
+		add(id, 1+r.IntN(30))
+	}
+	return words
+}
+
+func randomConfig(r *rand.Rand, kind Type) Config {
+	ratios := []float64{1, 1, 1, 2.5, 0.1, 0}
+	c := DefaultConfigOf(kind)
+	c.MaxNumSeqs = 1 + r.IntN(8)
+	c.MaxNumBatchedTokens = 1 + r.IntN(100)
+	if r.IntN(2) == 0 {
+		c.MaxNumBatchedTokens = 1 + r.IntN(12)
+	}
+	c.BlockSize = 1 + r.IntN(16)
+	c.NumGPUBlocks = (50 + r.IntN(150)) / c.BlockSize
+	c.PrefixCaching = r.IntN(4) > 0
+	c.ChunkedPrefill = r.IntN(4) > 0
+	c.Preemption = []Preemption{LIFO, FIFO}[r.IntN(2)]
+	c.SpeedupRatio = ratios[r.IntN(len(ratios))]
+	c.DecodeSpeedupRatio = ratios[r.IntN(len(ratios))]
+	if r.IntN(4) == 0 {
+		c.DecodeSpeedupRatio = 1
+		c.Speculation = Speculation{Drafts: 1 + r.IntN(3), Seed: r.Uint64()}
+	}
+	if r.IntN(4) == 0 {
+		c.MaxModelLen = 60 + r.IntN(60)
+	}
+	c.SGLang = SGLangConfig{
+		SchedulePolicy:           []Policy{FirstComeFirstServed, LongestPrefixMatch}[r.IntN(2)],
+		MaxPrefillTokens:         1 + r.IntN(120),
+		ChunkedPrefillSize:       c.BlockSize * (1 + r.IntN(60/c.BlockSize)),
+		ClipMaxNewTokens:         1 + r.IntN(25),
+		ScheduleConservativeness: []float64{1, 0, 0.3, 0.01}[r.IntN(4)],
+	}
+	return c
+}
+
+// requireSound checks what must hold in every engine: each block is in exactly one
+// place, counted right, and found by its hash.
+func requireSound(t *testing.T, e *Engine) {
+	t.Helper()
+	c := &e.cache
+	refs, counted := make([]int32, len(c.blocks)), make([]int32, len(c.blocks))
+	listed := make([]bool, len(c.blocks))
+	for _, s := range e.sequences {
+		for _, i := range s.blocks {
+			refs[i]++
+		}
+	}
+	inactive, unused, active := 0, 0, 0
+	for i := c.oldest; i != none; i = c.blocks[i].next {
+		inactive++
+		listed[i] = c.blocks[i].hashed
+	}
+	for i := c.unused; i != none; i = c.blocks[i].next {
+		unused++
+	}
+	for i, b := range c.blocks {
+		counted[i] = b.refs
+		if b.refs > 0 {
+			active++
+		}
+		if b.hashed && (c.find(b.hash) != int32(i) || listed[i] != (b.refs == 0)) {
+			require.Fail(t, "block is lost", "%d: %+v", i, b)
+		}
+	}
+	require.Equal(t, refs, counted)
+	require.Equal(t, active, c.active)
+	require.Equal(t, inactive, c.inactive)
+	require.Equal(t, len(c.blocks), active+inactive+unused)
+	require.LessOrEqual(t, len(c.blocks), c.capacity)
 }

@@ -1,0 +1,276 @@
+package mockserver_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/mockserver"
+	"github.com/llmsweep/llmsweep/mockserver/engine"
+)
+
+func TestAPIKey(t *testing.T) {
+	t.Parallel()
+	h := instant(t, func(o *mockserver.Options) { o.APIKey = "sesame" })
+	with := func(method, path, authorization string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(method, path, strings.NewReader(chatBody(1, 1, false)))
+		r.Header.Set("Authorization", authorization)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for _, wrong := range []string{"", "sesame", "Bearer", "Bearer ", "Bearer sesam", "Bearer sesame2", "Basic sesame"} {
+		for path, method := range map[string]string{
+			"/v1/chat/completions": "POST", "/v1/completions": "POST", "/v1/embeddings": "POST", "/tokenize": "POST", "/v1/models": "GET",
+		} {
+			w := with(method, path, wrong)
+			assert.Equal(t, http.StatusUnauthorized, w.Code, "%s %q", path, wrong)
+			assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+			assert.Contains(t, w.Body.String(), `"code":"invalid_api_key"`)
+			assert.NotContains(t, w.Body.String(), "sesame")
+		}
+		for _, path := range []string{"/health", "/live", "/version", "/metrics"} {
+			assert.Equal(t, http.StatusOK, with("GET", path, wrong).Code, "%s %q", path, wrong)
+		}
+	}
+	for _, right := range []string{"Bearer sesame", "bearer  sesame "} {
+		assert.Equal(t, http.StatusOK, with("POST", "/v1/chat/completions", right).Code, right)
+	}
+}
+
+func TestStartupTime(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(o *mockserver.Options) { o.StartupTime = 2 * time.Second }, func(r *rig) {
+		status := func(path string) int {
+			response, err := r.client.Get(r.url + path)
+			require.NoError(t, err)
+			defer response.Body.Close()
+			_, err = io.Copy(io.Discard, response.Body)
+			require.NoError(t, err)
+			return response.StatusCode
+		}
+		r.at(2*time.Second - 1)
+		assert.Equal(t, 503, status("/health"))
+		assert.Equal(t, 503, status("/v1/models"))
+		assert.Equal(t, 200, status("/live"))
+		code, body, err := r.post(r.t.Context(), "/v1/chat/completions", chatBody(1, 1, false))
+		require.NoError(t, err)
+		assert.Equal(t, 503, code)
+		assert.Contains(t, readAll(t, body), `"code":"not_ready"`)
+		r.at(2 * time.Second)
+		assert.Equal(t, 200, status("/health"))
+		assert.Len(t, tokens(t, r.stream(1, 2)), 2)
+	})
+}
+
+// A client on TLS, of either version of HTTP, gets an event when it is written, not when a buffer is full, and the end of the server.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{1, 2} {
+		certificate, err := mockserver.SelfSigned("mock.test")
+		require.NoError(t, err)
+		roots := x509.NewCertPool()
+		roots.AddCert(certificate.Leaf)
+		config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+
+		o := mockserver.DefaultOptions()
+		o.Plain = &engine.Plain{ITL: time.Hour}
+		server, err := mockserver.New(o)
+		require.NoError(t, err)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		served := make(chan error, 1)
+		go func() { served <- server.ServeTLS(l, config) }()
+
+		transport := &http.Transport{ForceAttemptHTTP2: version == 2, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "mock.test"}}
+		response, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Post(
+			"https://"+l.Addr().String()+"/v1/chat/completions", "application/json", strings.NewReader(chatBody(3, 2, true)))
+		require.NoError(t, err)
+		assert.Equal(t, version, response.ProtoMajor)
+		events := bufio.NewReader(response.Body)
+		for _, want := range []string{`"role":"assistant"`, "\n", `"content":"`, "\n"} {
+			event, err := events.ReadString('\n')
+			require.NoError(t, err)
+			assert.Contains(t, event, want)
+		}
+		require.NoError(t, server.Close())
+		require.NoError(t, <-served)
+		_, err = events.ReadString('\n')
+		require.Error(t, err)
+		assert.NotErrorIs(t, err, io.EOF, "a stream that is cut must not look complete")
+		require.NoError(t, response.Body.Close())
+		transport.CloseIdleConnections()
+		assert.Empty(t, config.NextProtos, "the caller's configuration is not changed")
+	}
+}
+
+// A client that goes away takes all of its request along, streamed or not, of one choice or several.
+func TestAClientThatLeavesFreesItsBlocks(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []bool{true, false} {
+		inBubble(t, nil, func(r *rig) {
+			client, leave := r.leaving()
+			body := strings.Replace(chatBody(1000, 100_000, stream), `"stream"`, `"n":3,"stream"`, 1)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_, answer, err := r.post(client, "/v1/chat/completions", body)
+				if err == nil {
+					_, err = io.Copy(io.Discard, answer)
+					assert.NoError(t, answer.Close())
+				}
+				assert.Error(t, err)
+			}()
+			r.at(time.Second)
+			assert.Equal(t, "3.0", r.metric("vllm:num_requests_running"))
+			assert.NotEqual(t, "0.0", r.metric("vllm:kv_cache_usage_perc"))
+			leave()
+			<-ended
+			r.at(1100 * time.Millisecond) // longer than the pass that has begun
+			assert.Equal(t, "0.0", r.metric("vllm:num_requests_running"))
+			assert.Equal(t, "0.0", r.metric("vllm:kv_cache_usage_perc"))
+		})
+	}
+}
+
+// metric is a value on the page of metrics.
+func (r *rig) metric(name string) string {
+	response, err := r.client.Get(r.url + "/metrics")
+	require.NoError(r.t, err)
+	for line := range strings.Lines(readAll(r.t, response.Body)) {
+		if strings.HasPrefix(line, name+"{") {
+			return strings.Fields(line)[1]
+		}
+	}
+	r.t.Fatalf("no %s", name)
+	return ""
+}
+
+// recorded is a line of the record.
+type recorded struct {
+	Start       int64 `json:"server_start_unix_ns"`
+	ID          string
+	RequestID   string `json:"x_request_id"`
+	Path        string
+	Status      int
+	Error       string
+	Stream      bool
+	Arrival     int64    `json:"arrival_ns"`
+	Admission   *int64   `json:"admission_ns"`
+	Prompt      int      `json:"prompt_tokens"`
+	Cached      int      `json:"cached_tokens"`
+	Limit       int      `json:"max_tokens"`
+	Completion  int      `json:"completion_tokens"`
+	Finish      []string `json:"finish_reasons"`
+	Canceled    bool
+	Writes      []int64 `json:"writes_ns"`
+	WriteTokens []int   `json:"write_tokens"`
+	End         int64   `json:"end_ns"`
+}
+
+// In virtual time a client reads an event at the instant at which it was written.
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	var seen []event
+	inBubble(t, func(o *mockserver.Options) { o.Record = &file }, func(r *rig) {
+		r.at(time.Second)
+		seen = r.stream(100, 4)
+		r.at(2 * time.Second)
+		decode(t, readAll(t, r.open("/v1/completions", `{"model":"`+model+`","prompt":"a b","n":2,"max_tokens":3}`)))
+		r.at(3 * time.Second)
+		_, refused, err := r.post(r.t.Context(), "/v1/completions", `{"model":"`+model+`","n":0,"prompt":"a"}`)
+		require.NoError(t, err)
+		readAll(t, refused)
+		r.at(4 * time.Second)
+		client, leave := r.leaving()
+		_, body, err := r.post(client, "/v1/chat/completions", chatBody(1, 1000, true))
+		require.NoError(t, err)
+		r.at(5 * time.Second)
+		leave()
+		_ = body.Close()
+		r.at(6 * time.Second)
+		readAll(t, r.open("/v1/embeddings", `{"model":"`+model+`","input":["a b","c"]}`))
+	})
+	var lines []recorded
+	for line := range strings.Lines(file.String()) {
+		var l recorded
+		require.NoError(t, json.Unmarshal([]byte(line), &l))
+		lines = append(lines, l)
+	}
+	require.Len(t, lines, 5)
+	stream, whole, refused, left, embedded := lines[0], lines[1], lines[2], lines[3], lines[4]
+
+	second := int64(time.Second)
+	at := tokens(t, seen)
+	assert.Equal(t, []int64{int64(at[0]), int64(at[1]), int64(at[2]), int64(at[3])}, stream.Writes)
+	assert.Equal(t, []int{1, 1, 1, 1}, stream.WriteTokens)
+	assert.Equal(t, decode(t, seen[0].data).ID, stream.ID)
+	assert.Equal(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), stream.Start)
+	assert.Equal(t, second, *stream.Admission)
+	assert.Equal(t, stream.Writes[3], stream.End)
+	stream.ID, stream.Writes, stream.WriteTokens, stream.Admission, stream.Start, stream.End = "", nil, nil, nil, 0, 0
+	assert.Equal(t, recorded{Path: "/v1/chat/completions", Status: 200, Stream: true, Arrival: second, Prompt: 100, Limit: 4, Completion: 4,
+		Finish: []string{"length"}}, stream)
+
+	assert.Equal(t, []int{6}, whole.WriteTokens)
+	assert.Equal(t, []string{"length", "length"}, whole.Finish)
+	assert.Equal(t, 2*second, whole.Arrival)
+	assert.Equal(t, recorded{Start: refused.Start, Path: "/v1/completions", Status: 400, Error: "invalid_value", Arrival: 3 * second, End: 3 * second}, refused)
+	assert.True(t, left.Canceled)
+	assert.Equal(t, len(left.Writes), left.Completion)
+	assert.Less(t, left.Completion, 1000)
+	assert.Equal(t, 5*second, left.End)
+	assert.Equal(t, 3, embedded.Prompt)
+	assert.Len(t, embedded.Writes, 1)
+}
+
+// A disk that is full stops the record, not the server.
+func TestRecordThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no space left")
+	o := mockserver.DefaultOptions()
+	o.SpeedupRatio, o.Record = 0, writerFunc(func([]byte) (int, error) { return 0, full })
+	server, err := mockserver.New(o)
+	require.NoError(t, err)
+	for range 3 {
+		assert.Equal(t, 200, ask(server, "POST", "/v1/chat/completions", chatBody(1, 1, false)).Code)
+	}
+	assert.ErrorIs(t, server.Close(), full)
+}
+
+// Nor does one that never answers hold up a client.
+func TestRecordThatBlocks(t *testing.T) {
+	t.Parallel()
+	inside, release := make(chan struct{}, 1000), make(chan struct{})
+	o := mockserver.DefaultOptions()
+	o.SpeedupRatio, o.Record = 0, writerFunc(func(p []byte) (int, error) {
+		inside <- struct{}{}
+		<-release
+		return len(p), nil
+	})
+	server, err := mockserver.New(o)
+	require.NoError(t, err)
+	for range 100 {
+		assert.Equal(t, 200, ask(server, "POST", "/v1/chat/completions", chatBody(1, 1, false)).Code)
+	}
+	<-inside
+	close(release)
+	assert.NoError(t, server.Close())
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -1,0 +1,61 @@
+package mockserver
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/llmsweep/llmsweep/mockserver/metrics"
+)
+
+// exchange is a request to the engines and its answer, as its handler has it.
+type exchange struct {
+	server   *Server
+	w        http.ResponseWriter
+	r        *http.Request
+	at       time.Duration // of its arrival; see arrived
+	seen     *metrics.Request
+	line     *line // of the record, or nil
+	answer   *answer
+	progress progress // as far as the handler knows
+	noted    int      // tokens in writes that are on the line
+}
+
+// begin is called before anything is read of the request. Call end in any case.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, endpoint string) *exchange {
+	e := &exchange{server: s, w: w, r: r, at: -1, seen: s.frontend.Begin(endpoint, s.loop.now())}
+	if s.recorder != nil {
+		e.line = s.recorder.begin(r)
+	}
+	return e
+}
+
+// arrived is the instant at which the request had been read and understood.
+func (e *exchange) arrived() time.Duration {
+	if e.at < 0 {
+		e.at = e.server.loop.now()
+	}
+	return e.at
+}
+
+// refuse answers with a failure.
+func (e *exchange) refuse(f *failure) {
+	e.line.refused(f)
+	f.write(e.w)
+}
+
+// end counts and records the exchange.
+func (e *exchange) end() {
+	s := e.server
+	e.seen.Fail(s.loop.now()) // unless it has succeeded
+	if e.line == nil {
+		return
+	}
+	e.line.Arrival, e.line.End = int64(e.arrived()), int64(s.loop.now())
+	if e.answer != nil {
+		if at := e.answer.admission(); at >= 0 {
+			admitted := int64(at)
+			e.line.Admission = &admitted
+		}
+	}
+	s.recorder.put(e.line)
+}
