@@ -175,6 +175,8 @@ func (s *Server) answerTokens(b *body, k kind, prompt int) (int, *failure) {
 	switch {
 	case asked != nil && *asked < 1:
 		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at least 1.", name, *asked).of(name)
+	case asked != nil && *asked > b.longest():
+		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at most %d.", name, *asked, b.longest()).of(name)
 	case asked != nil:
 		length = *asked
 	case k == text:
@@ -191,11 +193,21 @@ func (s *Server) answerTokens(b *body, k kind, prompt int) (int, *failure) {
 	return length, nil
 }
 
+// longest is how many tokens an answer may have.
+func (b *body) longest() int {
+	if len(b.Stop) > 0 {
+		return mostSearched
+	}
+	return mostTokens
+}
+
 // The limits of what a request may ask for.
 const (
 	mostChoices     = 128
 	mostStops       = 32
 	mostTopLogprobs = 20
+	mostTokens      = 1 << 30 // of an answer
+	mostSearched    = 1 << 20 // of an answer with stop strings: it is drawn and searched before it begins
 )
 
 // check judges all but the model and the lengths.

@@ -91,6 +91,8 @@ func TestErrors(t *testing.T) {
 		{"POST", "/tokenize", `{"model":"other","prompt":"x"}`, 404, "model_not_found", "other"},
 		{"POST", "/tokenize", `{}`, 400, "missing_prompt", "neither"},
 		{"POST", text, of(`"prompt":"x","max_tokens":0`), 400, "invalid_value", "at least 1"},
+		{"POST", text, of(`"prompt":"x","max_tokens":9223372036854775807`), 400, "invalid_value", "at most 1073741824"},
+		{"POST", text, of(`"prompt":"x","max_tokens":1048577,"stop":["z"]`), 400, "invalid_value", "at most 1048576"},
 		{"POST", text, of(`"prompt":"x","max_tokens":-4`), 400, "invalid_value", "is -4"},
 		{"POST", text, of(`"prompt":"x","max_tokens":"4"`), 400, "invalid_value", "max_tokens must not be a JSON string"},
 		{"POST", text, of(`"prompt":"x","max_tokens":1.5`), 400, "invalid_value", "max_tokens"},

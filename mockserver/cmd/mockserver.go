@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/llmsweep/llmsweep/mockserver"
@@ -55,7 +56,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stdout, "mockserver %s\n", mockserver.Version)
 		return exitOK
 	}
-	c.options.APIKey = p.getenv(apiKeyVariable)
+	c.options.APIKey = strings.TrimSpace(p.getenv(apiKeyVariable)) // read from a file, it often ends in a line break
 	for _, note := range c.notes {
 		fmt.Fprintf(p.stderr, "mockserver: %s\n", note)
 	}
@@ -103,7 +104,10 @@ func parse(args []string) (*command, error) {
 
 // validate is about where to serve.
 func (c *command) validate() error {
-	var port, pair, both error
+	var host, port, pair, both error
+	if strings.TrimSpace(c.host) == "" { // the listener would take every address
+		host = errors.New(`host "": must be an address; 0.0.0.0 is every one`)
+	}
 	if c.port < 0 || c.port > 65535 {
 		port = fmt.Errorf(`port "%d": must be between 0 and 65535`, c.port)
 	}
@@ -113,5 +117,5 @@ func (c *command) validate() error {
 	if c.selfSigned && c.tlsCert != "" {
 		both = errors.New("tls-self-signed, tls-cert: leave one of both out")
 	}
-	return errors.Join(port, pair, both)
+	return errors.Join(host, port, pair, both)
 }

@@ -137,6 +137,7 @@ func TestBadCommandLines(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-port 65536", `port "65536": must be between 0 and 65535`},
 		{"-port -1", `port "-1": must be between 0 and 65535`},
+		{"-host=", `host "": must be an address; 0.0.0.0 is every one`},
 		{"-port 0 8000", `argument "8000": only flags are expected`},
 		{"-block-size 0 -max-num-seqs 0", `max-num-seqs "0": must be at least 1; block-size "0": must be at least 1`},
 		{"-speedup-ratio fast", `invalid value "fast" for flag -speedup-ratio: parse error`},
@@ -208,7 +209,7 @@ func TestKeyCertificateAndRecord(t *testing.T) {
 	cert, keyFile, record := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "record.jsonl")
 	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600))
 	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
-	environment := func(name string) string { return map[string]string{"MOCKSERVER_API_KEY": "secret"}[name] }
+	environment := func(name string) string { return map[string]string{"MOCKSERVER_API_KEY": "secret\n"}[name] }
 	s := start(t, environment, "-port", "0", "-speedup-ratio=0", "-tls-cert", cert, "-tls-key", keyFile, "-record", record)
 	assert.NotContains(t, s.line, "secret")
 	assert.Contains(t, s.line, "(with API key, speedup 0)")

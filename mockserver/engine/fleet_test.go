@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -348,6 +349,7 @@ a plain server has no prefill workers: leave one of both out`)
 	var limit *LimitError
 	require.ErrorAs(t, f.Submit(0, Request{ID: 1, PromptTokens: 1 << 20, MaxTokens: 1}), &limit)
 	require.Equal(t, 16385, limit.Need)
+	require.ErrorAs(t, f.Submit(0, Request{ID: 1, PromptTokens: 2, MaxTokens: math.MaxInt}), &limit, "the sum must not overflow")
 	require.Error(t, f.Submit(0, Request{ID: 1, PromptTokens: 0, MaxTokens: 1}))
 	require.NoError(t, f.Submit(0, Request{ID: 1, PromptTokens: 1, MaxTokens: 1}))
 	require.EqualError(t, f.Submit(0, Request{ID: 1, PromptTokens: 1, MaxTokens: 1}),

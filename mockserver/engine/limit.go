@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // LimitError says that an engine of some size can never serve a request.
 type LimitError struct {
@@ -28,7 +31,7 @@ func (c Config) Check(promptTokens, maxTokens int) error {
 	refuse := func(option string, limit, need int) error {
 		return &LimitError{PromptTokens: promptTokens, MaxTokens: maxTokens, Option: option, Limit: limit, Need: need}
 	}
-	length := promptTokens + maxTokens
+	length := promptTokens + min(maxTokens, math.MaxInt-promptTokens)
 	if c.MaxModelLen > 0 && length > c.MaxModelLen {
 		return refuse("max-model-len", c.MaxModelLen, length)
 	}
@@ -41,7 +44,7 @@ func (c Config) Check(promptTokens, maxTokens int) error {
 	return nil
 }
 
-// blocks is how many blocks hold so many tokens.
+// blocks is how many blocks hold so many tokens. A sum of tokens and block size could overflow.
 func (c Config) blocks(tokens int) int {
-	return (tokens + c.BlockSize - 1) / c.BlockSize
+	return tokens/c.BlockSize + min(1, tokens%c.BlockSize)
 }
