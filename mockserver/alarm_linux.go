@@ -15,6 +15,9 @@ type fine struct {
 	raw   syscall.RawConn // of file
 	ring  chan time.Time  // holds one signal
 	ended chan struct{}
+
+	spec    itimerspec
+	settime func(fd uintptr) // start
 }
 
 var _ alarm = (*fine)(nil)
@@ -23,6 +26,15 @@ var _ alarm = (*fine)(nil)
 type itimerspec struct{ interval, value syscall.Timespec }
 
 func newFine() (*fine, error) {
+	a, err := openFine()
+	if err == nil {
+		go a.read()
+	}
+	return a, err
+}
+
+// openFine is newFine without the goroutine.
+func openFine() (*fine, error) {
 	const monotonic = 1
 	fd, _, errno := syscall.Syscall(syscall.SYS_TIMERFD_CREATE, monotonic, syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if errno != 0 {
@@ -33,8 +45,7 @@ func newFine() (*fine, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.file.Close())
 	}
-	a.raw = raw
-	go a.read()
+	a.raw, a.settime = raw, a.start
 	return a, nil
 }
 
@@ -55,11 +66,15 @@ func (a *fine) read() {
 
 func (a *fine) set(wait time.Duration) {
 	// A time of zero would switch it off.
-	spec := itimerspec{value: syscall.NsecToTimespec(int64(max(wait, 1)))}
-	// The arguments are right by construction; a descriptor that is open does not fail.
-	_ = a.raw.Control(func(fd uintptr) {
-		_, _, _ = syscall.Syscall6(syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
-	})
+	a.spec.value = syscall.NsecToTimespec(int64(max(wait, 1)))
+	// A descriptor that is open does not fail.
+	_ = a.raw.Control(a.settime)
+}
+
+// start is the system call that settime, a closure made once, does with spec.
+func (a *fine) start(fd uintptr) {
+	// The arguments are right by construction.
+	_, _, _ = syscall.Syscall6(syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&a.spec)), 0, 0, 0)
 }
 
 func (a *fine) rings() <-chan time.Time { return a.ring }

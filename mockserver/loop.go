@@ -12,7 +12,8 @@ import (
 type loop struct {
 	fleet   *engine.Fleet
 	virtual bool
-	fine    bool // wait with the system's timer
+	fine    bool          // wait with the system's timer
+	woken   time.Duration // when something due was last found
 	epoch   time.Time
 	events  chan event
 	stop    <-chan struct{}
@@ -21,6 +22,10 @@ type loop struct {
 	touched []*answer        // by the pass that is being delivered
 	tally   *metrics.Engines
 }
+
+// coalesced is how long the loop rests before it looks again whether something is due, where a timer would let it look more
+// often: what comes due meanwhile is done together. A wake-up costs more than all that it does.
+const coalesced = 50 * time.Microsecond
 
 // place is where the tokens of a request in the fleet are counted: a choice of an answer.
 type place struct {
@@ -110,7 +115,7 @@ func (l *loop) waitForWork(a alarm) bool {
 	for {
 		var rings <-chan time.Time
 		if due, busy := l.fleet.Next(); busy {
-			wait := due - l.now()
+			wait := l.rest(due)
 			if wait <= 0 {
 				return true
 			}
@@ -125,6 +130,21 @@ func (l *loop) waitForWork(a alarm) bool {
 			return false
 		}
 	}
+}
+
+// rest is how long to wait for what is due at an instant.
+func (l *loop) rest(due time.Duration) time.Duration {
+	if due <= l.woken {
+		return 0
+	}
+	if l.fine {
+		due = max(due, l.woken+coalesced)
+	}
+	now := l.now()
+	if due <= now {
+		l.woken = now
+	}
+	return due - now
 }
 
 // receive takes the events that are there already, so that they join the pass that

@@ -56,6 +56,24 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 	})
 }
 
+// The loop looks at most once in 50 us, and then does all that is due.
+func TestDenseTokensShareAWakeUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, err := newLoop(DefaultOptions(), nil)
+		require.NoError(t, err)
+		l.fine = true
+		time.Sleep(time.Millisecond)
+		for _, due := range []time.Duration{990 * time.Microsecond, time.Millisecond} {
+			assert.LessOrEqual(t, l.rest(due), time.Duration(0), "due")
+		}
+		assert.Equal(t, 50*time.Microsecond, l.rest(1010*time.Microsecond), "soon after")
+		assert.Equal(t, 80*time.Microsecond, l.rest(1080*time.Microsecond), "later")
+		l.fine = false
+		assert.Equal(t, 10*time.Microsecond, l.rest(1010*time.Microsecond), "Go's timer is coarse enough")
+	})
+}
+
 // Tokens that are ready together are written together, in bounded pieces.
 func TestReadyTokensShareAWrite(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +26,8 @@ import (
 )
 
 // TestDrain is the client of the benchmarks, in a process of its own so that the figures of the server are the server's. It opens
-// connections, sends a request on each, and reads to the end without a look at what it reads.
+// connections and sends a request on each. Then it reads to the end without a look at what it reads or, asked for no tokens, says
+// when every answer has begun and waits for the end of its input.
 func TestDrain(t *testing.T) {
 	arguments := os.Getenv("MOCKSERVER_DRAIN")
 	if arguments == "" {
@@ -37,32 +37,53 @@ func TestDrain(t *testing.T) {
 	var streams, tokens int
 	_, err := fmt.Sscan(arguments, &address, &streams, &tokens)
 	require.NoError(t, err)
-	var all sync.WaitGroup
+	var begun, ended sync.WaitGroup
+	hold := make(chan struct{})
+	begun.Add(streams)
 	for range streams {
 		c, err := net.Dial("tcp", address)
 		require.NoError(t, err)
-		all.Go(func() {
+		ended.Go(func() {
 			defer c.Close()
-			body := chatBody(5, tokens, true)
+			body := chatBody(5, max(tokens, 1), true)
 			fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: mock\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 			buffer := make([]byte, 4<<10)
-			for err := error(nil); err == nil; _, err = c.Read(buffer) {
+			_, err := c.Read(buffer)
+			begun.Done()
+			if tokens == 0 {
+				<-hold
+				return
+			}
+			for ; err == nil; _, err = c.Read(buffer) {
 			}
 		})
 	}
-	all.Wait()
+	if tokens == 0 {
+		begun.Wait()
+		fmt.Println("begun")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		require.NoError(t, err)
+		close(hold)
+	}
+	ended.Wait()
+}
+
+// client is the process of TestDrain.
+func client(l net.Listener, streams, tokens int) *exec.Cmd {
+	c := exec.Command(os.Args[0], "-test.run=^TestDrain$", "-test.count=1")
+	c.Env = append(os.Environ(), fmt.Sprintf("MOCKSERVER_DRAIN=%s %d %d", l.Addr(), streams, tokens))
+	return c
 }
 
 // drain runs the client against an address until it has read everything, and returns what that cost this process.
 func drain(b *testing.B, l net.Listener, streams, tokens int) time.Duration {
 	b.Helper()
-	client := exec.Command(os.Args[0], "-test.run=^TestDrain$", "-test.count=1")
-	client.Env = append(os.Environ(), fmt.Sprintf("MOCKSERVER_DRAIN=%s %d %d", l.Addr(), streams, tokens))
+	reader := client(l, streams, tokens)
 	var out bytes.Buffer
-	client.Stdout, client.Stderr = &out, &out
+	reader.Stdout, reader.Stderr = &out, &out
 	runtime.GC()
 	before := processor(b)
-	require.NoError(b, client.Run(), "%s", &out)
+	require.NoError(b, reader.Run(), "%s", &out)
 	return processor(b) - before
 }
 
@@ -99,9 +120,8 @@ func load(b *testing.B, streams, tokens int, change func(*mockserver.Options)) t
 	return drain(b, l, streams, tokens)
 }
 
-// bare is a server that knows beforehand what it sends: the same event in each HTTP chunk, some in a write, one write to every
-// connection each interval.
-func bare(b *testing.B, streams, tokens, perWrite int, interval time.Duration) net.Listener {
+// bare is a server that knows beforehand what it sends: the same event in each HTTP chunk, some in a write. pace says when.
+func bare(b *testing.B, streams, perWrite int, pace func(connections []net.Conn, chunk []byte)) net.Listener {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
@@ -120,26 +140,56 @@ func bare(b *testing.B, streams, tokens, perWrite int, interval time.Duration) n
 			_, _ = bufio.NewReader(c).ReadString('}')
 			connections = append(connections, c)
 		}
-		if interval == 0 {
-			var all sync.WaitGroup
-			for _, c := range connections {
-				all.Go(func() { send(c, chunk, tokens/perWrite) })
-			}
-			all.Wait()
-		}
-		for start := time.Now(); interval > 0 && tokens > 0; tokens-- {
-			for _, c := range connections {
-				_, _ = c.Write(chunk)
-			}
-			time.Sleep(time.Until(start.Add(interval)))
-			start = start.Add(interval)
-		}
+		pace(connections, chunk)
 		for _, c := range connections {
 			_ = c.Close()
 		}
 	}()
 	b.Cleanup(func() { _ = l.Close(); <-ended })
 	return l
+}
+
+// atOnce writes to each connection as often as it can.
+func atOnce(times int) func([]net.Conn, []byte) {
+	return func(connections []net.Conn, chunk []byte) {
+		var all sync.WaitGroup
+		for _, c := range connections {
+			all.Go(func() { send(c, chunk, times) })
+		}
+		all.Wait()
+	}
+}
+
+// together writes to every connection at the same instants, as an engine's passes do.
+func together(times int, interval time.Duration) func([]net.Conn, []byte) {
+	return func(connections []net.Conn, chunk []byte) {
+		due := time.Now()
+		for range times {
+			for _, c := range connections {
+				_, _ = c.Write(chunk)
+			}
+			due = due.Add(interval)
+			time.Sleep(time.Until(due))
+		}
+	}
+}
+
+// inTurn writes to each connection at instants of its own, evenly apart, and waits with the server's own kind of timer.
+func inTurn(times int, interval time.Duration, fine bool) func([]net.Conn, []byte) {
+	return func(connections []net.Conn, chunk []byte) {
+		wait, end := mockserver.Waiter(fine)
+		defer end()
+		due := time.Now()
+		for range times {
+			for _, c := range connections {
+				if left := time.Until(due); left > 0 {
+					wait(left)
+				}
+				_, _ = c.Write(chunk)
+				due = due.Add(interval / time.Duration(len(connections)))
+			}
+		}
+	}
 }
 
 func send(c net.Conn, chunk []byte, times int) {
@@ -171,31 +221,51 @@ func BenchmarkUnpaced(b *testing.B) {
 	for range b.N {
 		cpu := load(b, streams, tokens, func(o *mockserver.Options) { o.SpeedupRatio = 0 })
 		rates = append(rates, streams*tokens/cpu.Seconds())
-		cpu = drain(b, bare(b, streams, tokens, 256, 0), streams, tokens)
+		cpu = drain(b, bare(b, streams, 256, atOnce(tokens/256)), streams, tokens)
 		bares = append(bares, streams*tokens/cpu.Seconds())
 	}
 	b.ReportMetric(median(bares), "bare-events/cpu-s")
 	verdict(b, "events/cpu-s", median(rates), 1e6, true)
 }
 
-// BenchmarkPaced: 50 tokens/s to each of 250 and 1000 streams, one token a write, against writes and nothing else. What it costs to
-// begin is taken off both. The tokens of a pass are due together, as the bare writes are.
+// BenchmarkPaced: 50 tokens/s to each of 250 and 1000 streams, one token a write, against writes and nothing else that come at the
+// same kind of instants and are waited for with the same timer. What it costs to begin is taken off both.
+//
+// The tokens of an engine's pass are due together. Those of the plain server are due at instants of each stream's own, which the
+// fine timer tells apart and Go's does not.
 func BenchmarkPaced(b *testing.B) {
 	const interval = 20 * time.Millisecond
-	batched := func(o *mockserver.Options) { o.Timing = constant(interval) }
-	for _, streams := range []int{250, 1000} {
-		b.Run(strconv.Itoa(streams), func(b *testing.B) {
-			tokens := 100_000 / streams
-			var ratios []float64
-			for range b.N {
-				mock := load(b, streams, tokens+1, batched) - load(b, streams, 1, batched)
-				least := drain(b, bare(b, streams, tokens+1, 1, interval), streams, tokens+1) -
-					drain(b, bare(b, streams, 1, 1, interval), streams, 1)
-				b.Logf("processor time for an event: %v, bare %v", mock/time.Duration(streams*tokens), least/time.Duration(streams*tokens))
-				ratios = append(ratios, least.Seconds()/mock.Seconds())
-			}
-			verdict(b, "of bare writes", median(ratios), 0.6, true)
-		})
+	plain := func(fine bool) func(*mockserver.Options) {
+		return func(o *mockserver.Options) {
+			o.Plain, o.FineTimer = &engine.Plain{TTFT: time.Second, ITL: interval}, fine
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		options func(*mockserver.Options)
+		pace    func(times int) func([]net.Conn, []byte)
+	}{
+		{"engine", func(o *mockserver.Options) { o.Timing = constant(interval) },
+			func(times int) func([]net.Conn, []byte) { return together(times, interval) }},
+		{"plain", plain(false),
+			func(times int) func([]net.Conn, []byte) { return inTurn(times, interval, false) }},
+		{"plain,fine", plain(true),
+			func(times int) func([]net.Conn, []byte) { return inTurn(times, interval, true) }},
+	} {
+		for _, streams := range []int{250, 1000} {
+			b.Run(fmt.Sprintf("%s-%d", c.name, streams), func(b *testing.B) {
+				tokens := 100_000 / streams
+				var ratios []float64
+				for range b.N {
+					mock := load(b, streams, tokens+1, c.options) - load(b, streams, 1, c.options)
+					least := drain(b, bare(b, streams, 1, c.pace(tokens+1)), streams, tokens+1) -
+						drain(b, bare(b, streams, 1, c.pace(1)), streams, 1)
+					b.Logf("processor time for an event: %v, bare %v", mock/time.Duration(streams*tokens), least/time.Duration(streams*tokens))
+					ratios = append(ratios, least.Seconds()/mock.Seconds())
+				}
+				verdict(b, "of bare writes", median(ratios), 0.6, true)
+			})
+		}
 	}
 }
 
@@ -246,16 +316,19 @@ func BenchmarkLateness(b *testing.B) {
 	}
 }
 
-// timerLateness is by how many milliseconds a timer of 20 ms is late, again and again.
+// timerLateness is by how many milliseconds the server's kind of timer is late, every 20 ms again.
 func timerLateness(ended <-chan struct{}) []float64 {
+	wait, end := mockserver.Waiter(true)
+	defer end()
 	var late []float64
 	for due := time.Now(); ; {
 		due = due.Add(20 * time.Millisecond)
+		wait(time.Until(due))
+		late = append(late, float64(time.Since(due))/1e6)
 		select {
 		case <-ended:
 			return late
-		case <-time.After(time.Until(due)):
-			late = append(late, float64(time.Since(due))/1e6)
+		default:
 		}
 	}
 }
@@ -265,35 +338,36 @@ func percentile(x []float64, q float64) float64 {
 	return x[int(q*float64(len(x)-1))]
 }
 
-// BenchmarkOpenStreams: the memory of 10,000 streams that wait for their first token. Both ends of a stream need a descriptor.
+// BenchmarkOpenStreams: the server's memory of 10,000 streams that wait for their first token.
 func BenchmarkOpenStreams(b *testing.B) {
-	const streams, inProcess = 10_000, 2
-	l, stop := serving(b, func(o *mockserver.Options) { o.Plain = &engine.Plain{TTFT: time.Hour} })
-	defer stop()
+	const streams = 10_000
 	var files syscall.Rlimit
 	require.NoError(b, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files))
-	n := min(streams, (int(files.Cur)-100)/inProcess)
-	for range b.N {
-		before := memory()
-		connections := make([]net.Conn, n)
-		for k := range connections {
-			c, err := net.Dial("tcp", l.Addr().String())
-			require.NoError(b, err)
-			body := chatBody(2000, 256, true)
-			fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: mock\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-			connections[k] = c
-		}
-		header := make([]byte, 100)
-		for _, c := range connections {
-			_, err := io.ReadFull(c, header)
-			require.NoError(b, err)
-		}
-		b.Logf("%d streams", n)
-		verdict(b, "KiB a stream", float64(memory()-before)/1024/float64(n), 32, false)
-		for _, c := range connections {
-			_ = c.Close()
-		}
+	if files.Cur < streams+100 {
+		b.Fatalf("%d open files are allowed, %d streams need %d: raise the limit (ulimit -n)", files.Cur, streams, streams+100)
 	}
+	for range b.N {
+		openStreams(b, streams)
+	}
+}
+
+func openStreams(b *testing.B, streams int) {
+	l, stop := serving(b, func(o *mockserver.Options) { o.Plain = &engine.Plain{TTFT: time.Hour} })
+	defer stop()
+	before := memory()
+	reader := client(l, streams, 0)
+	in, err := reader.StdinPipe()
+	require.NoError(b, err)
+	out, err := reader.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, reader.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(b, err)
+	require.Equal(b, "begun\n", line)
+	b.Logf("%d streams", streams)
+	verdict(b, "KiB a stream", float64(memory()-before)/1024/float64(streams), 32, false)
+	require.NoError(b, in.Close())
+	require.NoError(b, reader.Wait())
 }
 
 func memory() int64 {
