@@ -259,10 +259,19 @@ func (e *Engine) finish(i int32) {
 	e.leave(i)
 }
 
-// CachedTokens is how many prompt tokens of a request are in the cache, in whole
-// blocks.
+// CachedTokens is how many tokens at the beginning of a prompt are in the cache, in
+// whole blocks: what a copy of the prompt could leave out. Unlike a request that is
+// admitted, it may leave nothing to compute.
 func (e *Engine) CachedTokens(r Request) int {
-	hits, _ := e.prefix(&sequence{Request: r, serial: e.submitted}, true)
+	if !e.config.PrefixCaching {
+		return 0
+	}
+	hits := 0
+	for s := (&sequence{Request: r, serial: e.submitted}); (hits+1)*e.config.BlockSize <= r.PromptTokens; hits++ {
+		if e.cache.find(s.name(hits)) == none {
+			break
+		}
+	}
 	return hits * e.config.BlockSize
 }
 

@@ -59,7 +59,7 @@ func (c FleetConfig) Validate() error {
 // these lengths, and nil otherwise.
 func (c FleetConfig) Check(promptTokens, maxTokens int) error {
 	if c.Plain != nil {
-		return nil
+		return c.Engine.checkContext(promptTokens, maxTokens)
 	}
 	decode, prefill := c.roles()
 	if c.PrefillEngines > 0 {

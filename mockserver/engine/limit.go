@@ -28,20 +28,33 @@ func (c Config) Check(promptTokens, maxTokens int) error {
 	if c.Role == Prefill {
 		maxTokens = 1
 	}
+	if err := c.checkContext(promptTokens, maxTokens); err != nil {
+		return err
+	}
 	refuse := func(option string, limit, need int) error {
 		return &LimitError{PromptTokens: promptTokens, MaxTokens: maxTokens, Option: option, Limit: limit, Need: need}
 	}
-	length := promptTokens + min(maxTokens, math.MaxInt-promptTokens)
-	if c.MaxModelLen > 0 && length > c.MaxModelLen {
-		return refuse("max-model-len", c.MaxModelLen, length)
-	}
-	if need := c.blocks(length); need > c.NumGPUBlocks {
+	if need := c.blocks(together(promptTokens, maxTokens)); need > c.NumGPUBlocks {
 		return refuse("num-gpu-blocks-override", c.NumGPUBlocks, need)
 	}
 	if c.Type != SGLang && c.Role != Decode && !c.ChunkedPrefill && promptTokens > c.MaxNumBatchedTokens {
 		return refuse("max-num-batched-tokens", c.MaxNumBatchedTokens, promptTokens)
 	}
 	return nil
+}
+
+// checkContext is the part of Check that also holds for a server without a cache.
+func (c Config) checkContext(promptTokens, maxTokens int) error {
+	length := together(promptTokens, maxTokens)
+	if c.MaxModelLen == 0 || length <= c.MaxModelLen {
+		return nil
+	}
+	return &LimitError{PromptTokens: promptTokens, MaxTokens: maxTokens, Option: "max-model-len", Limit: c.MaxModelLen, Need: length}
+}
+
+// together is a sum that does not overflow.
+func together(promptTokens, maxTokens int) int {
+	return promptTokens + min(maxTokens, math.MaxInt-promptTokens)
 }
 
 // blocks is how many blocks hold so many tokens. A sum of tokens and block size could overflow.

@@ -44,7 +44,9 @@ func (e *Engine) admit(i int32, hits int) *sequence {
 	e.pass.Admitted = append(e.pass.Admitted, Admission{ID: s.ID, CachedTokens: s.computed, Again: s.admitted})
 	if !s.admitted {
 		s.admitted, s.cached = true, s.computed
-		if e.config.PrefixCaching {
+		// A decode engine looks for what need not be copied; what the deployment found
+		// of a prompt is what the prefill engine found.
+		if e.config.PrefixCaching && e.config.Role != Decode {
 			e.stats.PrefixQueries += uint64(s.PromptTokens)
 			e.stats.PrefixHits += uint64(s.computed)
 		}
@@ -64,6 +66,16 @@ func (e *Engine) reach(s *sequence, n int) int {
 		return s.computed + n
 	}
 	return min(s.computed+n+e.config.Speculation.Drafts, max(s.final()-1, s.computed+n))
+}
+
+// opening is how many tokens a waiting sequence must have blocks for when it is admitted: all
+// that is known, and drafts where it decodes at once.
+func (e *Engine) opening(s *sequence) int {
+	if e.config.Role != Decode {
+		return s.known()
+	}
+	admitted := sequence{Request: s.Request, generated: s.generated, computed: s.known() - 1, decoding: true}
+	return e.reach(&admitted, 1)
 }
 
 // lack is how many more blocks must become active for n more tokens of a running

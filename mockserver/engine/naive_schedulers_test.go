@@ -6,103 +6,108 @@ import (
 	"slices"
 )
 
-// naiveVLLM is a pass of vLLM, and of TRT-LLM, which only asks for more room.
-func (n *naive) naiveVLLM() {
+// planVLLM is the pass of 2026.
+func (n *naive) planVLLM() {
 	budget := n.config.MaxNumBatchedTokens
 	for _, r := range slices.Clone(n.running) {
-		if !slices.Contains(n.running, r) {
-			continue // preempted in favour of one before it
-		}
-		want := min(len(r.words)-r.computed, budget)
-		for slices.Contains(n.running, r) && n.missing(r, want) > n.free() {
+		// The page leaves open that a request does not get the tokens of those that are
+		// preempted for it; requests after it do.
+		share := min(r.known()-r.computed, budget)
+		for n.runs(r) && n.would(r, share) > n.config.NumGPUBlocks {
 			victim := n.running[len(n.running)-1]
 			if n.config.Preemption == FIFO {
 				victim = n.running[0]
 			}
-			budget += n.stop(victim)
+			budget += n.preempt(victim)
 		}
-		if slices.Contains(n.running, r) {
-			n.compute(r, want)
-			budget -= want
-		}
-	}
-	for len(n.pass.Preempted) == 0 && len(n.waiting) > 0 && len(n.running) < n.config.MaxNumSeqs && budget > 0 {
-		r := n.waiting[0]
-		hits, active := n.found(r, true)
-		want := len(r.words) - hits*n.config.BlockSize
-		if !n.config.ChunkedPrefill && want > budget && budget < n.config.MaxNumBatchedTokens {
-			break
-		}
-		if n.blocksOf(r)-active > n.unreserved() {
-			break
-		}
-		if n.config.ChunkedPrefill {
-			want = min(want, budget)
-		}
-		n.compute(n.start(0, hits), want)
-		budget -= want
-	}
-}
-
-// blocksOf is what admission asks for.
-func (n *naive) blocksOf(r *naiveRequest) int {
-	tokens := len(r.words)
-	if n.config.Type == TRTLLM {
-		tokens = r.prompt + r.max
-	}
-	return (tokens + n.config.BlockSize - 1) / n.config.BlockSize
-}
-
-// unreserved is what admission may give.
-func (n *naive) unreserved() int {
-	blocks := n.free()
-	if n.config.Type == TRTLLM {
-		for _, r := range n.running {
-			blocks -= n.blocksOf(r) - len(r.blocks)
+		if n.runs(r) {
+			n.compute(r, share)
+			budget -= share
 		}
 	}
-	return blocks
-}
-
-// naiveSGLang has the share of future tokens that is reserved.
-type naiveSGLang struct {
-	*naive
-	decodes int // passes since memory ran out
-	fresh   map[*naiveRequest]bool
-}
-
-// ratio falls from 0.7 to 0.14 of that in 600 passes.
-func (n *naiveSGLang) ratio() *big.Rat {
-	first := product(fraction("0.7"), fraction(fmt.Sprint(n.config.SGLang.ScheduleConservativeness)))
-	fallen := product(first, fraction("0.86"), big.NewRat(int64(min(n.decodes, 600)), 600))
-	return sum(first, fallen.Neg(fallen))
-}
-
-func (n *naiveSGLang) plan() {
-	if n.config.SGLang.SchedulePolicy == LongestPrefixMatch && n.config.PrefixCaching && len(n.waiting) <= 128 {
-		n.order()
-	}
-	if n.prompts() || len(n.running) == 0 {
+	if len(n.pass.Preempted) > 0 {
 		return
 	}
-	retracted := false
-	for len(n.running) > 1 {
-		missing := 0
-		victim := n.running[0]
+	n.admitWhile(budget, func(r *naiveRequest, active int) bool {
+		return n.blocks(n.opening(r))-active <= n.free()
+	})
+}
+
+func (n *naive) runs(r *naiveRequest) bool { return slices.Contains(n.running, r) }
+
+// admitWhile admits in order as long as there is room.
+func (n *naive) admitWhile(budget int, room func(r *naiveRequest, active int) bool) {
+	for len(n.waiting) > 0 && len(n.running) < n.config.MaxNumSeqs && budget > 0 {
+		r := n.waiting[0]
+		hits, active := n.found(r, true)
+		tokens := r.known() - hits*n.config.BlockSize
+		switch {
+		case n.config.Role == Decode:
+			tokens = 1
+		case n.config.ChunkedPrefill:
+			tokens = min(tokens, budget)
+		case tokens > budget && budget < n.config.MaxNumBatchedTokens:
+			// The page leaves open what becomes of a preempted request that has grown
+			// beyond a whole budget. It has a pass of its own.
+			return
+		}
+		if !room(r, active) {
+			return
+		}
+		n.compute(n.admit(hits), tokens)
+		budget -= tokens
+	}
+}
+
+// opening is the number of places that a request has when it is admitted: for all that is
+// known, and for drafts where it decodes at once.
+func (n *naive) opening(r *naiveRequest) int {
+	if n.config.Role != Decode {
+		return r.known()
+	}
+	return n.wants(&naiveRequest{prompt: r.prompt, most: r.most, computed: r.known() - 1, decodes: true}, 1)
+}
+
+// planTRTLLM never preempts, since it admits a request only if it fits at its longest
+// beside all others at theirs.
+func (n *naive) planTRTLLM() {
+	budget := n.config.MaxNumBatchedTokens
+	for _, r := range n.running {
+		tokens := min(r.known()-r.computed, budget)
+		n.compute(r, tokens)
+		budget -= tokens
+	}
+	n.admitWhile(budget, func(r *naiveRequest, active int) bool {
+		blocks := n.active()
+		for _, other := range n.running {
+			blocks += n.blocks(other.final()) - n.blocks(other.places)
+		}
+		return blocks+n.blocks(r.final())-active <= n.config.NumGPUBlocks
+	})
+}
+
+// planSGLang computes prompts, if there are any, or else a token of each answer. The page
+// leaves open that a decode engine, where admission computes nothing, does both.
+func (n *naive) planSGLang() {
+	if n.config.SGLang.SchedulePolicy == LongestPrefixMatch && n.config.PrefixCaching && len(n.waiting) <= 128 {
+		n.sortByPrefix()
+	}
+	prompts := n.planPrompts()
+	if len(n.running) == 0 || prompts && n.config.Role != Decode {
+		return
+	}
+	for len(n.running) > 1 && n.wouldAll() > n.config.NumGPUBlocks {
+		fewest := n.running[0]
 		for _, r := range n.running {
-			missing += n.missing(r, 1)
-			if r.generated() <= victim.generated() {
-				victim = r
+			// The page leaves open which of several.
+			if r.generated() <= fewest.generated() {
+				fewest = r
 			}
 		}
-		if missing <= n.free() {
-			break
-		}
-		n.stop(victim)
-		retracted = true
+		n.preempt(fewest)
 	}
 	n.decodes++
-	if retracted {
+	if len(n.pass.Preempted) > 0 {
 		n.decodes = 0
 	}
 	for _, r := range n.running {
@@ -110,81 +115,109 @@ func (n *naiveSGLang) plan() {
 	}
 }
 
-func (n *naiveSGLang) prompts() bool {
+// wouldAll is active, if all computed one more token.
+func (n *naive) wouldAll() int {
+	var before []naiveRequest
+	for _, r := range n.running {
+		before = append(before, *r)
+		r.places, r.planned = n.wants(r, 1), 1
+	}
+	active := n.active()
+	for k, r := range n.running {
+		*r = before[k]
+	}
+	return active
+}
+
+// planPrompts goes on with the prompt that was cut, then admits, and reports whether there
+// was anything to do.
+func (n *naive) planPrompts() bool {
 	s := n.config.SGLang
 	total, chunk := s.MaxPrefillTokens, 1<<40
 	if n.config.ChunkedPrefill {
 		chunk = s.ChunkedPrefillSize
 	}
-	n.fresh = map[*naiveRequest]bool{}
-	any := false
+	begun := false
+	plan := func(r *naiveRequest, tokens int) {
+		n.compute(r, tokens)
+		total, chunk, begun = total-tokens, chunk-tokens, true
+	}
 	for _, r := range n.running {
 		if !r.decodes {
-			part := min(len(r.words)-r.computed, chunk)
-			n.compute(r, part)
-			total, chunk, any = total-part, chunk-part, true
+			plan(r, min(r.known()-r.computed, chunk))
 		}
 	}
+	var fresh []*naiveRequest
 	for len(n.waiting) > 0 && len(n.running) < n.config.MaxNumSeqs && chunk > 0 {
 		r := n.waiting[0]
+		// The page leaves open that requests of one pass do not find each other's blocks.
 		hits, active := n.found(r, false)
-		want := len(r.words) - hits*n.config.BlockSize
-		if !n.covers(r, active) || any && want > total {
+		tokens := r.known() - hits*n.config.BlockSize
+		if n.config.Role == Decode {
+			tokens = 1
+		}
+		// The page leaves open that a prompt beyond the limit is admitted alone.
+		if !n.covered(r, active, fresh) || begun && tokens > total {
 			break
 		}
-		cut := want > chunk
+		cut := tokens > chunk
 		if cut {
-			want = chunk - chunk%n.config.BlockSize
+			tokens = chunk - chunk%n.config.BlockSize
 		}
-		if want == 0 {
+		if tokens == 0 {
 			break
 		}
-		n.compute(n.start(0, hits), want)
-		n.fresh[r] = true
-		total, chunk, any = total-want, chunk-want, true
+		plan(n.admit(hits), tokens)
+		fresh = append(fresh, r)
 		if cut {
 			break
 		}
 	}
-	return any
+	return begun
 }
 
-// covers holds a request with its answer against what is free and not spoken for.
-func (n *naiveSGLang) covers(r *naiveRequest, active int) bool {
-	clip := n.config.SGLang.ClipMaxNewTokens
-	left := big.NewRat(int64(n.free()*n.config.BlockSize), 1)
+// covered holds a request with its answer against what is free and not spoken for. The
+// page leaves open that the answers of those that this pass has admitted count whole, and
+// that the overhead of pages is a token less than a page for each running request.
+func (n *naive) covered(r *naiveRequest, active int, fresh []*naiveRequest) bool {
+	ahead := func(r *naiveRequest) int { return min(r.most-r.generated(), n.config.SGLang.ClipMaxNewTokens) }
+	left := whole(n.free() * n.config.BlockSize)
 	for _, other := range n.running {
-		tokens := big.NewRat(int64(min(other.remaining(), clip)), 1)
-		if !n.fresh[other] {
-			tokens = product(tokens, n.ratio())
+		promised := whole(ahead(other))
+		if !slices.Contains(fresh, other) {
+			promised = product(promised, n.ratio())
 		}
-		left = sum(left, tokens.Neg(tokens), big.NewRat(int64(1-n.config.BlockSize), 1))
+		left = difference(left, sum(promised, whole(n.config.BlockSize-1)))
 	}
-	need := len(r.words) - active*n.config.BlockSize + min(r.remaining(), clip)
-	return big.NewRat(int64(need), 1).Cmp(left) <= 0
+	need := max(r.known()+ahead(r), n.opening(r)) - active*n.config.BlockSize
+	return whole(need).Cmp(left) <= 0
 }
 
-// order is longest prefix match.
-func (n *naiveSGLang) order() {
-	prefix := map[*naiveRequest]int{}
-	var first, last []*naiveRequest
+// ratio is SGLang's new_token_ratio: from 0.7 to 0.14 of that in 600 passes. The page leaves
+// open that passes that decode are meant.
+func (n *naive) ratio() *big.Rat {
+	high := product(fraction("0.7"), fraction(fmt.Sprint(n.config.SGLang.ScheduleConservativeness)))
+	low := product(high, fraction("0.14"))
+	way := big.NewRat(int64(min(n.decodes, 600)), 600)
+	return difference(high, product(difference(high, low), way))
+}
+
+// sortByPrefix is longest prefix match. The page leaves open that who has at most 32 tokens
+// in the cache, and begins with the same 32 as somebody before, goes behind all others.
+func (n *naive) sortByPrefix() {
+	cached := map[*naiveRequest]int{}
+	var longest, last []*naiveRequest
 	for _, r := range n.waiting {
-		prefix[r], _ = n.found(r, false)
-		if prefix[r]*n.config.BlockSize <= 32 && slices.ContainsFunc(first, func(o *naiveRequest) bool { return n.common(r, o) >= 32 }) {
+		cached[r], _ = n.found(r, false)
+		twin := slices.ContainsFunc(longest, func(other *naiveRequest) bool {
+			return n.common(r, other, min(r.known(), other.known())/n.config.BlockSize)*n.config.BlockSize >= 32
+		})
+		if twin && cached[r]*n.config.BlockSize <= 32 {
 			last = append(last, r)
 		} else {
-			first = append(first, r)
+			longest = append(longest, r)
 		}
 	}
-	slices.SortStableFunc(first, func(a, b *naiveRequest) int { return prefix[b] - prefix[a] })
-	n.waiting = slices.Concat(first, last)
-}
-
-// common is the number of equal words in equal blocks at the beginning of two requests.
-func (n *naiveSGLang) common(a, b *naiveRequest) int {
-	k := 0
-	for k < min(len(a.words), len(b.words)) && a.words[k] == b.words[k] {
-		k++
-	}
-	return k - k%n.config.BlockSize
+	slices.SortStableFunc(longest, func(a, b *naiveRequest) int { return cached[b] - cached[a] })
+	n.waiting = slices.Concat(longest, last)
 }

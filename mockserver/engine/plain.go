@@ -159,7 +159,12 @@ func (p *plain) emit(now time.Duration) {
 	clear(p.ready)
 }
 
+// scaled is d times n, and no longer than a pass may be.
 func scaled(d time.Duration, n int) time.Duration {
+	const longest = time.Duration(longestPass)
+	if n > 0 && d > longest/time.Duration(n) {
+		return longest
+	}
 	return d * time.Duration(n)
 }
 

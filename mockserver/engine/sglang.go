@@ -101,7 +101,7 @@ func (p *sglang) admit(e *Engine, b *budget, old int) bool {
 		n = 1
 	}
 	answer := min(s.remaining(), p.config.ClipMaxNewTokens)
-	need := s.known() - active*e.config.BlockSize + answer
+	need := max(s.known()+answer, e.opening(s)) - active*e.config.BlockSize
 	if float64(need) > p.free(e, *b, old) || b.begun && n > b.tokens {
 		return false
 	}

@@ -34,7 +34,7 @@ func (vllm) plan(e *Engine) {
 // room holds vLLM's admission gate: the whole known sequence must fit. A cached
 // block that is inactive does not help, since it takes up one that could be evicted.
 func (vllm) room(e *Engine, s *sequence, active int) bool {
-	return e.config.blocks(s.known())-active <= e.cache.available()
+	return e.config.blocks(e.opening(s))-active <= e.cache.available()
 }
 
 func (vllm) admitted(*Engine, *sequence) {}
