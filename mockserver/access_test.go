@@ -2,6 +2,7 @@ package mockserver_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -34,6 +35,7 @@ func TestAPIKey(t *testing.T) {
 	for _, wrong := range []string{"", "sesame", "Bearer", "Bearer ", "Bearer sesam", "Bearer sesame2", "Basic sesame"} {
 		for path, method := range map[string]string{
 			"/v1/chat/completions": "POST", "/v1/completions": "POST", "/v1/embeddings": "POST", "/tokenize": "POST", "/v1/models": "GET",
+			"/v1/responses": "POST",
 		} {
 			w := with(method, path, wrong)
 			assert.Equal(t, http.StatusUnauthorized, w.Code, "%s %q", path, wrong)
@@ -75,44 +77,88 @@ func TestStartupTime(t *testing.T) {
 	})
 }
 
+// secure is a server on TLS, with a first token at once and the next one in an hour, and a client of one version of HTTP.
+type secure struct {
+	server *mockserver.Server
+	served chan error
+	config *tls.Config
+	client *http.Client
+	url    string
+}
+
+func overTLS(t *testing.T, version int) secure {
+	t.Helper()
+	certificate, err := mockserver.SelfSigned("mock.test")
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Leaf)
+	o := mockserver.DefaultOptions()
+	o.Plain = &engine.Plain{ITL: time.Hour}
+	s := secure{config: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, served: make(chan error, 1)}
+	s.server, err = mockserver.New(o)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { s.served <- s.server.ServeTLS(l, s.config) }()
+	transport := &http.Transport{ForceAttemptHTTP2: version == 2, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "mock.test"}}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.client, s.url = &http.Client{Transport: transport, Timeout: 30 * time.Second}, "https://"+l.Addr().String()
+	return s
+}
+
+// stream begins an answer of two tokens and reads the first.
+func (s secure) stream(t *testing.T, ctx context.Context, version int) (*http.Response, *bufio.Reader) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/chat/completions", strings.NewReader(chatBody(3, 2, true)))
+	require.NoError(t, err)
+	response, err := s.client.Do(request)
+	require.NoError(t, err)
+	assert.Equal(t, version, response.ProtoMajor)
+	events := bufio.NewReader(response.Body)
+	for _, want := range []string{`"role":"assistant"`, "\n", `"content":"`, "\n"} {
+		event, err := events.ReadString('\n')
+		require.NoError(t, err)
+		assert.Contains(t, event, want)
+	}
+	return response, events
+}
+
 // A client on TLS, of either version of HTTP, gets an event when it is written, not when a buffer is full, and the end of the server.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{1, 2} {
-		certificate, err := mockserver.SelfSigned("mock.test")
-		require.NoError(t, err)
-		roots := x509.NewCertPool()
-		roots.AddCert(certificate.Leaf)
-		config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-
-		o := mockserver.DefaultOptions()
-		o.Plain = &engine.Plain{ITL: time.Hour}
-		server, err := mockserver.New(o)
-		require.NoError(t, err)
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		served := make(chan error, 1)
-		go func() { served <- server.ServeTLS(l, config) }()
-
-		transport := &http.Transport{ForceAttemptHTTP2: version == 2, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "mock.test"}}
-		response, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Post(
-			"https://"+l.Addr().String()+"/v1/chat/completions", "application/json", strings.NewReader(chatBody(3, 2, true)))
-		require.NoError(t, err)
-		assert.Equal(t, version, response.ProtoMajor)
-		events := bufio.NewReader(response.Body)
-		for _, want := range []string{`"role":"assistant"`, "\n", `"content":"`, "\n"} {
-			event, err := events.ReadString('\n')
-			require.NoError(t, err)
-			assert.Contains(t, event, want)
-		}
-		require.NoError(t, server.Close())
-		require.NoError(t, <-served)
-		_, err = events.ReadString('\n')
+		s := overTLS(t, version)
+		response, events := s.stream(t, t.Context(), version)
+		require.NoError(t, s.server.Close())
+		require.NoError(t, <-s.served)
+		_, err := events.ReadString('\n')
 		require.Error(t, err)
 		assert.NotErrorIs(t, err, io.EOF, "a stream that is cut must not look complete")
 		require.NoError(t, response.Body.Close())
-		transport.CloseIdleConnections()
-		assert.Empty(t, config.NextProtos, "the caller's configuration is not changed")
+		assert.Empty(t, s.config.NextProtos, "the caller's configuration is not changed")
+	}
+}
+
+// Over HTTP/2 a client gives up a stream, not the connection: the server hears of it all the same.
+func TestAClientThatLeavesOverTLS(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{1, 2} {
+		s := overTLS(t, version)
+		client, leave := context.WithCancel(t.Context())
+		response, _ := s.stream(t, client, version)
+		leave()
+		_ = response.Body.Close()
+		assert.EventuallyWithT(t, func(c *assert.CollectT) {
+			page, err := s.client.Get(s.url + "/metrics")
+			require.NoError(c, err)
+			defer page.Body.Close()
+			text, err := io.ReadAll(page.Body)
+			require.NoError(c, err)
+			assert.Contains(c, string(text), "\ndynamo_frontend_disconnected_clients 1\n")
+			assert.Contains(c, string(text), `vllm:num_requests_running{engine="0",model_name="Qwen/Qwen3-0.6B"} 0.0`)
+		}, 20*time.Second, 10*time.Millisecond)
+		require.NoError(t, s.server.Close())
+		require.NoError(t, <-s.served)
 	}
 }
 
@@ -201,6 +247,10 @@ func TestRecord(t *testing.T) {
 		r.at(5 * time.Second)
 		leave()
 		_ = body.Close()
+		gone, cancel := context.WithDeadline(r.t.Context(), r.start.Add(5500*time.Millisecond))
+		defer cancel()
+		_, _, err = r.post(gone, "/v1/completions", `{"model":"`+model+`","prompt":"a","max_tokens":1000}`)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 		r.at(6 * time.Second)
 		readAll(t, r.open("/v1/embeddings", `{"model":"`+model+`","input":["a b","c"]}`))
 	})
@@ -210,8 +260,8 @@ func TestRecord(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		lines = append(lines, l)
 	}
-	require.Len(t, lines, 5)
-	stream, whole, refused, left, embedded := lines[0], lines[1], lines[2], lines[3], lines[4]
+	require.Len(t, lines, 6)
+	stream, whole, refused, left, gaveUp, embedded := lines[0], lines[1], lines[2], lines[3], lines[4], lines[5]
 
 	second := int64(time.Second)
 	at := tokens(t, seen)
@@ -230,6 +280,11 @@ func TestRecord(t *testing.T) {
 	assert.Equal(t, 2*second, whole.Arrival)
 	assert.Equal(t, recorded{Start: refused.Start, Path: "/v1/completions", Status: 400, Error: "invalid_value", Arrival: 3 * second, End: 3 * second}, refused)
 	assert.True(t, left.Canceled)
+	assert.Equal(t, 499, left.Status, "the client has seen 200 and then gone")
+	assert.True(t, gaveUp.Canceled)
+	assert.Equal(t, 499, gaveUp.Status)
+	assert.Equal(t, 5500*time.Millisecond, time.Duration(gaveUp.End))
+	assert.Empty(t, gaveUp.Writes)
 	assert.Equal(t, len(left.Writes), left.Completion)
 	assert.Less(t, left.Completion, 1000)
 	assert.Equal(t, 5*second, left.End)

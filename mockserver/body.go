@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // bodyLimit is Dynamo's: 45 MB.
@@ -42,8 +43,9 @@ type body struct {
 	FrequencyPenalty  *float64           `json:"frequency_penalty"`
 	PresencePenalty   *float64           `json:"presence_penalty"`
 	RepetitionPenalty *float64           `json:"repetition_penalty"`
-	TopLogprobs       *float64           `json:"top_logprobs"`
 	LogitBias         map[string]float64 `json:"logit_bias"`
+
+	unserved
 }
 
 // ignoresEOS says that only MaxTokens ends the answer. The newer place of the field is
@@ -82,25 +84,41 @@ func readBody(w http.ResponseWriter, r *http.Request, document any) *failure {
 	if err != nil {
 		return invalid(http.StatusBadRequest, "incomplete_body", "Reading the request body: %v.", err)
 	}
-	return decodeFailure(json.Unmarshal(buffer.Bytes(), document))
+	sent := bytes.TrimLeft(buffer.Bytes(), " \t\r\n")
+	if err := json.Unmarshal(sent, document); err != nil {
+		return decodeFailure(err, buffer.Len()-len(sent), sent)
+	}
+	if sent[0] != '{' { // it was null
+		return notAnObject()
+	}
+	return nil
 }
 
-// decodeFailure puts an error of package json in a client's words.
-func decodeFailure(err error) *failure {
+func notAnObject() *failure {
+	return invalid(http.StatusBadRequest, "invalid_value", "The request body must be a JSON object.")
+}
+
+// decodeFailure puts an error of package json in a client's words. Blanks were skipped before what was sent.
+func decodeFailure(err error, skipped int, sent []byte) *failure {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &syntax):
 		return invalid(http.StatusBadRequest, "invalid_json",
-			"The request body is not valid JSON at byte %d: %v.", syntax.Offset, err)
+			"The request body is not valid JSON at byte %d: %v.", int64(skipped)+syntax.Offset, err)
+	case sent[0] != '{':
+		return notAnObject()
 	case errors.As(err, &mistyped) && mistyped.Field != "":
-		return invalid(http.StatusBadRequest, "invalid_value",
-			"%s must not be a JSON %s.", mistyped.Field, mistyped.Value).of(mistyped.Field)
+		field := nameOf(mistyped)
+		return invalid(http.StatusBadRequest, "invalid_value", "%s must not be a JSON %s.", field, mistyped.Value).of(field)
 	default:
 		return invalid(http.StatusBadRequest, "invalid_value", "The request body has a wrong value: %v.", err)
 	}
+}
+
+// nameOf is the field as a client knows it. Package json puts the names of embedded structs before it.
+func nameOf(mistyped *json.UnmarshalTypeError) string {
+	return strings.TrimPrefix(strings.TrimPrefix(mistyped.Field, "body."), "unserved.")
 }
 
 // content is the text of a message: of a string, of a list of text parts, or none

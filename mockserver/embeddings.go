@@ -12,7 +12,8 @@ import (
 const (
 	defaultDimensions = 768
 	mostDimensions    = 65536
-	mostInputs        = 2048 // OpenAI's
+	mostInputs        = 2048    // OpenAI's
+	mostNumbers       = 1 << 23 // of all vectors: 2048 of 4096 dimensions
 )
 
 // embeddingRequest is what a request for embeddings may say.
@@ -39,6 +40,10 @@ func (b *embeddingRequest) check() *failure {
 		return invalid(http.StatusBadRequest, "invalid_value", "input has %d texts: at most %d are allowed.", len(b.Input), mostInputs).of("input")
 	case n < 1 || n > mostDimensions:
 		return outOfRange("dimensions", float64(n), 1, mostDimensions)
+	case len(b.Input)*n > mostNumbers:
+		return invalid(http.StatusBadRequest, "invalid_value",
+			"input has %d texts of %d dimensions each: the vectors of a request may have at most %d numbers together; send fewer texts at a time.",
+			len(b.Input), n, mostNumbers).of("input")
 	}
 	switch b.EncodingFormat {
 	case "", "float", "base64":

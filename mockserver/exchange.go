@@ -40,13 +40,14 @@ func (e *exchange) arrived() time.Duration {
 // refuse answers with a failure.
 func (e *exchange) refuse(f *failure) {
 	e.line.refused(f)
+	e.seen.Fail(e.server.loop.now(), f.status)
 	f.write(e.w)
 }
 
 // end counts and records the exchange.
 func (e *exchange) end() {
 	s := e.server
-	e.seen.Fail(s.loop.now()) // unless it has succeeded
+	e.seen.Fail(s.loop.now(), http.StatusServiceUnavailable) // unless it has ended: Close cut it
 	if e.line == nil {
 		return
 	}

@@ -6,6 +6,9 @@ import (
 	"net/http"
 )
 
+// statusClientClosed is what the record and the metrics say of a client that went away. Nobody sends it.
+const statusClientClosed = 499
+
 // failure is an error as a client sees it: a status and OpenAI's envelope.
 type failure struct {
 	status  int
@@ -32,11 +35,22 @@ func invalid(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, Message: fmt.Sprintf(format, args...), Type: "invalid_request_error", Code: code}
 }
 
+// served says which routes there are.
+const served = "This server has /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health, /live, " +
+	"/version, /metrics and /dcgm/metrics."
+
 func unknownRoute(r *http.Request) *failure {
-	return invalid(http.StatusNotFound, "unknown_url", "Unknown request URL: %s %s. "+
-		"This server has /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /health, /live, "+
-		"/version, /metrics and /dcgm/metrics.",
-		r.Method, r.URL.Path)
+	return invalid(http.StatusNotFound, "unknown_url", "Unknown request URL: %s %s. %s", r.Method, r.URL.Path, served)
+}
+
+// notImplemented is the failure of a route that servers of models have and this one has not.
+func notImplemented(r *http.Request) *failure {
+	return &failure{
+		status:  http.StatusNotImplemented,
+		Message: fmt.Sprintf("%s is not implemented. %s", r.URL.Path, served),
+		Type:    "server_error",
+		Code:    "not_implemented",
+	}
 }
 
 func wrongMethod(r *http.Request, want string) *failure {

@@ -187,8 +187,9 @@ func (e *exchange) abandon(d *renderer) {
 	for k := range d.choices {
 		e.server.loop.cancel(d.choices[k].number)
 	}
-	e.line.abandoned(d, e.server.stopped())
-	if !e.server.stopped() {
+	stopped := e.server.stopped()
+	e.line.abandoned(d, stopped)
+	if !stopped {
 		e.seen.Disconnect(e.server.loop.now())
 	}
 }

@@ -128,6 +128,13 @@ func TestMetricsAreWhatClientsHeard(t *testing.T) {
 		"disaggregated": func(o *mockserver.Options) {
 			o.NumWorkers, o.NumPrefillWorkers = 2, 1
 		},
+		"disaggregated ranks": func(o *mockserver.Options) {
+			o.NumWorkers, o.NumPrefillWorkers, o.DataParallelSize = 1, 2, 2
+		},
+		"disaggregated sglang": func(o *mockserver.Options) {
+			o.EngineType, o.BlockSize, o.NumGPUBlocks = engine.SGLang, 1, 1<<20
+			o.NumWorkers, o.NumPrefillWorkers = 2, 2
+		},
 		"plain": func(o *mockserver.Options) {
 			o.Plain = &engine.Plain{TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond}
 		},
@@ -157,16 +164,27 @@ func requireAgreement(t *testing.T, name string, all []heard, page samples) {
 		whole += last - h.sent
 	}
 	require.Len(t, all, 1000)
-	prefix, hits := "vllm", page.sum("vllm:prefix_cache_hits_total")
-	if name == "sglang" {
-		prefix, hits = "sglang", page.sum("sglang:cached_tokens_total")
+	prefix := "vllm"
+	if strings.HasSuffix(name, "sglang") {
+		prefix = "sglang"
+		assert.EqualValues(t, cached, page.sum("sglang:cached_tokens_total"))
+		assert.Equal(t, 1000.0, page.sum("sglang:num_requests_total"))
+	} else {
+		assert.EqualValues(t, cached, page.sum("vllm:prefix_cache_hits_total"))
+		queries := prompt
+		if name == "plain" {
+			queries = 0 // it has no cache
+		}
+		assert.EqualValues(t, queries, page.sum("vllm:prefix_cache_queries_total"))
+		if name == "ranks" {
+			for _, rank := range []string{`engine="0"`, `engine="1"`, `engine="2"`, `engine="3"`} {
+				assert.Equal(t, page.sum("vllm:prefix_cache_queries_total", rank), page.sum("vllm:prompt_tokens_total", rank), rank)
+			}
+		}
+		assert.Equal(t, 1000.0, page.sum("vllm:request_success_total"))
+		assert.Equal(t, 1000.0, page.sum("vllm:request_success_total", `finished_reason="length"`))
 	}
-	if name == "disaggregated" {
-		// The ranks of prefill workers follow; they find what clients see.
-		hits = page.sum("vllm:prefix_cache_hits_total", `engine="2"`)
-	}
-	assert.EqualValues(t, cached, hits)
-	workers := map[string]float64{"ranks": 2, "disaggregated": 3}[name]
+	workers := map[string]float64{"ranks": 2, "disaggregated": 3, "disaggregated ranks": 3, "disaggregated sglang": 4}[name]
 	assert.Equal(t, max(1, workers), page.sum("dynamo_frontend_model_workers"))
 	if name != "plain" {
 		assert.Positive(t, cached)
@@ -182,16 +200,16 @@ func requireAgreement(t *testing.T, name string, all []heard, page samples) {
 		}{
 			{"time_to_first_token_seconds", 1000, first},
 			{"inter_token_latency_seconds", answer - 1000, gaps},
+			{map[bool]string{true: "e2e_request_latency_seconds", false: "request_duration_seconds"}[of == prefix+":"], 1000, whole},
 		} {
 			assert.EqualValues(t, d.count, page.sum(of+d.family+"_count"), of+d.family)
 			assert.EqualValues(t, d.sum, math.Round(1e9*page.sum(of+d.family+"_sum")), of+d.family)
 			assert.EqualValues(t, d.count, page.sum(of+d.family+"_bucket", `le="+Inf"`), of+d.family)
 		}
 	}
-	assert.EqualValues(t, whole, math.Round(1e9*page.sum(prefix+":e2e_request_latency_seconds_sum")))
-	assert.EqualValues(t, whole, math.Round(1e9*page.sum("dynamo_frontend_request_duration_seconds_sum")))
 	assert.EqualValues(t, prompt, page.sum("dynamo_frontend_input_sequence_tokens_sum"))
 	assert.EqualValues(t, answer, page.sum("dynamo_frontend_output_sequence_tokens_sum"))
+	assert.EqualValues(t, answer, page.sum("dynamo_frontend_output_tokens_total"))
 	assert.Equal(t, 1000.0, page.sum("dynamo_frontend_requests_total", `request_type="stream",status="success"`))
 	for _, idle := range []string{"inflight_requests", "queued_requests", "disconnected_clients"} {
 		assert.Zero(t, page.sum("dynamo_frontend_"+idle), idle)
@@ -229,7 +247,7 @@ func TestMetricsOfClientsThatLeave(t *testing.T) {
 		}
 		assert.Equal(t, 3.0, page.sum("dynamo_frontend_disconnected_clients"))
 		assert.Equal(t, 3.0, page.sum("vllm:request_success_total", `finished_reason="abort"`))
-		assert.Equal(t, 3.0, page.sum("dynamo_frontend_requests_total", `status="error"`))
+		assert.Equal(t, 3.0, page.sum("dynamo_frontend_requests_total", `status="error",error_type="cancelled"`))
 		assert.Equal(t, 200.0, page.sum("vllm:prompt_tokens_total"), "the third never got a token")
 	})
 }
@@ -246,7 +264,8 @@ func TestMetricsOfRefusals(t *testing.T) {
 		}
 		page := r.page("/metrics")
 		assert.Equal(t, 3.0, page.sum("dynamo_frontend_requests_total", `endpoint="completions"`))
-		assert.Equal(t, 3.0, page.sum("dynamo_frontend_requests_total", `status="error"`))
+		assert.Equal(t, 2.0, page.sum("dynamo_frontend_requests_total", `status="error",error_type="validation"`))
+		assert.Equal(t, 1.0, page.sum("dynamo_frontend_requests_total", `status="error",error_type="not_found"`))
 		assert.Zero(t, page.sum("vllm:prefix_cache_queries_total"))
 		assert.Zero(t, page.sum("vllm:request_success_total"))
 	})

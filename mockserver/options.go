@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -153,6 +154,14 @@ func (o Options) engine() engine.Config {
 		SpeedupRatio:        o.SpeedupRatio,
 		DecodeSpeedupRatio:  o.DecodeSpeedupRatio,
 	}
+}
+
+// cacheTokens is how many tokens the cache of an engine holds. A plain server has none that could be too small.
+func (o Options) cacheTokens() int {
+	if o.Plain != nil || o.NumGPUBlocks > math.MaxInt/o.BlockSize {
+		return math.MaxInt
+	}
+	return o.NumGPUBlocks * o.BlockSize
 }
 
 // fleet is what the options say of engines.

@@ -80,6 +80,8 @@ func (l *line) abandoned(d *renderer, byServer bool) {
 	l.Completion, l.Cached, l.Canceled = d.written, d.cached, !byServer
 	if byServer {
 		l.Error = "shutting_down"
+	} else {
+		l.Status = statusClientClosed
 	}
 }
 

@@ -160,12 +160,17 @@ func (d *renderer) appendClose(b []byte, content string) []byte {
 	return append(b, '}', '\n', '\n')
 }
 
+// appendRunningUsage writes the usage of an event that is not the last. As OpenAI has it, it is null where only
+// the last one tells.
 func (d *renderer) appendRunningUsage(b []byte) []byte {
-	if !d.call.continuous {
+	switch {
+	case !d.call.usage:
 		return b
+	case !d.call.continuous:
+		return append(b, `,"usage":null`...)
+	default:
+		return d.appendUsage(append(b, ','))
 	}
-	b = append(b, ',')
-	return d.appendUsage(b)
 }
 
 func (d *renderer) appendTexts(b []byte, c *choice, from, to int) []byte {

@@ -94,7 +94,7 @@ func (s *Server) hasModel(name string) *failure {
 // fits sets the length of the answer and fails where the engines could never hold it.
 func (s *Server) fits(c *call, b *body) *failure {
 	for _, p := range c.prompts {
-		length, fail := s.answerTokens(b, c.kind, p.count)
+		length, fail := s.answerTokens(b, c, p.count)
 		if fail != nil {
 			return fail
 		}
@@ -162,43 +162,61 @@ func (in input) tokens(blockSize int) tokens {
 	return c.tokens()
 }
 
-// answerTokens is the length of an answer to a prompt: what was asked for, or the
-// default as far as MaxModelLen has room for it.
-func (s *Server) answerTokens(b *body, k kind, prompt int) (int, *failure) {
-	room := s.options.MaxModelLen - prompt
-	bounded := s.options.MaxModelLen > 0
+// answerTokens is the length of an answer to a prompt: what was asked for or the default.
+func (s *Server) answerTokens(b *body, c *call, prompt int) (int, *failure) {
 	asked, name := b.MaxCompletionTokens, "max_completion_tokens"
 	if asked == nil {
 		asked, name = b.MaxTokens, "max_tokens"
 	}
-	length := defaultChatLength
+	most, whose := b.longest(len(c.prompts) * c.n)
 	switch {
-	case asked != nil && *asked < 1:
+	case asked == nil:
+		return s.defaultLength(c.kind, prompt, most)
+	case *asked < 1:
 		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at least 1.", name, *asked).of(name)
-	case asked != nil && *asked > b.longest():
-		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at most %d.", name, *asked, b.longest()).of(name)
-	case asked != nil:
-		length = *asked
-	case k == text:
-		length = defaultTextLength
+	case *asked > most:
+		return 0, invalid(http.StatusBadRequest, "invalid_value", "%s is %d: must be at most %d%s.", name, *asked, most, whose).of(name)
+	case s.options.MaxModelLen > 0 && *asked > s.options.MaxModelLen-prompt:
+		return 0, s.tooLong(prompt, *asked)
 	}
-	if asked == nil && bounded {
-		length = max(1, min(length, room))
-	}
-	if bounded && length > room {
-		return 0, invalid(http.StatusBadRequest, "context_length_exceeded",
-			"This model has a context of %d tokens: the prompt has %d and the answer would have %d. Shorten either.",
-			s.options.MaxModelLen, prompt, length)
-	}
-	return length, nil
+	return *asked, nil
 }
 
-// longest is how many tokens an answer may have.
-func (b *body) longest() int {
-	if len(b.Stop) > 0 {
-		return mostSearched
+// defaultLength is what the context and the cache leave room for. Where the context has no limit it is OpenAI's.
+func (s *Server) defaultLength(k kind, prompt, most int) (int, *failure) {
+	room := s.options.MaxModelLen - prompt
+	switch {
+	case s.options.MaxModelLen > 0 && room < 1:
+		return 0, s.tooLong(prompt, 1)
+	case s.options.MaxModelLen > 0:
+		// That the prompt alone is too long for the cache is found later.
+		return max(1, min(room, s.options.cacheTokens()-prompt, most)), nil
+	case k == text:
+		return defaultTextLength, nil
+	default:
+		return defaultChatLength, nil
 	}
-	return mostTokens
+}
+
+func (s *Server) tooLong(prompt, length int) *failure {
+	return invalid(http.StatusBadRequest, "context_length_exceeded",
+		"This model has a context of %d tokens: the prompt has %d and the answer would have %d. Shorten either.",
+		s.options.MaxModelLen, prompt, length)
+}
+
+// longest is how many tokens each of so many answers may have, and what has that limit.
+func (b *body) longest(answers int) (most int, whose string) {
+	all := mostTokens
+	switch {
+	case len(b.Stop) > 0:
+		all, whose = mostAtOnce, " for an answer with stop strings"
+	case !b.Stream:
+		all, whose = mostAtOnce, " for an answer that is not streamed"
+	}
+	if answers > 1 {
+		whose += fmt.Sprintf(": the %d answers together may have %d tokens", answers, all)
+	}
+	return all / answers, whose
 }
 
 // The limits of what a request may ask for.
@@ -206,8 +224,9 @@ const (
 	mostChoices     = 128
 	mostStops       = 32
 	mostTopLogprobs = 20
-	mostTokens      = 1 << 30 // of an answer
-	mostSearched    = 1 << 20 // of an answer with stop strings: it is drawn and searched before it begins
+	// Tokens of all answers to a request.
+	mostTokens = 1 << 30
+	mostAtOnce = 1 << 20 // where they are not streamed, or drawn and searched for stop strings before they begin
 )
 
 // check judges all but the model and the lengths.
@@ -230,6 +249,9 @@ func (b *body) check(k kind) *failure {
 		return invalid(http.StatusBadRequest, "invalid_value", "min_tokens is %d: must be at least 0.", b.MinTokens).of("min_tokens")
 	}
 	if fail := b.Stop.check(); fail != nil {
+		return fail
+	}
+	if fail := b.checkServed(k); fail != nil {
 		return fail
 	}
 	return b.checkSampling()
@@ -257,7 +279,6 @@ func (b *body) checkSampling() *failure {
 		{"frequency_penalty", b.FrequencyPenalty, -2, 2},
 		{"presence_penalty", b.PresencePenalty, -2, 2},
 		{"repetition_penalty", b.RepetitionPenalty, 0, 2},
-		{"top_logprobs", b.TopLogprobs, 0, mostTopLogprobs},
 	} {
 		if f.value != nil && (*f.value < f.from || *f.value > f.to) {
 			return outOfRange(f.name, *f.value, f.from, f.to)

@@ -178,6 +178,8 @@ func (s *Server) table() map[string]route {
 		"/v1/chat/completions": {http.MethodPost, generate(chat), true},
 		"/v1/completions":      {http.MethodPost, generate(text), true},
 		"/v1/embeddings":       {http.MethodPost, s.serveEmbeddings, true},
+		"/v1/responses":        {http.MethodPost, s.refuseRoute("responses"), true},
+		"/v1/messages":         {http.MethodPost, s.refuseRoute("anthropic_messages"), true},
 		"/v1/models":           {http.MethodGet, s.serveModels, true},
 		modelPath:              {http.MethodGet, s.serveModel, true},
 		"/tokenize":            {http.MethodPost, s.serveTokenize, true},
@@ -186,6 +188,15 @@ func (s *Server) table() map[string]route {
 		"/version":             {http.MethodGet, s.serveVersion, false},
 		"/metrics":             {http.MethodGet, s.serveMetrics, false},
 		"/dcgm/metrics":        {http.MethodGet, s.serveGPUs, false},
+	}
+}
+
+// refuseRoute answers on a route that is not implemented. It is counted like the others.
+func (s *Server) refuseRoute(endpoint string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		e := s.begin(w, r, endpoint)
+		defer e.end()
+		e.refuse(notImplemented(r))
 	}
 }
 

@@ -183,6 +183,16 @@ func TestUsageComesOnlyWhenAskedFor(t *testing.T) {
 		for _, e := range all {
 			assert.NotContains(t, e.data, "usage", "it belongs to include_usage")
 		}
+		for _, route := range []string{"/v1/chat/completions", "/v1/completions"} {
+			body := `{"model":"` + model + `","prompt":"a","messages":[{"content":"a"}],"max_tokens":3,"stream":true,"stream_options":{"include_usage":true}}`
+			all, err := r.events(r.open(route, body))
+			require.NoError(t, err)
+			last := len(all) - 2 // [DONE] follows
+			for _, e := range all[:last] {
+				assert.Contains(t, e.data, `"usage":null`, route)
+			}
+			assert.Equal(t, 3, decode(t, all[last].data).Usage.CompletionTokens)
+		}
 	})
 }
 

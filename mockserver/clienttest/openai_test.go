@@ -10,6 +10,7 @@ import (
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/responses"
 	"github.com/openai/openai-go/v3/shared"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -285,6 +286,7 @@ func TestErrorTypes(t *testing.T) {
 		"no messages":   {func(p *openai.ChatCompletionNewParams) { p.Messages = nil }, 400, "missing_messages"},
 		"temperature":   {func(p *openai.ChatCompletionNewParams) { p.Temperature = openai.Float(3) }, 400, "invalid_value"},
 		"too long":      {func(p *openai.ChatCompletionNewParams) { p.MaxCompletionTokens = openai.Int(1000) }, 400, "context_length_exceeded"},
+		"logprobs":      {func(p *openai.ChatCompletionNewParams) { p.Logprobs = openai.Bool(true) }, 400, "unsupported_parameter"},
 		"no tokens":     {func(p *openai.ChatCompletionNewParams) { p.MaxCompletionTokens = openai.Int(0) }, 400, "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,6 +303,8 @@ func TestErrorTypes(t *testing.T) {
 	}
 	_, err := client.Chat.Completions.New(soon(t), chat("hello", 3), option.WithJSONSet("n", "two"))
 	requireError(t, err, http.StatusBadRequest, "invalid_value")
+	_, err = client.Responses.New(soon(t), responses.ResponseNewParams{Model: model})
+	requireError(t, err, http.StatusNotImplemented, "not_implemented")
 }
 
 func TestKey(t *testing.T) {

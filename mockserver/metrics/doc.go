@@ -28,9 +28,13 @@
 // front end observe as many as there are tokens, each a share of it. The sums are equal.
 //
 // Tokens of prompts are counted with the first token of the answer. Prefix cache queries and hits
-// are counted in tokens when the engine admits a request first. In a disaggregated deployment the
-// prefill engines, whose ranks follow those of the others, find what clients see as cached
-// tokens; decode engines count what they find themselves.
+// are counted in tokens when the engine admits a request first. In a disaggregated deployment these
+// two are the prefill engines', whose ranks follow those of the others, and all else is the decode
+// engines'. So the sum of each counter over all ranks is what clients have seen.
+//
+// A request to the front end has the status success or error, and the error_type of Dynamo's front
+// end: validation, not_found, not_implemented, overload (a 503), internal, or cancelled for a client
+// that went away. Requests without a valid key, or to no route, are not counted.
 //
 // # GPUs
 //

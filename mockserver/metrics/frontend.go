@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ type frontend struct {
 	input, output          histogram // tokens
 }
 
-// outcome is one combination of labels.
-type outcome struct{ endpoint, kind, status string }
+// outcome is one combination of labels. The error is "" for success.
+type outcome struct{ endpoint, kind, status, err string }
 
 // NewFrontend counts from nothing.
 func NewFrontend() *Frontend {
@@ -47,7 +48,8 @@ type Request struct {
 	Stream bool
 }
 
-// Begin counts a request in. The endpoint is chat_completions, completions or embeddings.
+// Begin counts a request in. The endpoint is chat_completions, completions, embeddings or one that is not
+// served, responses for example.
 func (f *Frontend) Begin(endpoint string, at time.Duration) *Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -58,36 +60,55 @@ func (f *Frontend) Begin(endpoint string, at time.Duration) *Request {
 // Succeed ends a request that was answered with so many tokens. Call it before the client can see
 // the end of the answer. Later calls, and those of the other ends, do nothing.
 func (r *Request) Succeed(at time.Duration, promptTokens, answerTokens int) {
-	r.end(at, "success", func(f *frontend) {
+	r.end(at, "", func(f *frontend) {
 		f.input.observe(int64(promptTokens))
 		f.output.observe(int64(answerTokens))
 	})
 }
 
-// Fail ends a request that was not answered, unless it has ended.
-func (r *Request) Fail(at time.Duration) {
-	r.end(at, "error", func(*frontend) {})
+// Fail ends a request that was refused with a status of HTTP, unless it has ended.
+func (r *Request) Fail(at time.Duration, status int) {
+	r.end(at, errorType(status), func(*frontend) {})
 }
 
 // Disconnect ends a request whose client went away, unless it has ended.
 func (r *Request) Disconnect(at time.Duration) {
-	r.end(at, "error", func(f *frontend) { f.disconnected++ })
+	r.end(at, "cancelled", func(f *frontend) { f.disconnected++ })
 }
 
-func (r *Request) end(at time.Duration, status string, more func(*frontend)) {
+// errorType is the class that Dynamo's front end counts an HTTP status in.
+func errorType(status int) string {
+	switch {
+	case status == http.StatusNotFound:
+		return "not_found"
+	case status == http.StatusNotImplemented:
+		return "not_implemented"
+	case status == http.StatusServiceUnavailable:
+		return "overload"
+	case status < http.StatusInternalServerError:
+		return "validation"
+	default:
+		return "internal"
+	}
+}
+
+func (r *Request) end(at time.Duration, err string, more func(*frontend)) {
 	if r.ended {
 		return
 	}
 	r.ended = true
-	kind := "unary"
+	kind, status := "unary", "success"
 	if r.Stream {
 		kind = "stream"
+	}
+	if err != "" {
+		status = "error"
 	}
 	r.frontend.mu.Lock()
 	defer r.frontend.mu.Unlock()
 	f := &r.frontend.state
 	f.inflight--
-	f.requests[outcome{r.endpoint, kind, status}]++
+	f.requests[outcome{r.endpoint, kind, status, err}]++
 	f.duration.observe(int64(at - r.arrived))
 	more(f)
 }
@@ -104,7 +125,8 @@ func (f *Frontend) read() frontend {
 // outcomes are the combinations of labels in order.
 func (f frontend) outcomes() []outcome {
 	return slices.SortedFunc(maps.Keys(f.requests), func(a, b outcome) int {
-		return cmp.Or(cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.kind, b.kind), cmp.Compare(a.status, b.status))
+		return cmp.Or(cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.kind, b.kind), cmp.Compare(a.status, b.status),
+			cmp.Compare(a.err, b.err))
 	})
 }
 

@@ -118,12 +118,30 @@ func scenario(t *testing.T, d metrics.Deployment) []byte {
 		request := f.Begin("chat_completions", 0)
 		request.Stream = q.prompt > 100
 		request.Succeed(3*time.Second, q.prompt, q.answer)
-		request.Fail(time.Hour) // it has ended
+		request.Fail(time.Hour, 500) // it has ended
 	}
 	f.Begin("chat_completions", 0).Disconnect(10 * time.Millisecond)
-	f.Begin("completions", 0).Fail(0)
+	f.Begin("completions", 0).Fail(0, 400)
 	f.Begin("embeddings", 0) // never ends
 	return metrics.Page(d, r, f)
+}
+
+// The classes are those of Dynamo's front end.
+func TestErrorTypes(t *testing.T) {
+	f := metrics.NewFrontend()
+	for _, status := range []int{400, 413, 404, 501, 503, 500} {
+		f.Begin("completions", 0).Fail(0, status)
+	}
+	f.Begin("completions", 0).Disconnect(0)
+	f.Begin("completions", 0).Succeed(0, 1, 1)
+	d := deployment(engine.VLLM)
+	got := values(t, metrics.Page(d, play(t, d, time.Second), f))
+	for class, want := range map[string]float64{
+		"validation": 2, "not_found": 1, "not_implemented": 1, "overload": 1, "internal": 1, "cancelled": 1, "": 1,
+	} {
+		assert.InDelta(t, want, got(`dynamo_frontend_requests_total error_type="`+class+`"`), 0, class)
+	}
+	assert.InDelta(t, 7, got(`dynamo_frontend_requests_total status="error"`), 0)
 }
 
 // The first request has 4 blocks of 64, of which 3 are full; the second finds 128 of its 150 tokens. Prompts take 40 ms, tokens 10.

@@ -172,7 +172,7 @@ func (p *page) frontend(d Deployment, r Reading, f frontend) {
 	p.family("dynamo_frontend_requests_total", counter, "Number of requests answered or refused.")
 	for _, o := range f.outcomes() {
 		p.sample("dynamo_frontend_requests_total",
-			model+","+labels("endpoint", o.endpoint, "request_type", o.kind, "status", o.status), float64(f.requests[o]))
+			model+","+labels("endpoint", o.endpoint, "request_type", o.kind, "status", o.status, "error_type", o.err), float64(f.requests[o]))
 	}
 	value("inflight_requests", gauge, "Number of requests that have not ended.", float64(f.inflight))
 	value("queued_requests", gauge, "Number of answers that wait for their first token.", float64(r.waiting))

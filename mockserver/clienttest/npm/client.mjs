@@ -115,6 +115,8 @@ const cases = {
     await fails({ messages: [] }, OpenAI.BadRequestError, 'missing_messages')
     await fails({ temperature: 3 }, OpenAI.BadRequestError, 'invalid_value')
     await fails({ stream: true, n: 1000 }, OpenAI.BadRequestError, 'invalid_value')
+    await fails({ response_format: { type: 'json_object' } }, OpenAI.BadRequestError, 'unsupported_parameter')
+    await assert.rejects(client.responses.create({ model, input: 'one' }), (error) => error.status === 501 && error.code === 'not_implemented')
   },
 
   // Against a server that takes seconds for a token.
