@@ -89,19 +89,16 @@ func (a *answer) signal() {
 }
 
 // wait returns when p is behind, having brought it up to date. It fails when the
-// context or the server ends.
-func (a *answer) wait(ctx context.Context, stop <-chan struct{}, p *progress) error {
+// answer has failed or the context, whose end somebody signals, has ended.
+func (a *answer) wait(ctx context.Context, p *progress) error {
 	for {
 		if news, err := a.state(p); news || err != nil {
 			return err
 		}
-		select {
-		case <-a.changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-stop:
-			return errStopped
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		<-a.changed
 	}
 }
 

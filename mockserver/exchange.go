@@ -18,6 +18,8 @@ type exchange struct {
 	answer   *answer
 	progress progress // as far as the handler knows
 	noted    int      // tokens in writes that are on the line
+
+	stopWatching func() bool // the request's context for the answer
 }
 
 // begin is called before anything is read of the request. Call end in any case.
@@ -47,6 +49,9 @@ func (e *exchange) refuse(f *failure) {
 // end counts and records the exchange.
 func (e *exchange) end() {
 	s := e.server
+	if e.stopWatching != nil {
+		e.stopWatching()
+	}
 	e.seen.Fail(s.loop.now(), http.StatusServiceUnavailable) // unless it has ended: Close cut it
 	if e.line == nil {
 		return

@@ -1,6 +1,7 @@
 package mockserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -48,6 +49,8 @@ func (s *Server) numbers(n int) uint64 {
 // closed.
 func (e *exchange) submit(d *renderer) bool {
 	e.answer = newAnswer(len(d.choices), e.server.loop.grouped)
+	// The wait for tokens has one channel to look at.
+	e.stopWatching = context.AfterFunc(e.r.Context(), e.answer.signal)
 	for k := range d.choices {
 		ch := &d.choices[k]
 		prompt := d.call.prompts[k/d.call.n]
@@ -70,12 +73,11 @@ func (p *buffers) get() *[]byte {
 	if b, found := p.pool.Get().(*[]byte); found {
 		return b
 	}
-	b := make([]byte, 0, 2048)
+	b := make([]byte, frameRoom, 2048)
 	return &b
 }
 
 func (p *buffers) put(b *[]byte) {
-	*b = (*b)[:0]
 	p.pool.Put(b)
 }
 
@@ -85,8 +87,8 @@ func (e *exchange) stream(d *renderer) {
 	e.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	e.w.Header().Set("Cache-Control", "no-cache")
 	e.w.WriteHeader(http.StatusOK)
-	out := http.NewResponseController(e.w)
-	err := out.Flush()
+	out := newBody(e.w, e.r)
+	err := out.out.Flush()
 	for err == nil && d.open > 0 {
 		if err = e.await(d.written); err == nil {
 			err = e.write(out, d)
@@ -101,11 +103,11 @@ func (e *exchange) stream(d *renderer) {
 }
 
 // write writes what is ready, or as much as one write should hold.
-func (e *exchange) write(out *http.ResponseController, d *renderer) error {
+func (e *exchange) write(out responseBody, d *renderer) (err error) {
 	buffer := e.server.buffers.get()
 	defer e.server.buffers.put(buffer)
-	*buffer = d.appendReady(*buffer, &e.progress, writeTokens)
-	if len(*buffer) == 0 {
+	*buffer = d.appendReady((*buffer)[:frameRoom], &e.progress, writeTokens)
+	if len(*buffer) == frameRoom {
 		return nil // tokens without text
 	}
 	e.line.write(e.server.loop, d.written-e.noted)
@@ -114,18 +116,8 @@ func (e *exchange) write(out *http.ResponseController, d *renderer) error {
 		e.line.completed(d)
 		e.seen.Succeed(e.server.loop.now(), d.call.promptTokens(), d.written)
 	}
-	flush := func() error {
-		if _, err := e.w.Write(*buffer); err != nil {
-			return err
-		}
-		return out.Flush()
-	}
-	if len(*buffer) >= corkedWrite {
-		if c, found := e.r.Context().Value(corkKey{}).(*corked); found && e.r.ProtoMajor == 1 {
-			return c.together(&e.server.buffers, flush)
-		}
-	}
-	return flush()
+	*buffer, err = out.write(*buffer)
+	return err
 }
 
 // whole waits for the last token and answers with one document.
@@ -172,7 +164,7 @@ func (e *exchange) await(seen int) error {
 	if e.progress.total > seen {
 		return nil // and has been due
 	}
-	err := e.answer.wait(e.r.Context(), s.stop, &e.progress)
+	err := e.answer.wait(e.r.Context(), &e.progress)
 	if err == nil && s.options.Virtual {
 		// In real time the loop has waited until the end of the pass, and no timer
 		// can tell the nanoseconds that are left from nothing.

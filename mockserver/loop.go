@@ -98,10 +98,15 @@ func (l *loop) now() time.Duration {
 	return time.Since(l.epoch)
 }
 
-// run goes from one thing to the next until stop is closed.
+// run goes from one thing to the next until stop is closed. Then every answer that waits fails.
 func (l *loop) run() {
 	a := newAlarm(l.fine)
 	defer a.close()
+	defer func() {
+		for _, p := range l.answers {
+			p.answer.fail(errStopped)
+		}
+	}()
 	for l.waitForWork(a) && l.receive() {
 		if pass, ended := l.fleet.Step(l.now()); ended {
 			l.deliver(pass)

@@ -47,7 +47,7 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 		assert.Equal(t, 43_324_124*time.Nanosecond, p.due)
 
 		for _, end := range []time.Duration{66_341_373, 72_099_707} {
-			require.NoError(t, a.wait(t.Context(), stop, &p))
+			require.NoError(t, a.wait(t.Context(), &p))
 			assert.Equal(t, end, l.now())
 		}
 		assert.Equal(t, 4, p.total)
@@ -132,12 +132,12 @@ func TestAnswerCountsWhileNobodyReads(t *testing.T) {
 		a.add(0, engine.Chunk{Count: 1}, time.Duration(k))
 	}
 	var p progress
-	require.NoError(t, a.wait(t.Context(), nil, &p))
+	require.NoError(t, a.wait(t.Context(), &p))
 	assert.Equal(t, 1000, p.total)
 	assert.Equal(t, []int{1000}, p.ready)
 	assert.Equal(t, time.Duration(999), p.due)
 	a.fail(errors.New("gone"))
-	assert.EqualError(t, a.wait(t.Context(), nil, &p), "gone")
+	assert.EqualError(t, a.wait(t.Context(), &p), "gone")
 }
 
 // What a token costs its renderer: no allocation.
@@ -202,5 +202,17 @@ func TestVocabularyNeedsNoEscaping(t *testing.T) {
 	assert.Len(t, s.words, 128)
 	for _, word := range s.words {
 		assert.Regexp(t, "^[a-z]+$", word)
+	}
+}
+
+// The size of an HTTP chunk is that of what stands between room and line end, in as many digits as it takes.
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]string{1: "1", 15: "f", 16: "10", 255: "ff", 256: "100", 70_000: "11170"} {
+		b := append(make([]byte, frameRoom), strings.Repeat("x", size)+"\r\n"...)
+		head, rest, found := strings.Cut(string(b[frame(b):]), "\r\n")
+		assert.True(t, found)
+		assert.Equal(t, want, head)
+		assert.Len(t, rest, size+2)
 	}
 }

@@ -74,7 +74,7 @@ func New(o Options) (*Server, error) {
 // fails, then returns its error. It closes l. It may be called more than once,
 // with different listeners.
 func (s *Server) Serve(l net.Listener) error {
-	return s.serve(l, func(server *http.Server) error { return server.Serve(corkedListener{l}) })
+	return s.serve(l, func(server *http.Server) error { return server.Serve(directListener{l}) })
 }
 
 // ServeTLS is Serve for clients that use TLS, with the certificates of config, which
@@ -87,7 +87,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 }
 
 func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch, ConnContext: withCork}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch, ConnContext: withDirect}
 	if !s.enter(server) {
 		return l.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,29 @@ func TestWireBytes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client of HTTP/1.0 knows no chunks: its stream is what stands in those of HTTP/1.1, up to the end of the connection.
+func TestStreamsOfHTTP10AreNotChunked(t *testing.T) {
+	t.Parallel()
+	body := chatBody(3, 2, true)
+	request := "POST /v1/chat/completions HTTP/1.%d\r\nHost: mock\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+	var streams []string
+	for minor := range 2 {
+		inBubble(t, nil, func(r *rig) { // two servers, so that both requests are the first
+			head, stream, found := strings.Cut(r.raw(fmt.Sprintf(request, minor, len(body), body)), "\r\n\r\n")
+			require.True(t, found)
+			assert.Equal(t, minor == 1, strings.Contains(head, "Transfer-Encoding: chunked"))
+			if minor == 1 {
+				whole, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(stream)))
+				require.NoError(t, err)
+				stream = string(whole)
+			}
+			streams = append(streams, stream)
+		})
+	}
+	assert.Contains(t, streams[0], "data: [DONE]\n\n")
+	assert.Equal(t, streams[1], streams[0])
 }
 
 // raw writes bytes on a new connection and returns all that comes back.
