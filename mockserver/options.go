@@ -85,6 +85,9 @@ type Options struct {
 	Virtual bool
 }
 
+// mostEngines bounds a deployment.
+const mostEngines = 4096
+
 // DefaultOptions returns the defaults of Dynamo's mocker, serving
 // Qwen/Qwen3-0.6B in real time.
 func DefaultOptions() Options {
@@ -115,8 +118,13 @@ func (o Options) Validate() error {
 	if strings.TrimSpace(o.Model) == "" {
 		model = fmt.Errorf("model-name %q: must not be blank", o.Model)
 	}
-	if o.NumWorkers < 1 || o.DataParallelSize < 1 {
+	switch {
+	case o.NumWorkers < 1 || o.DataParallelSize < 1:
 		size = fmt.Errorf(`num-workers "%d", data-parallel-size "%d": must be at least 1`, o.NumWorkers, o.DataParallelSize)
+	case o.DataParallelSize > mostEngines || o.NumWorkers > mostEngines || o.NumPrefillWorkers > mostEngines ||
+		(o.NumWorkers+o.NumPrefillWorkers)*o.DataParallelSize > mostEngines:
+		return fmt.Errorf(`workers "%d", data-parallel-size "%d": must be at most %d engines together`,
+			max(o.NumWorkers, o.NumWorkers+o.NumPrefillWorkers), o.DataParallelSize, mostEngines)
 	}
 	return errors.Join(model, size, o.fleet().Validate(), o.validateAnswers())
 }
@@ -158,7 +166,7 @@ func (o Options) engine() engine.Config {
 
 // cacheTokens is how many tokens the cache of an engine holds. A plain server has none that could be too small.
 func (o Options) cacheTokens() int {
-	if o.Plain != nil || o.NumGPUBlocks > math.MaxInt/o.BlockSize {
+	if o.Plain != nil {
 		return math.MaxInt
 	}
 	return o.NumGPUBlocks * o.BlockSize

@@ -22,7 +22,7 @@ func (s *settings) conclude(resolve func(string) string) error {
 	}
 	s.given = map[string]bool{}
 	s.flags.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
-	return errors.Join(
+	err := errors.Join(
 		arguments,
 		errors.Join(s.refused...),
 		extra,
@@ -32,6 +32,31 @@ func (s *settings) conclude(resolve func(string) string) error {
 		s.concludeTimes(resolve),
 		s.options.Validate(),
 	)
+	s.noteIdle()
+	return err
+}
+
+// noteIdle notes which of the given options say nothing about the server that is described. They are no errors: scripts
+// pass the same options to every type of engine.
+func (s *settings) noteIdle() {
+	o := &s.options
+	var idle []string
+	reason := fmt.Sprintf("-engine-type %s", o.EngineType)
+	switch {
+	case o.Plain != nil:
+		reason = "-ttft, -itl and the like: a plain server has no engine"
+		idle = []string{"max-num-batched-tokens", "num-gpu-blocks-override", "block-size", "enable-prefix-caching", "enable-chunked-prefill",
+			"preemption-mode", "kv-cache-dtype", "kv-bytes-per-token", "kv-transfer-bandwidth", "kv-transfer-timing-mode"}
+	case o.EngineType == engine.SGLang:
+		idle = []string{"max-num-batched-tokens", "preemption-mode"}
+	case o.EngineType == engine.TRTLLM:
+		idle = []string{"preemption-mode"}
+	}
+	for _, name := range idle {
+		if s.given[name] || s.given[off+name] {
+			s.notes = append(s.notes, fmt.Sprintf("%s: has no effect with %s", name, reason))
+		}
+	}
 }
 
 // concludeTypes is what depends on the type of engine.
@@ -122,7 +147,7 @@ func (s *settings) concludeTimes(resolve func(string) string) error {
 		o.Timing = s.polynomials
 	}
 	if s.profile == "" {
-		return errors.Join(append(errs, s.without("has no effect without -planner-profile-data", "planner-profile-strict"))...)
+		return errors.Join(append(errs, s.without("has no effect without -planner-profile-data", "planner-profile-fallback"))...)
 	}
 	errs = append(errs, s.without("a profile has times of its own: leave one of both out", curves...), s.measured(resolve(s.profile)))
 	return errors.Join(errs...)

@@ -63,6 +63,9 @@ func (s *settings) overrideFlag(key string, value json.RawMessage) error {
 	case "dp-size":
 		name = "data-parallel-size"
 	}
+	if slices.Contains(s.foreign, name) {
+		return errors.New("is for the command line only: this file is about engines")
+	}
 	known := s.flags.Lookup(name) != nil && !strings.HasPrefix(name, off) && name != "extra-engine-args"
 	if !known || strings.Contains(key, "-") {
 		return errors.New("is unknown" + strings.ReplaceAll(s.flags.nearest(name), "-", "_"))

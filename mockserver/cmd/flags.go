@@ -33,6 +33,13 @@ func newFlags() *flags {
 	return &flags{FlagSet: fs}
 }
 
+// names are those of all flags that are defined so far.
+func (f *flags) names() []string {
+	var names []string
+	f.VisitAll(func(defined *flag.Flag) { names = append(names, defined.Name) })
+	return names
+}
+
 func (f *flags) heading(title string) {
 	f.groups = append(f.groups, group{title: title})
 }

@@ -89,7 +89,7 @@ func newCommand() *command {
 	f.text(&c.tlsCert, "tls-cert", "serve HTTPS with the certificates of this PEM `file`")
 	f.text(&c.tlsKey, "tls-key", "PEM `file` with the key of -tls-cert")
 	f.boolean(&c.selfSigned, "tls-self-signed", "serve HTTPS with a certificate that is made for this run")
-	f.text(&c.record, "record", "write a JSON line for each request, with its times, to `file`")
+	f.text(&c.record, "record", "append a JSON line for each request, with its times, to `file`")
 	f.boolean(&c.version, "version", "print the version and end")
 	c.define()
 	return c

@@ -231,12 +231,18 @@ func TestKeyCertificateAndRecord(t *testing.T) {
 	lines, err := os.ReadFile(record)
 	require.NoError(t, err)
 	assert.Equal(t, 1, strings.Count(string(lines), `"status":200`), "%s", lines)
+
+	s = start(t, environment, "-port", "0", "-record", record)
+	assert.Equal(t, 0, s.stop())
+	again, err := os.ReadFile(record)
+	require.NoError(t, err)
+	assert.Equal(t, string(lines), string(again), "another start takes nothing away")
 }
 
 func TestAnnouncement(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-planner-profile-data=testdata/help.txt": "(speedup 1)",
+		"-planner-profile-data=testdata/help.txt -planner-profile-fallback": "(speedup 1)",
 		"":                    "(speedup 1)",
 		"-engine-type=sglang": "(sglang, speedup 1)",
 		"-ttft=20ms -itl=5ms": "(plain, ttft 20ms, itl 5ms, speedup 1)",

@@ -11,20 +11,22 @@ import (
 	"github.com/llmsweep/llmsweep/mockserver/engine/profile"
 )
 
-// measured takes the times from a profile. One that is bad is noted and the curves stay, as in Dynamo's mocker; but a path at which there is
-// nothing is an error, and so is everything with -planner-profile-strict.
+// measured takes the times from a profile. One that is bad is an error, unless -planner-profile-fallback asks for what Dynamo's mocker does: to
+// say so and go on with the curves. A path at which there is nothing is always one.
 func (s *settings) measured(path string) error {
 	p, err := loadProfile(path)
 	switch {
 	case err == nil:
 		s.options.Timing = p
+		for _, w := range p.Warnings() {
+			s.notes = append(s.notes, fmt.Sprintf("planner-profile-data %q: %s", path, w))
+		}
 		return nil
-	case s.strict || errors.Is(err, errNothing):
+	case !s.fallback || errors.Is(err, errNothing):
 		return fmt.Errorf("planner-profile-data %q: %w", path, err)
 	}
 	s.profile = ""
-	s.notes = append(s.notes, oneLine(fmt.Errorf("planner-profile-data %q: %w: using the default curves instead "+
-		"(-planner-profile-strict ends the server)", path, err)).Error())
+	s.notes = append(s.notes, oneLine(fmt.Errorf("planner-profile-data %q: %w: using the default curves instead", path, err)).Error())
 	return nil
 }
 

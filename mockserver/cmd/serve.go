@@ -26,9 +26,10 @@ func (c *command) serve(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	if c.record != "" {
-		file, createErr := os.Create(c.record)
-		if createErr != nil {
-			return errors.Join(fmt.Errorf("record: %w", createErr), listener.Close())
+		// Appended to: a second start must not cost what the first one has recorded.
+		file, openErr := os.OpenFile(c.record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if openErr != nil {
+			return errors.Join(fmt.Errorf("record: %w", openErr), listener.Close())
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		c.options.Record = file

@@ -13,6 +13,7 @@ import (
 type settings struct {
 	options mockserver.Options
 	flags   *flags
+	foreign []string        // names of flags that are not about the server but where it listens
 	given   map[string]bool // names of flags that were set, by the command line or by a file
 	refused []error         // options given that do not apply
 	notes   []string        // what the user should know but is no error
@@ -23,7 +24,7 @@ type settings struct {
 	prefillMS   []float64
 	decodeMS    []float64
 	profile     string
-	strict      bool
+	fallback    bool
 	plain       engine.Plain
 
 	mode                          string
@@ -63,6 +64,7 @@ func newSettings(o mockserver.Options) *settings {
 
 // define defines the flags.
 func (s *settings) define() {
+	s.foreign = s.flags.names()
 	s.defineServed()
 	s.defineEngine()
 	s.defineTimes()
@@ -108,7 +110,7 @@ func (s *settings) defineTimes() {
 	f.value(numbers{&s.decodeMS, 3}, "decode-ms", "`a,b,c` | the same of decoding, where n is the used share of the cache")
 	f.number(&s.polynomials.DecodeFloorMS, "decode-floor-ms", "least time of decoding in `ms`")
 	f.text(&s.profile, "planner-profile-data", "measured times: NPZ or JSON `file`, or folder of a profiler")
-	f.boolean(&s.strict, "planner-profile-strict", "end if the profile is bad, instead of using the curves")
+	f.boolean(&s.fallback, "planner-profile-fallback", "use the curves if the profile is bad, instead of ending")
 	f.number(&o.Noise.Pass, "noise-token", "`cv` | vary the passes: standard deviation over mean")
 	f.number(&o.Noise.Run, "noise-run", "`cv` | vary the run as a whole: standard deviation over mean")
 	f.count(&o.Speculation.Drafts, "aic-nextn", "several tokens a pass: guess `n` tokens ahead, up to 5")

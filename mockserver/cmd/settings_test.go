@@ -71,7 +71,7 @@ func settingsOfFlags() []setting {
 		{"-decode-ms=1,2,3 -decode-floor-ms=4", func(o *options) {
 			o.Timing = engine.Polynomials{PrefillMS: [3]float64{16.50142, 1.518344e-02, 4.209989e-07}, DecodeMS: [3]float64{1, 2, 3}, DecodeFloorMS: 4}
 		}},
-		{"-planner-profile-data=../engine/profile/testdata/plain.npz -planner-profile-strict", func(o *options) { o.Timing = plainProfile() }},
+		{"-planner-profile-data=../engine/profile/testdata/plain.npz -planner-profile-fallback", func(o *options) { o.Timing = plainProfile() }},
 		{"-noise-token=0.1 -noise-run=0.2 -seed=3", func(o *options) { o.Seed, o.Noise = 3, engine.Noise{Pass: 0.1, Run: 0.2, Seed: 3} }},
 		{"-aic-nextn=2 -aic-nextn-accept-rates=0.5,0.25 -aic-mtp-seed=7", func(o *options) {
 			o.Speculation = engine.Speculation{Drafts: 2, AcceptRates: []float64{0.5, 0.25}, Seed: 7}
@@ -114,7 +114,7 @@ func TestFlagsFillTheOptions(t *testing.T) {
 		all += " " + c.args + " "
 		got, notes, err := options(strings.Fields(c.args)...)
 		require.NoError(t, err, c.args)
-		assert.Empty(t, notes, c.args)
+		assert.Equal(t, strings.Contains(c.args, "plain.npz"), len(notes) > 0, "%s: its lines fall: %v", c.args, notes)
 		want := mockserver.DefaultOptions()
 		c.want(&want)
 		assert.Equal(t, want, got, c.args)
@@ -131,30 +131,33 @@ func TestFlagsFillTheOptions(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-engine-type=tgi":                                   `engine-type "tgi": must be one of ["vllm" "sglang" "trtllm"]`,
-		"-preemption-mode=random":                            `preemption-mode "random": must be one of ["lifo" "fifo"]`,
-		"-startup-time=soon":                                 `invalid value "soon" for flag -startup-time: must be a number of seconds, or a time with its unit, such as 90s`,
-		"-startup-time=-1":                                   `startup-time "-1s": must be at least 0`,
-		"-ttft=20":                                           `invalid value "20" for flag -ttft: must be a time with its unit, such as 20ms`,
-		"-prefill-ms=1,2":                                    `invalid value "1,2" for flag -prefill-ms: must be 3 numbers with commas between them`,
-		"-aic-nextn-accept-rates=1;2":                        `invalid value "1;2" for flag -aic-nextn-accept-rates: must be numbers with commas between them`,
-		"-aic-mtp-seed=1":                                    `aic-mtp-seed: has no effect without -aic-nextn`,
-		"-aic-nextn=6":                                       `aic-nextn "6": must be from 0 to 5`,
-		"-reasoning=0.3":                                     `invalid value "0.3" for flag -reasoning: must be JSON such as {"thinking_ratio":0.3}: json: cannot unmarshal number`,
-		`-reasoning={"ratio":0.3}`:                           `invalid value "{\"ratio\":0.3}" for flag -reasoning: must be JSON such as {"thinking_ratio":0.3}: json: unknown field "ratio"`,
-		"-reasoning={}":                                      `invalid value "{}" for flag -reasoning: must have a thinking_ratio`,
-		`-reasoning={"thinking_ratio":2}`:                    `thinking_ratio must be from 0 to 1`,
-		"-disaggregation-mode=prefill":                       `disaggregation-mode "prefill": one process is the whole deployment: use disagg with -num-prefill-workers and -num-decode-workers`,
-		"-disaggregation-mode=both":                          `disaggregation-mode "both": must be agg or disagg`,
-		"-num-decode-workers=2":                              `num-decode-workers: is for -disaggregation-mode disagg only`,
-		"-disaggregation-mode=disagg -num-workers=2":         `num-workers: a disaggregated deployment has -num-prefill-workers and -num-decode-workers instead`,
-		"-disaggregation-mode=disagg -num-prefill-workers=0": `num-prefill-workers "0", num-decode-workers "1": must be at least 1`,
-		"-disaggregation-mode=disagg -ttft=1s":               `a plain server has no prefill workers: leave one of both out`,
-		"-itl=1s -prefill-ms=1,2,3":                          `prefill-ms: a plain server has no passes: leave -ttft, -itl and the like out, or this`,
-		"-itl=-1s":                                           `itl "-1s": must be from 0 to 24h`,
-		"-planner-profile-strict":                            `planner-profile-strict: has no effect without -planner-profile-data`,
-		"-planner-profile-data=testdata/none":                `planner-profile-data "testdata/none": does not exist: must be an NPZ or JSON file, or the folder of a profiler`,
-		"-planner-profile-data=testdata/help.txt -planner-profile-strict":             `planner-profile-data "testdata/help.txt": neither an NPZ archive nor a JSON object: invalid character 'U' looking for beginning of value`,
+		"-engine-type=tgi":                                       `engine-type "tgi": must be one of ["vllm" "sglang" "trtllm"]`,
+		"-preemption-mode=random":                                `preemption-mode "random": must be one of ["lifo" "fifo"]`,
+		"-startup-time=soon":                                     `invalid value "soon" for flag -startup-time: must be a number of seconds, or a time with its unit, such as 90s`,
+		"-startup-time=-1":                                       `startup-time "-1s": must be at least 0`,
+		"-ttft=20":                                               `invalid value "20" for flag -ttft: must be a time with its unit, such as 20ms`,
+		"-prefill-ms=1,2":                                        `invalid value "1,2" for flag -prefill-ms: must be 3 numbers with commas between them`,
+		"-aic-nextn-accept-rates=1;2":                            `invalid value "1;2" for flag -aic-nextn-accept-rates: must be numbers with commas between them`,
+		"-aic-mtp-seed=1":                                        `aic-mtp-seed: has no effect without -aic-nextn`,
+		"-aic-nextn=6":                                           `aic-nextn "6": must be from 0 to 5`,
+		"-reasoning=0.3":                                         `invalid value "0.3" for flag -reasoning: must be JSON such as {"thinking_ratio":0.3}: json: cannot unmarshal number`,
+		`-reasoning={"ratio":0.3}`:                               `invalid value "{\"ratio\":0.3}" for flag -reasoning: must be JSON such as {"thinking_ratio":0.3}: json: unknown field "ratio"`,
+		"-reasoning={}":                                          `invalid value "{}" for flag -reasoning: must have a thinking_ratio`,
+		`-reasoning={"thinking_ratio":2}`:                        `thinking_ratio must be from 0 to 1`,
+		"-disaggregation-mode=prefill":                           `disaggregation-mode "prefill": one process is the whole deployment: use disagg with -num-prefill-workers and -num-decode-workers`,
+		"-disaggregation-mode=both":                              `disaggregation-mode "both": must be agg or disagg`,
+		"-num-decode-workers=2":                                  `num-decode-workers: is for -disaggregation-mode disagg only`,
+		"-disaggregation-mode=disagg -num-workers=2":             `num-workers: a disaggregated deployment has -num-prefill-workers and -num-decode-workers instead`,
+		"-disaggregation-mode=disagg -num-prefill-workers=0":     `num-prefill-workers "0", num-decode-workers "1": must be at least 1`,
+		"-disaggregation-mode=disagg -ttft=1s":                   `a plain server has no prefill workers: leave one of both out`,
+		"-itl=1s -prefill-ms=1,2,3":                              `prefill-ms: a plain server has no passes: leave -ttft, -itl and the like out, or this`,
+		"-num-workers=5000":                                      `workers "5000", data-parallel-size "1": must be at most 4096 engines together`,
+		"-num-workers=4611686018427387904 -data-parallel-size=4": `workers "4611686018427387904", data-parallel-size "4": must be at most 4096`,
+		"-block-size=4611686018427387904":                        `block-size "4611686018427387904": must be at most 1048576`,
+		"-itl=-1s":                                               `itl "-1s": must be from 0 to 24h`,
+		"-planner-profile-fallback":                              `planner-profile-fallback: has no effect without -planner-profile-data`,
+		"-planner-profile-data=testdata/none":                    `planner-profile-data "testdata/none": does not exist: must be an NPZ or JSON file, or the folder of a profiler`,
+		"-planner-profile-data=testdata/help.txt":                `planner-profile-data "testdata/help.txt": neither an NPZ archive nor a JSON object: invalid character 'U' looking for beginning of value`,
 		"-planner-profile-data=../engine/profile/testdata/plain.npz -decode-ms=1,2,3": `decode-ms: a profile has times of its own: leave one of both out`,
 		"-sglang-page-size=2": `sglang-page-size: is for -engine-type sglang only, this is vllm`,
 		"-engine-type=sglang -sglang-page-size=2 -block-size=4":   `sglang-page-size "2", block-size "4": are the same thing, set one of them only`,
@@ -251,6 +254,7 @@ func TestBadExtraEngineArgs(t *testing.T) {
 		`{"max-num-seqs": 1}`:                `key "max-num-seqs": is unknown; did you mean "max_num_seqs"?`,
 		`{"qqq": 1}`:                         `key "qqq": is unknown`,
 		`{"no_enable_prefix_caching": true}`: `key "no_enable_prefix_caching": is unknown`,
+		`{"host": "0.0.0.0", "record": "x"}`: `key "host": is for the command line only: this file is about engines`,
 		`{"extra_engine_args": "x"}`:         `key "extra_engine_args": is unknown`,
 		`{"block_size": "many"}`:             `key "block_size": value "many": parse error`,
 		`{"block_size": 1.5}`:                `key "block_size": value 1.5: parse error`,
@@ -260,7 +264,7 @@ func TestBadExtraEngineArgs(t *testing.T) {
 		`{"sglang": {"page_sise": 1}}`:       `key "page_sise" in "sglang": is unknown; did you mean "sglang_page_size"?`,
 		`{"block_size": 0}`:                  `block-size "0": must be at least 1`,
 	} {
-		_, _, err := options("-extra-engine-args", written(t, text))
+		_, err := parse([]string{"-extra-engine-args", written(t, text)})
 		if assert.ErrorContains(t, err, want, text) {
 			assert.NotContains(t, err.Error(), "\n", text)
 		}
@@ -269,7 +273,7 @@ func TestBadExtraEngineArgs(t *testing.T) {
 	assert.EqualError(t, err, "extra-engine-args: open testdata/none.json: no such file or directory")
 }
 
-// A profile that cannot be used is said, and the curves are.
+// A profile that cannot be used is an error; where the curves are wanted instead it is said.
 func TestBadProfilesFallBack(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
@@ -277,12 +281,15 @@ func TestBadProfilesFallBack(t *testing.T) {
 		"testdata":                               "has neither selected_prefill_interpolation/raw_data.npz nor prefill_raw_data.json",
 		"testdata/help.txt":                      "neither an NPZ archive nor a JSON object",
 	} {
-		got, notes, err := options("-planner-profile-data", path)
+		_, _, err := options("-planner-profile-data", path)
+		require.ErrorContains(t, err, `planner-profile-data "`+path+`": `+want)
+		assert.NotContains(t, err.Error(), "\n")
+		got, notes, err := options("-planner-profile-fallback", "-planner-profile-data", path)
 		require.NoError(t, err)
 		assert.Equal(t, mockserver.DefaultOptions(), got, "the curves")
 		require.Len(t, notes, 1)
 		assert.Contains(t, notes[0], `planner-profile-data "`+path+`": `+want)
-		assert.Contains(t, notes[0], "using the default curves instead (-planner-profile-strict ends the server)")
+		assert.Contains(t, notes[0], "using the default curves instead")
 		assert.NotContains(t, notes[0], "\n")
 	}
 }
@@ -292,7 +299,7 @@ func TestUnreadableProfilerFolder(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "selected_prefill_interpolation/raw_data.npz"), 0o700))
-	_, _, err := options("-planner-profile-strict", "-planner-profile-data", folder)
+	_, _, err := options("-planner-profile-data", folder)
 	assert.ErrorContains(t, err, "raw_data.npz: is a directory")
 }
 
@@ -318,11 +325,31 @@ func TestProfilerFolders(t *testing.T) {
 		got, notes, err := Options(mockserver.DefaultOptions(), func(path string) string { return filepath.Join(folder, path) },
 			[]string{"-planner-profile-data=."})
 		require.NoError(t, err)
-		assert.Empty(t, notes)
+		assert.Equal(t, []string{`planner-profile-data "` + folder + `": the line below prefill_isl 100 falls to 1 ms, and goes no lower`}, notes)
 		p, isProfile := got.Timing.(*engine.Profile)
 		require.True(t, isProfile)
 		assert.Equal(t, firstMS, p.PrefillMS[0])
 		assert.Len(t, p.DecodeKVTokens, 100)
+	}
+}
+
+// An option that says nothing about the server described is noted, not refused.
+func TestIdleOptionsAreNoted(t *testing.T) {
+	t.Parallel()
+	for args, idle := range map[string][]string{
+		"-preemption-mode=fifo -max-num-batched-tokens=9":                     nil,
+		"-engine-type=trtllm -preemption-mode=fifo -max-num-batched-tokens=9": {"preemption-mode: has no effect with -engine-type trtllm"},
+		"-engine-type=sglang -preemption-mode=fifo -max-num-batched-tokens=9": {
+			"max-num-batched-tokens: has no effect with -engine-type sglang", "preemption-mode: has no effect with -engine-type sglang",
+		},
+		"-itl=1ms -no-enable-prefix-caching -block-size=3 -engine-type=vllm": {
+			"block-size: has no effect with -ttft, -itl and the like: a plain server has no engine",
+			"enable-prefix-caching: has no effect with -ttft, -itl and the like: a plain server has no engine",
+		},
+	} {
+		_, notes, err := options(strings.Fields(args)...)
+		require.NoError(t, err, args)
+		assert.Equal(t, idle, notes, args)
 	}
 }
 

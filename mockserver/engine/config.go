@@ -86,7 +86,7 @@ type Config struct {
 	MaxNumBatchedTokens int
 	// NumGPUBlocks is the size of the cache in blocks; at least 1, at most 2^30.
 	NumGPUBlocks int
-	// BlockSize is the number of tokens in a block of the cache; at least 1.
+	// BlockSize is the number of tokens in a block of the cache; at least 1, at most 2^20.
 	BlockSize int
 	// MaxModelLen is how many tokens prompt and answer may have together, at
 	// least 2; 0 means any number.
@@ -167,8 +167,9 @@ func (c Config) Validate() error {
 		atLeastOne("max-num-seqs", c.MaxNumSeqs),
 		atLeastOne("max-num-batched-tokens", c.MaxNumBatchedTokens),
 		atLeastOne("num-gpu-blocks-override", c.NumGPUBlocks),
-		addressable("num-gpu-blocks-override", c.NumGPUBlocks),
+		atMost("num-gpu-blocks-override", c.NumGPUBlocks, 1<<30),
 		atLeastOne("block-size", c.BlockSize),
+		atMost("block-size", c.BlockSize, 1<<20),
 		modelLength(c.MaxModelLen),
 		ratio("speedup-ratio", c.SpeedupRatio),
 		ratio("decode-speedup-ratio", c.DecodeSpeedupRatio),
@@ -218,11 +219,11 @@ func atLeastOne(option string, value int) error {
 	return fmt.Errorf(`%s "%d": must be at least 1`, option, value)
 }
 
-func addressable(option string, blocks int) error {
-	if blocks <= 1<<30 {
+func atMost(option string, value, most int) error {
+	if value <= most {
 		return nil
 	}
-	return fmt.Errorf(`%s "%d": must be at most 1073741824`, option, blocks)
+	return fmt.Errorf(`%s "%d": must be at most %d`, option, value, most)
 }
 
 func modelLength(tokens int) error {

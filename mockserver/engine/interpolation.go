@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 )
 
 // Profile is a measured engine: times at grid points, in between and beyond on
 // straight lines through the two nearest points of each axis. Axes rise strictly and have at least
 // two points, but an axis of the decode table may have one, along which nothing changes.
+//
+// A line beyond the points may fall to nothing, as the work of no engine does: it ends at 1 ms,
+// or at the least time of its table where that is less.
 type Profile struct {
 	// PrefillTokens is the axis of prompt tokens n and PrefillMS the time at each
 	// of its points.
@@ -59,8 +63,8 @@ func values(key, of string, v []float64, want int) error {
 		return fmt.Errorf("%s has %d values: must have one for each of the %d points of %s", key, len(v), want, of)
 	}
 	for k, y := range v {
-		if math.IsNaN(y) || math.IsInf(y, 0) {
-			return fmt.Errorf("%s[%d] is %v: must be a number", key, k, y)
+		if !(y > 0) || math.IsInf(y, 0) {
+			return fmt.Errorf("%s[%d] is %v: must be a time above 0 ms", key, k, y)
 		}
 	}
 	return nil
@@ -68,15 +72,63 @@ func values(key, of string, v []float64, want int) error {
 
 // Prefill is the time at n on the first table.
 func (p *Profile) Prefill(w Work) float64 {
-	at := locate(p.PrefillTokens, float64(w.batch()))
-	return at.between(p.PrefillMS)
+	return p.prefill(float64(w.batch()))
+}
+
+func (p *Profile) prefill(n float64) float64 {
+	return floored(locate(p.PrefillTokens, n).between(p.PrefillMS), p.PrefillMS)
 }
 
 // Decode is the time on the second table, first along the contexts, then along the tokens.
 func (p *Profile) Decode(w Work) float64 {
-	row := locate(p.DecodeKVTokens, float64(w.ContextTokens))
-	column := locate(p.DecodeContext, float64(w.ContextTokens)/float64(w.Decoding))
-	return row.mix(column.between(p.DecodeMS[row.low]), column.between(p.DecodeMS[row.high]))
+	return p.decode(float64(w.ContextTokens), float64(w.ContextTokens)/float64(w.Decoding))
+}
+
+func (p *Profile) decode(kv, context float64) float64 {
+	row := locate(p.DecodeKVTokens, kv)
+	column := locate(p.DecodeContext, context)
+	ms := row.mix(column.between(p.DecodeMS[row.low]), column.between(p.DecodeMS[row.high]))
+	return floored(ms, p.DecodeMS...)
+}
+
+// floored is a time as the lines of tables have it, or their floor. Few are so short that the
+// tables must be looked through.
+func floored(ms float64, tables ...[]float64) float64 {
+	if ms >= mostFloor {
+		return ms
+	}
+	return max(ms, floor(tables...))
+}
+
+const mostFloor = 1 // ms
+
+// floor is the least time of tables.
+func floor(tables ...[]float64) float64 {
+	least := float64(mostFloor)
+	for _, t := range tables {
+		least = min(least, slices.Min(t))
+	}
+	return least
+}
+
+// Warnings says where the lines beyond the points of a valid profile fall to nothing: below the
+// first points, or above the last ones where times fall with more work.
+func (p *Profile) Warnings() []string {
+	var warnings []string
+	warn := func(falls bool, format string, args ...any) {
+		if falls {
+			warnings = append(warnings, fmt.Sprintf(format, args...))
+		}
+	}
+	at := func(key string, points []float64, k int) string { return fmt.Sprintf("%s %v", key, points[k]) }
+	last := len(p.PrefillTokens) - 1
+	warn(p.prefill(1) <= floor(p.PrefillMS), "the line below %s falls to %v ms, and goes no lower",
+		at("prefill_isl", p.PrefillTokens, 0), floor(p.PrefillMS))
+	warn(p.PrefillMS[last] < p.PrefillMS[last-1], "the line beyond %s falls: more tokens take less time",
+		at("prefill_isl", p.PrefillTokens, last))
+	warn(p.decode(1, 1) <= floor(p.DecodeMS...), "the lines below %s and %s fall to %v ms, and go no lower",
+		at("decode_active_kv_tokens", p.DecodeKVTokens, 0), at("decode_context_length", p.DecodeContext, 0), floor(p.DecodeMS...))
+	return warnings
 }
 
 // position is a place on an axis: from point low to point high, of which it lies

@@ -110,7 +110,7 @@ func TestProfileInterpolates(t *testing.T) {
 	t.Parallel()
 	p := profile()
 	require.NoError(t, p.Validate())
-	for n, want := range map[int]float64{100: 10, 150: 20, 200: 30, 300: 35, 400: 40, 500: 45, 60: 2} {
+	for n, want := range map[int]float64{100: 10, 150: 20, 200: 30, 300: 35, 400: 40, 500: 45, 60: 2, 55: 1, 10: 1} {
 		assert.InDelta(t, want, p.Prefill(prompts(n)), 1e-12, "n=%d: on straight lines, beyond the ends too", n)
 	}
 	for _, c := range []struct {
@@ -131,6 +131,29 @@ func TestProfileInterpolates(t *testing.T) {
 	assert.InDelta(t, 6.0, p.Decode(Work{Decoding: 20, ContextTokens: 4000}), 1e-12, "an axis of one point changes nothing")
 }
 
+// Beyond the points a line may fall, but not to nothing; within them a time is what was measured.
+func TestProfilesEndAtAFloor(t *testing.T) {
+	t.Parallel()
+	p := profile()
+	assert.Equal(t, []string{"the line below prefill_isl 100 falls to 1 ms, and goes no lower"}, p.Warnings())
+	p.PrefillMS = []float64{0.5, 0.75, 0.6}
+	p.DecodeMS = [][]float64{{0.25, 2, 4}, {4, 6, 8}}
+	require.NoError(t, p.Validate())
+	assert.Equal(t, []string{
+		"the line below prefill_isl 100 falls to 0.5 ms, and goes no lower",
+		"the line beyond prefill_isl 400 falls: more tokens take less time",
+		"the lines below decode_active_kv_tokens 1000 and decode_context_length 100 fall to 0.25 ms, and go no lower",
+	}, p.Warnings())
+	for n, want := range map[int]float64{100: 0.5, 1: 0.5, 200: 0.75, 400: 0.6, 600: 0.5} {
+		assert.InDelta(t, want, p.Prefill(prompts(n)), 1e-12, "n=%d", n)
+	}
+	assert.InDelta(t, 0.25, p.Decode(Work{Decoding: 1, ContextTokens: 10}), 1e-12)
+	assert.InDelta(t, 0.25, p.Decode(Work{Decoding: 10, ContextTokens: 1000}), 1e-12)
+	p.PrefillTokens, p.PrefillMS = []float64{100, 200}, []float64{10, 12}
+	p.DecodeMS = [][]float64{{5, 6, 7}, {6, 7, 8}}
+	assert.Empty(t, p.Warnings())
+}
+
 func TestProfileProblemsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	p := profile()
@@ -144,7 +167,7 @@ func TestProfileProblemsAreReportedTogether(t *testing.T) {
 decode_active_kv_tokens has 0 points: must have at least 1
 prefill_ttft_ms has 2 values: must have one for each of the 3 points of prefill_isl
 decode_itl has 2 rows: must have one for each of the 0 points of decode_active_kv_tokens
-decode_itl[1][1] is NaN: must be a number`)
+decode_itl[1][1] is NaN: must be a time above 0 ms`)
 }
 
 // The times of a profile reach the passes of an engine.
