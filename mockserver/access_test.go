@@ -7,12 +7,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -227,6 +229,39 @@ type recorded struct {
 }
 
 // In virtual time a client reads an event at the instant at which it was written.
+// What never comes to the engines is on the record too: refusals with their status, and a client that breaks off its request.
+func TestRecordOfRefusals(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	inBubble(t, func(o *mockserver.Options) { o.Record, o.APIKey, o.StartupTime = &file, "sesame", time.Second }, func(r *rig) {
+		r.at(time.Second - 1)
+		key := "Authorization: Bearer sesame\r\n"
+		r.raw("POST /v1/completions HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n" + key + "\r\n")
+		r.at(time.Second)
+		for _, head := range []string{"POST /v1/completions", "GET /nowhere", "PUT /v1/models"} {
+			r.raw(head + " HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n")
+		}
+		c, err := r.listener.DialContext(r.t.Context(), "mem", "mock:80")
+		require.NoError(t, err)
+		_, err = c.Write([]byte("POST /v1/completions HTTP/1.1\r\nHost: mock\r\n" + key + "Content-Length: 100\r\n\r\n{"))
+		require.NoError(t, err)
+		r.at(2 * time.Second)
+		require.NoError(t, c.Close())
+		synctest.Wait()
+		assert.Equal(t, 1.0, r.page("/metrics").sum("dynamo_frontend_disconnected_clients"))
+	})
+	var lines []string
+	for line := range strings.Lines(file.String()) {
+		var l recorded
+		require.NoError(t, json.Unmarshal([]byte(line), &l))
+		lines = append(lines, fmt.Sprint(l.Path, " ", l.Status, " ", l.Error, " ", l.Canceled, " ", time.Duration(l.End)))
+	}
+	assert.Equal(t, []string{
+		"/v1/completions 503 not_ready false 999.999999ms", "/v1/completions 401 invalid_api_key false 1s", "/nowhere 404 unknown_url false 1s",
+		"/v1/models 405 method_not_allowed false 1s", "/v1/completions 499 client_closed_request true 2s",
+	}, lines)
+}
+
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	var file strings.Builder

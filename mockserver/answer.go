@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/metrics"
 )
 
 // answer is where the loop counts the tokens of a request and the request's
@@ -19,8 +20,9 @@ type answer struct {
 	err      error
 	admitted time.Duration // when the first of its choices was, or -1
 
-	touched bool          // by the pass that is being delivered; the loop's
-	changed chan struct{} // holds one signal
+	touched bool           // by the pass that is being delivered; the loop's
+	counted metrics.Answer // the loop's
+	changed chan struct{}  // holds one signal
 }
 
 // progress is how far an answer has come.

@@ -81,7 +81,10 @@ func readBody(w http.ResponseWriter, r *http.Request, document any) *failure {
 		return invalid(http.StatusRequestEntityTooLarge, "request_too_large",
 			"The request body has more than %d bytes.", bodyLimit)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || err != nil && r.Context().Err() != nil:
+		return &failure{status: statusClientClosed, Message: "The client has gone.", Code: "client_closed_request"}
+	case err != nil:
 		return invalid(http.StatusBadRequest, "incomplete_body", "Reading the request body: %v.", err)
 	}
 	sent := bytes.TrimLeft(buffer.Bytes(), " \t\r\n")

@@ -31,6 +31,18 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, endpoint string) 
 	return e
 }
 
+// refuse answers a request that is no business of the engines with a failure, which the record has too.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *failure) {
+	if s.recorder != nil {
+		line := s.recorder.begin(r)
+		line.refused(f)
+		line.Arrival = int64(s.loop.now())
+		line.End = line.Arrival
+		s.recorder.put(line)
+	}
+	f.write(w)
+}
+
 // arrived is the instant at which the request had been read and understood.
 func (e *exchange) arrived() time.Duration {
 	if e.at < 0 {
@@ -39,9 +51,13 @@ func (e *exchange) arrived() time.Duration {
 	return e.at
 }
 
-// refuse answers with a failure.
+// refuse answers with a failure. A client that has gone gets none.
 func (e *exchange) refuse(f *failure) {
 	e.line.refused(f)
+	if f.status == statusClientClosed {
+		e.seen.Disconnect(e.server.loop.now())
+		panic(http.ErrAbortHandler)
+	}
 	e.seen.Fail(e.server.loop.now(), f.status)
 	f.write(e.w)
 }

@@ -182,17 +182,17 @@ func (l *loop) tell(e event) {
 		e.answer.fail(err)
 		return
 	}
-	e.tally = l.tally.Arrive(e.at, e.request, e.pooled)
+	e.tally = l.tally.Arrive(e.at, e.request, &e.answer.counted, e.pooled)
 	l.answers[e.request.ID] = e.place
 }
 
 // drop carries out a cancellation.
 func (l *loop) drop(e event) {
-	l.fleet.Cancel(e.at, e.request.ID)
 	if p, found := l.answers[e.request.ID]; found {
-		l.tally.Leave(p.tally)
+		l.tally.Leave(l.fleet.Rank(e.request.ID), p.tally)
 		delete(l.answers, e.request.ID)
 	}
+	l.fleet.Cancel(e.at, e.request.ID)
 }
 
 // deliver counts the tokens of a pass that has ended as ready. Readers are woken when

@@ -252,6 +252,33 @@ func TestMetricsOfClientsThatLeave(t *testing.T) {
 	})
 }
 
+// A request that ends without a token ended on the engine that had it.
+func TestMetricsOfAbortsNameTheEngine(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*mockserver.Options)
+		engine string
+	}{
+		"side by side":  {func(o *mockserver.Options) { o.NumWorkers = 2 }, `engine="1"`},
+		"disaggregated": {func(o *mockserver.Options) { o.NumPrefillWorkers = 2 }, `engine="2"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, c.change, func(r *rig) {
+				r.start = time.Now()
+				first := r.open("/v1/chat/completions", chatBody(3, 1, true))
+				readAll(t, first)
+				r.at(time.Second)
+				check(t, r.open("/v1/chat/completions", chatBody(60_000, 5, true)).Close())
+				r.at(2 * time.Second)
+				page := r.page("/metrics")
+				assert.Equal(t, 1.0, page.sum("vllm:request_success_total", `finished_reason="abort"`))
+				assert.Equal(t, 1.0, page.sum("vllm:request_success_total", c.engine+`,model_name="`+model+`",finished_reason="abort"`))
+			})
+		})
+	}
+}
+
 // What is refused is counted, and nothing reaches the engines.
 func TestMetricsOfRefusals(t *testing.T) {
 	t.Parallel()
@@ -292,6 +319,7 @@ func TestMetricsOfOtherAnswers(t *testing.T) {
 		assert.EqualValues(t, answer, page.sum("dynamo_frontend_output_tokens_total"))
 		assert.EqualValues(t, answer, page.sum("dynamo_frontend_output_sequence_tokens_sum"))
 		assert.Equal(t, 4.0, page.sum("vllm:time_to_first_token_seconds_count"))
+		assert.Equal(t, 3.0, page.sum("dynamo_frontend_time_to_first_token_seconds_count"), "one a request")
 		assert.Equal(t, 2.0, page.sum("vllm:request_success_total", `finished_reason="length"`))
 		assert.Equal(t, 4.0, page.sum("vllm:request_success_total", `finished_reason="stop"`))
 		assert.Equal(t, 4.0, page.sum("dynamo_frontend_requests_total", `request_type="unary",status="success"`))

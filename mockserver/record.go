@@ -87,7 +87,7 @@ func (l *line) abandoned(d *renderer, byServer bool) {
 
 func (l *line) refused(f *failure) {
 	if l != nil {
-		l.Status, l.Error = f.status, f.Code
+		l.Status, l.Error, l.Canceled = f.status, f.Code, f.status == statusClientClosed
 	}
 }
 

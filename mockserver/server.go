@@ -223,17 +223,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, found := s.routes[path]
 	switch {
 	case s.stopped():
-		shuttingDown().write(w)
+		s.refuse(w, r, shuttingDown())
 	case !found:
-		unknownRoute(r).write(w)
+		s.refuse(w, r, unknownRoute(r))
 	case !route.allows(r.Method):
 		w.Header().Set("Allow", route.method)
-		wrongMethod(r, route.method).write(w)
+		s.refuse(w, r, wrongMethod(r, route.method))
 	case route.model && !s.admits(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		wrongKey().write(w)
+		s.refuse(w, r, wrongKey())
 	case route.model && !s.loaded():
-		notReady().write(w)
+		s.refuse(w, r, notReady())
 	default:
 		route.handle(w, r)
 	}

@@ -36,25 +36,43 @@ func (s *settings) conclude(resolve func(string) string) error {
 	return err
 }
 
-// noteIdle notes which of the given options say nothing about the server that is described. They are no errors: scripts
-// pass the same options to every type of engine.
-func (s *settings) noteIdle() {
+// idleOptions are options that say nothing about the server that is described, and why.
+func (s *settings) idleOptions() []idleOption {
 	o := &s.options
-	var idle []string
-	reason := fmt.Sprintf("-engine-type %s", o.EngineType)
-	switch {
-	case o.Plain != nil:
-		reason = "-ttft, -itl and the like: a plain server has no engine"
-		idle = []string{"max-num-batched-tokens", "num-gpu-blocks-override", "block-size", "enable-prefix-caching", "enable-chunked-prefill",
-			"preemption-mode", "kv-cache-dtype", "kv-bytes-per-token", "kv-transfer-bandwidth", "kv-transfer-timing-mode"}
-	case o.EngineType == engine.SGLang:
-		idle = []string{"max-num-batched-tokens", "preemption-mode"}
-	case o.EngineType == engine.TRTLLM:
-		idle = []string{"preemption-mode"}
+	transfers := []string{"kv-transfer-bandwidth", "kv-transfer-timing-mode", "kv-bytes-per-token", "kv-cache-dtype"}
+	plain, sglang := o.Plain != nil, o.EngineType == engine.SGLang
+	return []idleOption{
+		{plain, "with -ttft, -itl and the like: a plain server has no engine", append([]string{
+			"max-num-batched-tokens", "num-gpu-blocks-override", "block-size", "enable-prefix-caching", "enable-chunked-prefill", "preemption-mode",
+			"sglang-schedule-policy", "sglang-page-size", "sglang-max-prefill-tokens", "sglang-chunked-prefill-size", "sglang-clip-max-new-tokens",
+			"sglang-schedule-conservativeness", "trtllm-capacity-scheduler-policy",
+		}, transfers...)},
+		{!plain && o.NumPrefillWorkers == 0, "without -disaggregation-mode disagg: nothing is transferred", transfers},
+		{!plain && o.NumPrefillWorkers > 0 && o.Transfer.Bandwidth == 0, "with -kv-transfer-bandwidth 0: a transfer takes no time", transfers[1:]},
+		{!plain && sglang, "with -engine-type sglang", []string{"max-num-batched-tokens", "preemption-mode"}},
+		{!plain && o.EngineType == engine.TRTLLM, "with -engine-type trtllm", []string{"preemption-mode"}},
+		{!plain && sglang && !o.ChunkedPrefill, "without chunked prefill", []string{"sglang-chunked-prefill-size"}},
+		{!plain && sglang && !o.PrefixCaching, "without prefix caching", []string{"sglang-schedule-policy"}},
+		{o.SpeedupRatio == 0, "with -speedup-ratio 0: nothing takes time", append(curveFlags(),
+			"noise-token", "noise-run", "decode-speedup-ratio", "planner-profile-data")},
 	}
-	for _, name := range idle {
-		if s.given[name] || s.given[off+name] {
-			s.notes = append(s.notes, fmt.Sprintf("%s: has no effect with %s", name, reason))
+}
+
+type idleOption struct {
+	applies bool
+	reason  string
+	names   []string
+}
+
+// noteIdle notes the options given that are idle. They are no errors: scripts pass the same options to every type of engine.
+func (s *settings) noteIdle() {
+	noted := map[string]bool{}
+	for _, idle := range s.idleOptions() {
+		for _, name := range idle.names {
+			if given := s.given[name] || s.given[off+name]; idle.applies && given && !noted[name] {
+				noted[name] = true
+				s.notes = append(s.notes, fmt.Sprintf("%s: has no effect %s", name, idle.reason))
+			}
 		}
 	}
 }
@@ -131,13 +149,16 @@ func (s *settings) concludeTimes(resolve func(string) string) error {
 	o.Noise.Seed = uint64(o.Seed)
 	o.Speculation.AcceptRates, o.Speculation.Seed = s.acceptRates, uint64(s.draftSeed)
 	o.ThinkingRatio = s.thinking.ratio
-	curves := []string{"prefill-ms", "decode-ms", "decode-floor-ms"}
+	curves := curveFlags()
 	var errs []error
 	if o.Speculation.Drafts == 0 {
 		errs = append(errs, s.without("has no effect without -aic-nextn", "aic-nextn-accept-rates", "aic-mtp-seed"))
 	}
 	if slices.ContainsFunc(plainFlags(), func(name string) bool { return s.given[name] }) {
 		o.Plain = &s.plain
+		if !s.given["max-num-seqs"] {
+			o.MaxNumSeqs = math.MaxInt32 // its times are what was asked for, whatever runs beside
+		}
 		return errors.Join(append(errs, s.without("a plain server has no passes: leave -ttft, -itl and the like out, or this",
 			append(curves, "planner-profile-data", "aic-nextn")...))...)
 	}

@@ -133,6 +133,9 @@ func plainFlags() []string {
 	return []string{"ttft", "itl", "ttft-per-input-token", "ttft-per-request", "itl-per-request"}
 }
 
+// curveFlags are those that give the curves of an engine.
+func curveFlags() []string { return []string{"prefill-ms", "decode-ms", "decode-floor-ms"} }
+
 func (s *settings) defineDeployment() {
 	f, o := s.flags, &s.options
 	f.heading("The deployment")

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,19 +78,21 @@ func settingsOfFlags() []setting {
 			o.Speculation = engine.Speculation{Drafts: 2, AcceptRates: []float64{0.5, 0.25}, Seed: 7}
 		}},
 		{"-ttft=20ms -itl=5ms -ttft-per-input-token=1us -ttft-per-request=2ms -itl-per-request=3ms", func(o *options) {
+			o.MaxNumSeqs = math.MaxInt32
 			o.Plain = &engine.Plain{
 				TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond, TTFTPerInputToken: time.Microsecond,
 				TTFTPerRequest: 2 * time.Millisecond, ITLPerRequest: 3 * time.Millisecond,
 			}
 		}},
+		{"-itl=5ms -max-num-seqs=7", func(o *options) { o.Plain, o.MaxNumSeqs = &engine.Plain{ITL: 5 * time.Millisecond}, 7 }},
 		{"-num-workers=2", func(o *options) { o.NumWorkers = 2 }},
 		{"-data-parallel-size=3", func(o *options) { o.DataParallelSize = 3 }},
 		{"-disaggregation-mode=disagg", disagg},
 		{"-disaggregation-mode=disagg -num-prefill-workers=2 -num-decode-workers=3", func(o *options) { o.NumPrefillWorkers, o.NumWorkers = 2, 3 }},
-		{"-kv-transfer-bandwidth=450", func(o *options) { o.Transfer.Bandwidth = 450 }},
-		{"-kv-transfer-timing-mode=destination_missing", func(o *options) { o.Transfer.Timing = engine.DestinationMissing }},
-		{"-kv-bytes-per-token=1000 -kv-cache-dtype=fp8", func(o *options) { o.Transfer.BytesPerToken = 1000 }},
-		{"-kv-cache-dtype=fp8", func(o *options) { o.Transfer.BytesPerToken = 57344 }},
+		{"-disaggregation-mode=disagg -kv-transfer-bandwidth=450", func(o *options) { o.NumPrefillWorkers = 1; o.Transfer.Bandwidth = 450 }},
+		{"-disaggregation-mode=disagg -kv-transfer-timing-mode=destination_missing", func(o *options) { o.NumPrefillWorkers = 1; o.Transfer.Timing = engine.DestinationMissing }},
+		{"-disaggregation-mode=disagg -kv-bytes-per-token=1000 -kv-cache-dtype=fp8", func(o *options) { o.NumPrefillWorkers = 1; o.Transfer.BytesPerToken = 1000 }},
+		{"-disaggregation-mode=disagg -kv-cache-dtype=fp8", func(o *options) { o.NumPrefillWorkers = 1; o.Transfer.BytesPerToken = 57344 }},
 		{"-engine-type=sglang -sglang-page-size=16", func(o *options) { o.EngineType, o.BlockSize = engine.SGLang, 16 }},
 		{"-engine-type=sglang -sglang-schedule-policy=lpm -sglang-max-prefill-tokens=2 -sglang-chunked-prefill-size=3 " +
 			"-sglang-clip-max-new-tokens=4 -sglang-schedule-conservativeness=0.5", func(o *options) {
@@ -345,6 +348,23 @@ func TestIdleOptionsAreNoted(t *testing.T) {
 		"-itl=1ms -no-enable-prefix-caching -block-size=3 -engine-type=vllm": {
 			"block-size: has no effect with -ttft, -itl and the like: a plain server has no engine",
 			"enable-prefix-caching: has no effect with -ttft, -itl and the like: a plain server has no engine",
+		},
+		"-ttft=5ms -engine-type=sglang -sglang-schedule-policy=lpm": {
+			"sglang-schedule-policy: has no effect with -ttft, -itl and the like: a plain server has no engine",
+		},
+		"-kv-transfer-bandwidth=5 -kv-cache-dtype=fp8": {
+			"kv-transfer-bandwidth: has no effect without -disaggregation-mode disagg: nothing is transferred",
+			"kv-cache-dtype: has no effect without -disaggregation-mode disagg: nothing is transferred",
+		},
+		"-disaggregation-mode=disagg -kv-transfer-bandwidth=5 -kv-cache-dtype=fp8": nil,
+		"-disaggregation-mode=disagg -kv-transfer-bandwidth=0 -kv-bytes-per-token=5": {
+			"kv-bytes-per-token: has no effect with -kv-transfer-bandwidth 0: a transfer takes no time",
+		},
+		"-engine-type=sglang -no-enable-chunked-prefill -sglang-chunked-prefill-size=64 -no-enable-prefix-caching -sglang-schedule-policy=lpm": {
+			"sglang-chunked-prefill-size: has no effect without chunked prefill", "sglang-schedule-policy: has no effect without prefix caching",
+		},
+		"-speedup-ratio=0 -noise-token=0.2 -itl=5ms": {
+			"noise-token: has no effect with -speedup-ratio 0: nothing takes time",
 		},
 	} {
 		_, notes, err := options(strings.Fields(args)...)

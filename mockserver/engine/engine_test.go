@@ -77,6 +77,20 @@ func TestSubmitRefuses(t *testing.T) {
 	require.NoError(t, e.Submit(once), "a canceled request's ID is free")
 }
 
+// The share that SGLang sets aside falls in 600 passes that decode, and no further.
+func TestTokenRatioEndsFalling(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, DefaultConfigOf(SGLang))
+	p := e.policy.(*sglang)
+	require.NoError(t, e.Submit(Request{ID: 1, PromptTokens: 1, MaxTokens: 900}))
+	for pass := range 800 { // the first one computes the prompt
+		share := 0.7 * (1 - 0.86*float64(min(max(0, pass-1), 600))/600)
+		require.InDelta(t, share, p.ratio(), 1e-12, "before pass %d", pass)
+		_, busy := e.Step(0)
+		require.True(t, busy)
+	}
+}
+
 func TestStepsDoNotAllocate(t *testing.T) {
 	for _, kind := range []Type{VLLM, SGLang, TRTLLM} {
 		l := newLoad(t, kind)
@@ -112,6 +126,33 @@ func BenchmarkStep(b *testing.B) {
 			b.Logf("a step: %v, limit: below %v: %s", took, limit, verdict)
 		})
 	}
+}
+
+// BenchmarkFleet is what a pass costs with 256 requests on as many of 4,096 engines.
+func BenchmarkFleet(b *testing.B) {
+	const limit, passes = 100 * time.Microsecond, 50_000
+	c := DefaultFleetConfig()
+	c.Engines, c.Engine.NumGPUBlocks = 4096, 1<<20
+	f, err := NewFleet(c)
+	require.NoError(b, err)
+	for id := range uint64(256) {
+		require.NoError(b, f.Submit(time.Duration(id), Request{ID: id, PromptTokens: 10, MaxTokens: 1 << 25}))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for done := 0; done < passes; {
+			now, busy := f.Next()
+			require.True(b, busy)
+			if _, ended := f.Step(now); ended {
+				done++
+			}
+		}
+	}
+	took, verdict := b.Elapsed()/time.Duration(b.N*passes), "PASS"
+	if took >= limit {
+		verdict = "MISS"
+	}
+	b.Logf("a pass: %v, limit: below %v: %s", took, limit, verdict)
 }
 
 // load keeps an engine full: 256 requests run, 10,000 wait.

@@ -87,6 +87,7 @@ type Fleet struct {
 	config    FleetConfig
 	workers   []worker    // those that answer: rank 0 on
 	prefills  []*batching // their ranks follow
+	timetable timetable   // of both, by rank
 	turn      int         // of workers
 	turnFirst int         // of prefills
 	flights   map[uint64]*flight
@@ -133,12 +134,22 @@ func NewFleet(c FleetConfig) (*Fleet, error) {
 		}
 		f.prefills = append(f.prefills, w)
 	}
+	f.timetable = newTimetable(f.all())
 	return f, nil
 }
 
 func (f *Fleet) newBatching(c Config) (*batching, error) {
 	e, err := New(c)
 	return &batching{engine: e, spread: f.spread()}, err
+}
+
+// all returns the workers by rank: those that answer, then the prefill engines.
+func (f *Fleet) all() []worker {
+	all := slices.Clone(f.workers)
+	for _, w := range f.prefills {
+		all = append(all, w)
+	}
+	return all
 }
 
 // spread returns how workers choose the ends of their passes.
@@ -184,6 +195,7 @@ func (f *Fleet) Submit(at time.Duration, r Request) error {
 		fl.prefill = f.turnFirst
 		f.turnFirst = (f.turnFirst + 1) % len(f.prefills)
 		f.prefills[fl.prefill].submit(at, r)
+		f.timetable.changed(len(f.workers) + fl.prefill)
 		return nil
 	}
 	f.answer(at, fl)
@@ -196,6 +208,7 @@ func (f *Fleet) answer(at time.Duration, fl *flight) {
 		fl.worker = f.nextWorker()
 	}
 	f.workers[fl.worker].submit(at, fl.request)
+	f.timetable.changed(fl.worker)
 }
 
 func (f *Fleet) nextWorker() int {
@@ -216,10 +229,25 @@ func (f *Fleet) Cancel(at time.Duration, id uint64) bool {
 	f.transfers = slices.DeleteFunc(f.transfers, func(t *flight) bool { return t == fl })
 	if fl.prefill >= 0 {
 		f.prefills[fl.prefill].cancel(at, id)
+		f.timetable.changed(len(f.workers) + fl.prefill)
 	} else {
 		f.workers[fl.worker].cancel(at, id)
+		f.timetable.changed(fl.worker)
 	}
 	return true
+}
+
+// Rank is that of the engine that has a request: while its prompt is copied the prefill engine, which still holds it. It is 0 for a
+// request that is not there.
+func (f *Fleet) Rank(id uint64) int {
+	switch fl := f.flights[id]; {
+	case fl == nil:
+		return 0
+	case fl.prefill >= 0:
+		return len(f.workers) + fl.prefill
+	default:
+		return fl.worker
+	}
 }
 
 // Next is the instant of the next thing to do, and false when there is nothing to do
@@ -229,41 +257,34 @@ func (f *Fleet) Next() (time.Duration, bool) {
 	return at, found
 }
 
-// first finds what is next: a worker, or nil for the end of a transfer. Of several
+// first finds what is next: the number of a worker, or ofTransfer for the end of a transfer. Of several
 // things at one instant the ends of transfers come first, since nothing else is as late
 // to be known, then workers by rank.
-func (f *Fleet) first() (at time.Duration, next worker, found bool) {
-	if len(f.transfers) > 0 {
-		at, found = f.transfers[0].arrives, true
-	}
-	consider := func(w worker) {
-		if due, busy := w.next(); busy && (!found || due < at) {
-			at, next, found = due, w, true
-		}
-	}
-	for _, w := range f.workers {
-		consider(w)
-	}
-	for _, w := range f.prefills {
-		consider(w)
+func (f *Fleet) first() (at time.Duration, next int, found bool) {
+	next, at, found = f.timetable.first()
+	if len(f.transfers) > 0 && (!found || f.transfers[0].arrives <= at) {
+		return f.transfers[0].arrives, ofTransfer, true
 	}
 	return at, next, found
 }
+
+const ofTransfer = -1
 
 // Step does what is next. If that is the end of a pass it returns the pass and true;
 // its slices are valid until the next Step. The chunks of prefill engines are not for
 // the client and are left out. now is the caller's clock, which must have come to
 // Next; it counts only where passes take no time.
 func (f *Fleet) Step(now time.Duration) (Pass, bool) {
-	at, w, found := f.first()
+	at, next, found := f.first()
 	switch {
 	case !found:
 		return Pass{}, false
-	case w == nil:
+	case next == ofTransfer:
 		f.arrive(at)
 		return Pass{}, false
 	}
-	pass, ended := w.step(now)
+	pass, ended := f.timetable.workers[next].step(now)
+	f.timetable.changed(next)
 	if !ended {
 		return Pass{}, false
 	}
@@ -325,6 +346,7 @@ func (f *Fleet) arrive(at time.Duration) {
 	fl := f.transfers[0]
 	f.transfers = slices.Delete(f.transfers, 0, 1)
 	f.prefills[fl.prefill].release(at, fl.request.ID)
+	f.timetable.changed(len(f.workers) + fl.prefill)
 	fl.prefill = -1
 	f.answer(at, fl)
 }
@@ -332,12 +354,9 @@ func (f *Fleet) arrive(at time.Duration) {
 // Stats returns gauges and counters of each engine by rank: those that answer, then the
 // prefill engines.
 func (f *Fleet) Stats() []Stats {
-	var all []Stats
-	for _, w := range f.workers {
-		all = append(all, w.stats())
-	}
-	for _, w := range f.prefills {
-		all = append(all, w.stats())
+	all := make([]Stats, len(f.timetable.workers))
+	for rank, w := range f.timetable.workers {
+		all[rank] = w.stats()
 	}
 	return all
 }

@@ -36,6 +36,15 @@ func TestDecodeCurve(t *testing.T) {
 	}
 }
 
+// The vertex of the curve lies beyond a full cache, so that no pass comes to it.
+func TestVertexOfTheDecodeCurve(t *testing.T) {
+	t.Parallel()
+	curve := DefaultPolynomials().DecodeMS
+	vertex := -curve[1] / (2 * curve[2])
+	assert.InDelta(t, 1.0491, vertex, 0.00005)
+	assert.InDelta(t, 34.0722, quadratic(curve, vertex), 0.00005)
+}
+
 // Requests times the difference of two whole means: (301+4)/3 = 101, 4/3 = 1.
 func TestBatchOfTheCurves(t *testing.T) {
 	t.Parallel()

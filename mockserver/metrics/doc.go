@@ -30,7 +30,9 @@
 // Tokens of prompts are counted with the first token of the answer. Prefix cache queries and hits
 // are counted in tokens when the engine admits a request first. In a disaggregated deployment these
 // two are the prefill engines', whose ranks follow those of the others, and all else is the decode
-// engines'. So the sum of each counter over all ranks is what clients have seen.
+// engines', but for requests that end before they come to one. So the sum of each counter over all ranks is what clients
+// have seen. Each choice of a request is one to the engines, as in vLLM: with n of them the prompt counts n times, where
+// the usage that the client sees has it once. The front end observes one time to first token a request.
 //
 // A request to the front end has the status success or error, and the error_type of Dynamo's front
 // end: validation, not_found, not_implemented, overload (a 503), internal, or cancelled for a client

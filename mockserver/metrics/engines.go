@@ -45,12 +45,15 @@ func (r reason) label() string {
 	return [...]string{"length", "stop", "abort"}[r]
 }
 
-// Sequence is what is remembered of an answer from one chunk to the next.
+// Answer is what the sequences of one request, its choices, have in common. The zero value is ready.
+type Answer struct{ begun bool } // the client has a token
+
+// Sequence is what is remembered of a choice from one chunk to the next.
 type Sequence struct {
+	answer  *Answer
 	arrived time.Duration
 	last    time.Duration // when its last token was due
 	prompt  int
-	rank    int
 	ends    reason
 	begun   bool // it has a token
 	pooled  bool
@@ -77,23 +80,23 @@ func newLatencies(first, gap, whole bounds) latencies {
 	return latencies{histogram{bounds: &first}, histogram{bounds: &gap}, histogram{bounds: &whole}}
 }
 
-// Arrive begins a sequence. One that is pooled, as for embeddings, has a prompt and an end, but
+// Arrive begins a sequence of an answer. One that is pooled, as for embeddings, has a prompt and an end, but
 // its token is none of an answer.
-func (e *Engines) Arrive(at time.Duration, r engine.Request, pooled bool) *Sequence {
+func (e *Engines) Arrive(at time.Duration, r engine.Request, of *Answer, pooled bool) *Sequence {
 	e.waiting++
-	s := &Sequence{arrived: at, prompt: r.PromptTokens, pooled: pooled, ends: length}
+	s := &Sequence{answer: of, arrived: at, prompt: r.PromptTokens, pooled: pooled, ends: length}
 	if pooled || r.StopsAfter > 0 && r.StopsAfter <= r.MaxTokens {
 		s.ends = stop
 	}
 	return s
 }
 
-// Leave ends a sequence before its last chunk: the client has gone.
-func (e *Engines) Leave(s *Sequence) {
+// Leave ends a sequence before its last chunk, on the engine that has it then: the client has gone.
+func (e *Engines) Leave(rank int, s *Sequence) {
 	if !s.begun {
 		e.waiting--
 	}
-	e.ranks[s.rank].finished[abort]++
+	e.ranks[rank].finished[abort]++
 }
 
 // Pass counts the time of a pass.
@@ -105,7 +108,7 @@ func (e *Engines) Pass(p engine.Pass) {
 func (e *Engines) Chunk(rank int, s *Sequence, c engine.Chunk, due time.Duration) {
 	r := &e.ranks[rank]
 	if !s.begun {
-		s.begun, s.rank = true, rank
+		s.begun = true
 		e.waiting--
 		r.prompt += uint64(s.prompt)
 	}
@@ -123,7 +126,10 @@ func (e *Engines) token(r *rank, s *Sequence, c engine.Chunk, due time.Duration)
 	r.generated += uint64(c.Count)
 	if c.Index == 0 {
 		r.first.observe(int64(due - s.arrived))
-		e.latency.first.observe(int64(due - s.arrived))
+		if !s.answer.begun {
+			s.answer.begun = true
+			e.latency.first.observe(int64(due - s.arrived))
+		}
 	} else {
 		gap, parts := int64(due-s.last), 1
 		if e.perToken {

@@ -55,10 +55,10 @@ func play(t *testing.T, d metrics.Deployment, until time.Duration, requests ...a
 			r := requests[0]
 			requests = requests[1:]
 			require.NoError(t, fleet.Submit(r.at, r.Request))
-			sequences[r.ID] = counted.Arrive(r.at, r.Request, r.pooled)
+			sequences[r.ID] = counted.Arrive(r.at, r.Request, new(metrics.Answer), r.pooled)
 			if r.departs > 0 {
 				fleet.Cancel(r.departs, r.ID)
-				counted.Leave(sequences[r.ID])
+				counted.Leave(fleet.Rank(r.ID), sequences[r.ID])
 				delete(sequences, r.ID)
 			}
 			continue
@@ -372,7 +372,7 @@ func TestReadingIsACopy(t *testing.T) {
 	e := metrics.NewEngines(d)
 	r := e.Read(0, make([]engine.Stats, 1))
 	before := metrics.Page(d, r, metrics.NewFrontend())
-	e.Chunk(0, e.Arrive(0, request(1, 10, 1), false), engine.Chunk{ID: 1, Count: 1, Last: true}, time.Second)
+	e.Chunk(0, e.Arrive(0, request(1, 10, 1), new(metrics.Answer), false), engine.Chunk{ID: 1, Count: 1, Last: true}, time.Second)
 	assert.Equal(t, string(before), string(metrics.Page(d, r, metrics.NewFrontend())))
 }
 
@@ -380,7 +380,7 @@ func TestReadingIsACopy(t *testing.T) {
 func TestTokensAllocateNothing(t *testing.T) {
 	d := deployment(engine.SGLang)
 	e := metrics.NewEngines(d)
-	s := e.Arrive(0, request(1, 10, 1000), false)
+	s := e.Arrive(0, request(1, 10, 1000), new(metrics.Answer), false)
 	due := time.Duration(0)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		due += 5 * time.Millisecond
