@@ -53,15 +53,16 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	scratch   sync.Pool // *scratch
+	promises  sync.Map  // of *promise by endpoint
 }
 
 // scratch is what a request needs and the next one can use again.
 type scratch struct {
 	read    []byte
 	decoder sse.Decoder
+	scanner scanner
 	parser  fastjson.Parser
-	text    []byte
-	thought []byte
+	kept    kept
 }
 
 // readBuffer is the size of a connection's and of a request's read buffer in bytes: a chunk is some 250, so one read takes
