@@ -203,7 +203,7 @@ func tokens(v *fastjson.Value, path ...string) int {
 func (st *stream) finish(err error) error {
 	var f *failure
 	if errors.As(err, &f) {
-		if f.outcome == record.StreamError {
+		if f.outcome == record.StreamError || f.reason == badEncoding && !st.done {
 			return f
 		}
 		err = fmt.Errorf("the stream ended within an event: %w", f.err)

@@ -62,6 +62,9 @@ func TestVectorsInSmallReads(t *testing.T) {
 func TestVectorsWithWholeEvents(t *testing.T) {
 	joined := 0
 	for _, v := range readVectors(t) {
+		if strings.Contains(v.steps[0].bytes, "gzip") {
+			continue // nobody sees where an event ends
+		}
 		t.Run(v.name, func(t *testing.T) {
 			steps := v.script(t)
 			for i := range len(steps) - 1 {
