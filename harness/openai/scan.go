@@ -73,7 +73,7 @@ func (s *scanner) recall(data []byte) bool {
 	}
 	s.data = data
 	end, escaped := s.text(start)
-	if end <= start || !bytes.Equal(data[end:], s.behind) {
+	if end < 0 || !bytes.Equal(data[end:], s.behind) {
 		return false
 	}
 	s.found, s.escaped = [pieces][]byte{}, escaped

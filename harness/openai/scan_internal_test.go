@@ -146,14 +146,14 @@ func TestScannerRemembers(t *testing.T) {
 	s := new(scanner)
 	require.False(t, s.recall(like("a")))
 	require.True(t, s.look(like("a")))
-	for _, text := range []string{"b", "日本", `\n`, `\"`, `\\`, `a\\\"`, "0123456789abcdef"} {
+	for _, text := range []string{"b", "日本", "", `\n`, `\"`, `\\`, `a\\\"`, "0123456789abcdef"} {
 		require.True(t, s.recall(like(text)), text)
 		assert.Equal(t, text, string(s.found[content]))
 		assert.Equal(t, strings.Contains(text, `\`), s.escaped)
 		agree(t, s, like(text))
 	}
 	for _, event := range [][]byte{
-		like(""), like(`a"`), like(`a","x":"`), like(`\`), append(like("a"), ' '), like("a")[:len(like("a"))-1], like("a")[:20], nil,
+		like(`a"`), like(`a","x":"`), like(`\`), append(like("a"), ' '), like("a")[:len(like("a"))-1], like("a")[:20], nil,
 		[]byte(strings.Replace(usualChunk, "cmpl", "camp", 1)), []byte(strings.Replace(usualChunk, `"index":0`, `"index":1`, 1)), []byte(strings.Replace(usualChunk, `reason":null`, `reason":true`, 1)),
 	} {
 		assert.False(t, s.recall(event), "%s", event)

@@ -16,13 +16,10 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// result is what a stream gave: facts of its sample, with stamps since its start, and metrics. Absent is what has no value.
-type result map[string][]float64
-
-// facts whose values are words are numbered by the words themselves.
-type outcomeFacts struct {
-	words  map[string]string
-	values result
+// facts are what a stream gave: outcome and counts, stamps since its start, and metrics by their tags. What has no value is absent.
+type facts struct {
+	words   map[string]string
+	numbers map[string][]float64
 }
 
 // metricsOfStreams are the metrics that the files give. Others do not depend on the stream: those of the schedule and the connection.
@@ -34,12 +31,12 @@ func metricsOfStreams() []string {
 		usage_prompt_cache_read_tokens usage_prompt_tokens_diff_pct`)
 }
 
-// outcomeOf reads a sample.
-func outcomeOf(s *record.Sample) outcomeFacts {
-	o := outcomeFacts{words: map[string]string{}, values: result{}}
+// factsOf reads a sample.
+func factsOf(s *record.Sample) facts {
+	f := facts{words: map[string]string{}, numbers: map[string][]float64{}}
 	word := func(name, value string) {
 		if value != "" {
-			o.words[name] = value
+			f.words[name] = value
 		}
 	}
 	word("outcome", string(s.Outcome))
@@ -59,7 +56,7 @@ func outcomeOf(s *record.Sample) outcomeFacts {
 	number := func(name string, values ...int) {
 		for _, v := range values {
 			if v != 0 {
-				o.values[name] = append(o.values[name], float64(v))
+				f.numbers[name] = append(f.numbers[name], float64(v))
 			}
 		}
 	}
@@ -70,23 +67,23 @@ func outcomeOf(s *record.Sample) outcomeFacts {
 	if s.Error != nil {
 		number("error_code", s.Error.Code)
 	}
-	o.stamps(s)
+	f.stamps(s)
 	for _, v := range metric.OfSample(s) {
 		if slices.Contains(metricsOfStreams(), v.Tag) {
-			o.values[v.Tag] = v.List
+			f.numbers[v.Tag] = v.List
 			if v.List == nil {
-				o.values[v.Tag] = []float64{v.Value}
+				f.numbers[v.Tag] = []float64{v.Value}
 			}
 		}
 	}
-	return o
+	return f
 }
 
-func (o *outcomeFacts) stamps(s *record.Sample) {
+func (f *facts) stamps(s *record.Sample) {
 	stamp := func(name string, stamps ...int64) {
 		for _, at := range stamps {
 			if at != record.Never {
-				o.values[name] = append(o.values[name], float64(at-s.StartNS))
+				f.numbers[name] = append(f.numbers[name], float64(at-s.StartNS))
 			}
 		}
 	}
@@ -98,14 +95,14 @@ func (o *outcomeFacts) stamps(s *record.Sample) {
 }
 
 // changed names what differs between two runs, exactly.
-func (o *outcomeFacts) changed(other outcomeFacts) map[string]bool {
+func (f *facts) changed(other facts) map[string]bool {
 	names := map[string]bool{}
-	for name := range maps.Keys(o.words) {
-		names[name] = o.words[name] != other.words[name]
+	for name := range maps.Keys(f.words) {
+		names[name] = f.words[name] != other.words[name]
 	}
-	for _, values := range []result{o.values, other.values} {
+	for _, values := range []map[string][]float64{f.numbers, other.numbers} {
 		for name := range values {
-			names[name] = !slices.Equal(o.values[name], other.values[name])
+			names[name] = !slices.Equal(f.numbers[name], other.numbers[name])
 		}
 	}
 	maps.DeleteFunc(names, func(_ string, differs bool) bool { return !differs })
@@ -114,23 +111,23 @@ func (o *outcomeFacts) changed(other outcomeFacts) map[string]bool {
 
 // holdAgainst compares with what a file expects: words as they are, numbers, which it writes as decimals or fractions, to the last digits
 // of a float64.
-func (o *outcomeFacts) holdAgainst(t *testing.T, expect map[string]string) {
+func (f *facts) holdAgainst(t *testing.T, expect map[string]string) {
 	t.Helper()
 	for name, text := range expect {
-		if word, ok := o.words[name]; ok {
+		if word, ok := f.words[name]; ok {
 			assert.Equal(t, text, word, name)
 			continue
 		}
 		var want []float64
 		for _, field := range strings.Fields(text) {
 			exact, ok := new(big.Rat).SetString(field)
-			if !assert.True(t, ok, "%s is neither a number nor among %v", name, o.words) {
+			if !assert.True(t, ok, "%s is neither a number nor among %v", name, f.words) {
 				return
 			}
 			value, _ := exact.Float64()
 			want = append(want, value)
 		}
-		got := o.values[name]
+		got := f.numbers[name]
 		if !assert.Len(t, got, len(want), "%s: want %v, got %v", name, want, got) {
 			continue
 		}
@@ -138,11 +135,11 @@ func (o *outcomeFacts) holdAgainst(t *testing.T, expect map[string]string) {
 			assert.InDelta(t, want[i], got[i], 4e-15*math.Abs(want[i]), "%s[%d]", name, i)
 		}
 	}
-	for name := range o.words {
-		assert.Contains(t, expect, name, "is %s", o.words[name])
+	for name := range f.words {
+		assert.Contains(t, expect, name, "is %s", f.words[name])
 	}
-	for name := range o.values {
-		assert.Contains(t, expect, name, "is %v", o.values[name])
+	for name := range f.numbers {
+		assert.Contains(t, expect, name, "is %v", f.numbers[name])
 	}
 }
 
@@ -168,7 +165,7 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			s := v.run(t, v.script(t), 0)
-			got := outcomeOf(&s)
+			got := factsOf(&s)
 			got.holdAgainst(t, v.expect)
 			if t.Failed() {
 				t.Logf("%+v", s.Error)
@@ -182,11 +179,11 @@ func TestVectorsMovedByANanosecond(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			s := v.run(t, v.script(t), 0)
-			before := outcomeOf(&s)
+			before := factsOf(&s)
 			for i := range v.steps {
 				v.steps[i].at++
 				moved := v.run(t, v.script(t), 0)
-				assert.Equal(t, v.steps[i].moved, before.changed(outcomeOf(&moved)), "the step of line %d, 1 ns later", v.steps[i].line)
+				assert.Equal(t, v.steps[i].moved, before.changed(factsOf(&moved)), "the step of line %d, 1 ns later", v.steps[i].line)
 				v.steps[i].at--
 			}
 		})

@@ -114,8 +114,11 @@ func TestVectorsSplitAtEveryByte(t *testing.T) {
 	}
 }
 
-// eventEnd is behind the byte that completes the first event of a body.
+// eventEnd is behind the byte that completes the first event of a body, which may be the first byte.
 func eventEnd(body string) int {
+	if strings.HasPrefix(body, "\n") {
+		return 1
+	}
 	for i := 1; i < len(body); i++ {
 		switch body[i-1 : i+1] {
 		case "\n\n", "\n\r", "\r\r":
