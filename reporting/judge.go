@@ -48,7 +48,7 @@ func Judgeable(dir string) (compare.Run, error) {
 			run.Levels = append(run.Levels, compare.Level{Name: record.LevelName(c), Unfinished: "it has no results that can be read"})
 		}
 	}
-	for _, source := range []record.TokenSource{record.FromServer, record.FromTokenizer} {
+	for _, source := range []record.TokenSource{record.FromServer, record.FromTokenizer, record.FromChunks} {
 		if sources[source] {
 			run.Source += source + " "
 		}

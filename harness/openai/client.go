@@ -6,6 +6,9 @@
 // is decided by package workload; when, by package harness; what the stamps mean, by package metric. There are no retries: what
 // the server did is what is recorded.
 //
+// On the way of a token nothing is decoded: a scanner looks at the bytes of an event for content, and only events that say more (usage,
+// finish_reason, an error) or are unusual are parsed. Text is kept only while it may have to be counted: see kept.
+//
 // A chunk is an event whose first choice has text, reasoning or a tool call in it; role-only and empty ones are none. An answer
 // is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. Of several things that went wrong the one
 // that the server did wins: a time limit or the end of the caller's context explains a broken stream, but not an error status,
@@ -53,15 +56,16 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	scratch   sync.Pool // *scratch
+	promises  sync.Map  // of *promise by endpoint
 }
 
 // scratch is what a request needs and the next one can use again.
 type scratch struct {
 	read    []byte
 	decoder sse.Decoder
+	scanner scanner
 	parser  fastjson.Parser
-	text    []byte
-	thought []byte
+	kept    kept
 }
 
 // readBuffer is the size of a connection's and of a request's read buffer in bytes: a chunk is some 250, so one read takes

@@ -22,6 +22,7 @@ type exchange struct {
 	trace   connTrace
 	watch   *watchdog
 	body    io.Reader // of the response
+	plain   io.Reader // the same, unpacked
 	now     int64     // stamp of the socket read that brought what body gave last
 	stream  stream
 }
@@ -69,11 +70,12 @@ func (c *Client) request(ctx context.Context, endpoint *url.URL, r *workload.Req
 func (x *exchange) receive(response *http.Response) error {
 	x.sample.Status, x.sample.HeadersNS = response.StatusCode, x.trace.arrivals.stamp.Load()
 	x.body = response.Body
+	encoded := x.unpack(response.Header.Get("Content-Encoding"))
 	if response.StatusCode/100 != 2 {
 		return &failure{outcome: record.Rejected, reason: fmt.Sprintf("http %d", response.StatusCode), err: errors.New(x.text())}
 	}
-	if kind := response.Header.Get("Content-Encoding"); kind != "" && kind != "identity" {
-		return &failure{outcome: record.Malformed, reason: "encoded", err: fmt.Errorf("content encoding %q, which was not asked for", kind)}
+	if encoded != nil {
+		return encoded
 	}
 	if kind := response.Header.Get("Content-Type"); isDocument(kind) {
 		err := fmt.Errorf("content type %q where an event stream was asked for: %s", kind, x.text())
@@ -115,7 +117,7 @@ const maxErrorBody = 4 << 10
 
 // text is the start of a body that is no stream. What keeps its rest from coming matters no more.
 func (x *exchange) text() string {
-	body, _ := io.ReadAll(io.LimitReader(x, maxErrorBody))
+	body, _ := io.ReadAll(io.LimitReader(x.plain, maxErrorBody))
 	return string(body)
 }
 
@@ -125,7 +127,7 @@ func (x *exchange) readStream() error {
 	x.stream.init(x)
 	emit := x.stream.event // one closure a stream, not one an event
 	for {
-		n, err := x.Read(x.scratch.read)
+		n, err := x.plain.Read(x.scratch.read)
 		if bad := decoder.Feed(x.scratch.read[:n], emit); bad != nil {
 			return asFailure(bad, "framing")
 		}

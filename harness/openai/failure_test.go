@@ -202,9 +202,9 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 			want: malformed("not a stream", `content type "Text/HTML" where an event stream was asked for: <p>log in`, len("<p>log in")),
 		},
 		{
-			name: "compressed", script: response("200 OK", "Content-Encoding: gzip\r\n", "\x1f\x8b")[:1],
+			name: "compressed", script: response("200 OK", "Content-Encoding: br\r\n", "\x1f\x8b")[:1],
 			want: func(s *record.Sample) {
-				malformed("encoded", `content encoding "gzip", which was not asked for`, 0)(s)
+				malformed("encoded", `content encoding "br", which was not asked for; only gzip is read`, 0)(s)
 				s.FirstByteNS, s.EndNS = record.Never, stamp(20*ms)
 			},
 		},

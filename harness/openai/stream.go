@@ -10,19 +10,22 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// stream follows the events of one response.
+// stream follows the events of one response. On the way of a token no JSON is decoded: the scanner sees whether an event has content, and
+// only one that says more, or something unusual, is parsed.
 type stream struct {
 	x      *exchange
 	sample *record.Sample // nil until a stream came
+	kept   *kept
 
 	events      int  // that carried JSON
 	done        bool // [DONE] was seen
+	whole       bool // the answer ended well
 	countedUpTo int  // completion tokens up to the last content chunk that had a usage
 }
 
 func (st *stream) init(x *exchange) {
-	st.x, st.sample = x, x.sample
-	x.scratch.text, x.scratch.thought = x.scratch.text[:0], x.scratch.thought[:0]
+	st.x, st.sample, st.kept = x, x.sample, &x.scratch.kept
+	st.kept.begin(x.client.promiseOf(x.sample.Endpoint))
 }
 
 // event takes one server-sent event.
@@ -34,11 +37,23 @@ func (st *stream) event(name, data []byte) error {
 		return st.errorEvent(data)
 	case len(data) == 0:
 		return nil // a keep-alive
-	case string(bytes.TrimSpace(data)) == "[DONE]":
+	}
+	if scan := &st.x.scratch.scanner; scan.look(data) && !(scan.escaped && st.kept.wants()) {
+		st.events++
+		st.x.watch.touch(st.x.now)
+		st.chunk(st.seen(scan))
+		return nil
+	}
+	if string(bytes.TrimSpace(data)) == "[DONE]" {
 		st.done = true
 		st.x.watch.enter(finishing, st.x.now)
 		return nil
 	}
+	return st.parse(name, data)
+}
+
+// parse decodes an event that the scanner left.
+func (st *stream) parse(name, data []byte) error {
 	v, err := st.x.scratch.parser.ParseBytes(data)
 	if err != nil && len(name) > 0 {
 		return nil // chunks have no name: what has one is an annotation
@@ -83,7 +98,11 @@ func (st *stream) choice(v *fastjson.Value) bool {
 	if reason := choice.GetStringBytes("finish_reason"); len(reason) > 0 {
 		st.sample.FinishReason = string(reason)
 	}
-	visible, reasoned := st.keep(choice.Get("delta"))
+	return st.chunk(st.delta(choice.Get("delta")))
+}
+
+// chunk notes what an event has: text or a tool call, and reasoning. It reports whether there was any.
+func (st *stream) chunk(visible, reasoned bool) bool {
 	if visible && st.sample.FirstVisibleNS == record.Never {
 		st.sample.FirstVisibleNS = st.x.now
 	}
@@ -100,21 +119,33 @@ func (st *stream) choice(v *fastjson.Value) bool {
 	return true
 }
 
-// keep collects what a delta says, for counting, and reports whether there was any: text or a tool call, and reasoning.
-func (st *stream) keep(delta *fastjson.Value) (visible, reasoned bool) {
-	scratch := st.x.scratch
-	texts, thoughts := len(scratch.text), len(scratch.thought)
+// seen takes what the scanner found.
+func (st *stream) seen(scan *scanner) (visible, reasoned bool) {
+	thought := scan.thought()
+	st.kept.thought.add(thought)
+	for _, p := range [...]piece{content, toolName, toolArguments} {
+		st.kept.answer.add(scan.found[p])
+	}
+	return scan.visible(), len(thought) > 0
+}
+
+// delta takes the same from a delta that was decoded, with any number of tool calls.
+func (st *stream) delta(delta *fastjson.Value) (visible, reasoned bool) {
 	thought := delta.GetStringBytes("reasoning_content")
 	if len(thought) == 0 {
 		thought = delta.GetStringBytes("reasoning")
 	}
-	scratch.thought = append(scratch.thought, thought...)
-	scratch.text = append(scratch.text, delta.GetStringBytes("content")...)
-	for _, tool := range delta.GetArray("tool_calls") {
-		scratch.text = append(scratch.text, tool.GetStringBytes("function", "name")...)
-		scratch.text = append(scratch.text, tool.GetStringBytes("function", "arguments")...)
+	st.kept.thought.add(thought)
+	text := func(b []byte) {
+		visible = visible || len(b) > 0
+		st.kept.answer.add(b)
 	}
-	return len(scratch.text) > texts, len(scratch.thought) > thoughts
+	text(delta.GetStringBytes("content"))
+	for _, tool := range delta.GetArray("tool_calls") {
+		text(tool.GetStringBytes("function", "name"))
+		text(tool.GetStringBytes("function", "arguments"))
+	}
+	return visible, len(thought) > 0
 }
 
 // usage keeps the last usage object. Where a content chunk has one, the difference to the one before is the chunk's tokens, unless
@@ -152,6 +183,7 @@ func (st *stream) usage(v *fastjson.Value, content bool) {
 		AcceptedPredictionTokens: tokens(v, "completion_tokens_details", "accepted_prediction_tokens"),
 		RejectedPredictionTokens: tokens(v, "completion_tokens_details", "rejected_prediction_tokens"),
 	}
+	st.kept.reported(u)
 	if content && u.CompletionTokens >= st.countedUpTo {
 		st.sample.ChunkTokens = append(st.sample.ChunkTokens, u.CompletionTokens-st.countedUpTo)
 		st.countedUpTo = u.CompletionTokens
@@ -171,7 +203,7 @@ func tokens(v *fastjson.Value, path ...string) int {
 func (st *stream) finish(err error) error {
 	var f *failure
 	if errors.As(err, &f) {
-		if f.outcome == record.StreamError {
+		if f.outcome == record.StreamError || f.reason == badEncoding && !st.done {
 			return f
 		}
 		err = fmt.Errorf("the stream ended within an event: %w", f.err)
@@ -186,6 +218,7 @@ func (st *stream) finish(err error) error {
 	case len(st.sample.ChunksNS) == 0:
 		return &failure{outcome: record.Malformed, reason: "no content", err: errors.New("the stream ended without a content chunk")}
 	}
+	st.whole = true
 	return nil
 }
 
@@ -194,32 +227,4 @@ func cutReason(chunks int) string {
 		return "before the first token"
 	}
 	return "after the first token"
-}
-
-// count fills the token counts, from the server's usage if it came, else by tokenizing what was received.
-func (st *stream) count() {
-	if st.sample == nil {
-		return // no stream came
-	}
-	s, scratch := st.sample, st.x.scratch
-	if len(s.ChunkTokens) != len(s.ChunksNS) {
-		s.ChunkTokens = nil // known of some chunks only
-	}
-	if s.Usage != nil && s.Usage.CompletionTokens > 0 {
-		s.Counted.Source, s.Counted.OSL, s.Counted.Reasoning = record.FromServer, s.Usage.CompletionTokens, s.Usage.ReasoningTokens
-		if s.Counted.Reasoning == 0 && len(scratch.thought) > 0 {
-			s.Counted.Reasoning = min(st.x.client.countTokens(scratch.thought), s.Counted.OSL)
-		}
-		return
-	}
-	s.Counted.Source = record.FromTokenizer
-	s.Counted.Reasoning = st.x.client.countTokens(scratch.thought)
-	s.Counted.OSL = s.Counted.Reasoning + st.x.client.countTokens(scratch.text)
-}
-
-func (c *Client) countTokens(text []byte) int {
-	if len(text) == 0 || c.config.Count == nil {
-		return 0
-	}
-	return c.config.Count(string(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
 }

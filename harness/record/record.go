@@ -68,6 +68,7 @@ type TokenSource string
 const (
 	FromServer    TokenSource = "server"    // usage of the response
 	FromTokenizer TokenSource = "tokenizer" // the client's tokenizer over the text received
+	FromChunks    TokenSource = "chunks"    // the number of chunks: usage, by which all answers before had been counted, stayed out
 )
 
 // Sample is one request: what was planned, what happened, when. Stamps are in nanoseconds since the level's start; Never where

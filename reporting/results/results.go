@@ -201,8 +201,11 @@ func levelWarnings(l *Level, bad []error) []string {
 	if n, ok := l.Figures.Get("osl_mismatch_count", "avg"); ok {
 		warnings = append(warnings, fmt.Sprintf("%.0f requests delivered another number of tokens than asked for (more than 5 %% or 50 off)", n))
 	}
-	if n := countTokenizer(l.Samples); n > 0 {
+	if n := countedBy(record.FromTokenizer, l.Samples); n > 0 {
 		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests were counted by the client's tokenizer: the server reported no usage", n))
+	}
+	if n := countedBy(record.FromChunks, l.Samples); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests are not known, their chunks were counted instead: the server left out its usage after it had always reported it", n))
 	}
 	for i, err := range bad {
 		var line *record.LineError
@@ -216,10 +219,10 @@ func levelWarnings(l *Level, bad []error) []string {
 	return warnings
 }
 
-func countTokenizer(samples []*record.Sample) int {
+func countedBy(source record.TokenSource, samples []*record.Sample) int {
 	n := 0
 	for _, s := range samples {
-		if s.Valid() && s.Counted.Source == record.FromTokenizer {
+		if s.Valid() && s.Counted.Source == source {
 			n++
 		}
 	}

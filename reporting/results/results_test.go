@@ -3,6 +3,7 @@ package results
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -126,6 +127,24 @@ func TestKilledRunIsCounted(t *testing.T) {
 	assert.Equal(t, record.Counts{Planned: 1, Outcomes: map[record.Outcome]int{record.OK: 1}}, got.Record.Warmup)
 	assert.Equal(t, got.Samples[len(got.Samples)-1].EndNS, got.Record.EndedNS)
 	assert.Equal(t, "its run was killed", got.Unusable())
+}
+
+// Tokens that the server did not count are a warning of their own for each way in which they were counted.
+func TestSourceOfTokensIsWarnedOf(t *testing.T) {
+	dir := copyRecorded(t)
+	path := filepath.Join(dir, "ours", "c4", record.LogFile)
+	log, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for source, warning := range map[string]string{
+		"tokenizer": "output tokens of 12 requests were counted by the client's tokenizer: the server reported no usage",
+		"chunks":    "output tokens of 12 requests are not known, their chunks were counted instead: the server left out its usage after it had always reported it",
+	} {
+		changed := regexp.MustCompile(`"source":"[a-z]+"`).ReplaceAll(log, []byte(`"source":"`+source+`"`))
+		require.NoError(t, os.WriteFile(path, changed, 0o600))
+		b, err := Read(dir, "ours")
+		require.NoError(t, err)
+		assert.Equal(t, []string{warning}, b.Levels[1].Warnings)
+	}
 }
 
 func TestForeignFilesWithoutFigures(t *testing.T) {

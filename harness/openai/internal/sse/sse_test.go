@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,8 +77,11 @@ func decode(t testing.TB, d *sse.Decoder, pieces ...string) []event {
 	t.Helper()
 	var all []event
 	emit := collect(d, &all)
+	var buffer []byte // one for all pieces, as a reader has: what the decoder keeps of it must be a copy
 	for _, piece := range pieces {
-		require.NoError(t, d.Feed([]byte(piece), emit))
+		buffer = append(buffer[:0], piece...)
+		require.NoError(t, d.Feed(buffer, emit))
+		clear(buffer)
 	}
 	require.NoError(t, d.Close(emit))
 	return all
@@ -180,62 +184,108 @@ func TestErrorOfEmitEndsFeedAndClose(t *testing.T) {
 	require.ErrorIs(t, d.Close(emit), enough)
 }
 
+// An event is measured by its lines, whatever is in them; the largest that is allowed comes whole.
 func TestEventBeyondMaxEventIsAnError(t *testing.T) {
-	piece := bytes.Repeat([]byte("x"), 1<<20)
-	for name, line := range map[string]string{
-		"a line without end":       "",
-		"many data lines":          "\ndata: ",
-		"many data lines by CRLF":  "\r\ndata:",
-		"a comment without an end": ":",
+	for name, c := range map[string]struct{ begin, repeated, end string }{
+		"a data line":                  {"data: ", "x", "\n\n"},
+		"a data line by CRLF":          {"data: ", "x", "\r\n\r\n"},
+		"a name":                       {"event: ", "x", "\n\n"},
+		"a comment":                    {": ", "x", "\n\n"},
+		"a field that is ignored":      {"", "x", "\n\n"},
+		"many data lines":              {"", "data: 0123456789\n", "\n"},
+		"many short data lines by CR":  {"", "data\r", "\r"},
+		"many names":                   {"", "event: 01234567\n", "\n"},
+		"many comments":                {"", ": 0123456789abcd\n", "\n"},
+		"many lines that are no field": {"", "0123456789abcde\n", "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			lines := len(strings.TrimRight(c.repeated, "\r\n"))
+			n := (sse.MaxEvent - len(c.begin)) / lines
+			within := []byte(c.begin + strings.Repeat(c.repeated, n))
+			emit := func(_, _ []byte) error { return nil }
 			var d sse.Decoder
-			emit := func(_, _ []byte) error { return errors.New("no event is complete") }
-			require.NoError(t, d.Feed([]byte("data: "), emit))
-			var err error
-			fed := 0
-			for err == nil && fed <= sse.MaxEvent {
-				err = d.Feed(append([]byte(line), piece...), emit)
-				fed += len(piece)
-			}
-			require.EqualError(t, err, "event longer than 64 MiB")
-			assert.Greater(t, fed, sse.MaxEvent-2<<20, "no smaller event is refused")
+			require.NoError(t, feedAll(&d, within, 1<<20-1, emit))
+			require.NoError(t, d.Feed([]byte(c.end+"data: a\n\n"), emit), "no smaller event is refused")
+			d.Reset()
+			require.NoError(t, feedAll(&d, within, 1<<20-1, emit))
+			require.EqualError(t, d.Feed([]byte(c.repeated), emit), "event longer than 64 MiB")
+			d.Reset()
+			assert.EqualError(t, d.Feed(append(within, c.repeated+c.end...), emit), "event longer than 64 MiB", "in one piece")
 		})
 	}
 }
 
-func TestLongLineInManyPieces(t *testing.T) {
-	long := strings.Repeat("0123456789", 300_000) // 3 MB
-	stream := "data: " + long + "\n\ndata: b\n\n"
-	var pieces []string
-	for len(stream) > 0 {
-		n := min(len(stream), 16<<10)
-		pieces, stream = append(pieces, stream[:n]), stream[n:]
+// feedAll feeds a stream in pieces of the given size.
+func feedAll(d *sse.Decoder, stream []byte, size int, emit sse.Emit) error {
+	for piece := range slices.Chunk(stream, size) {
+		if err := d.Feed(piece, emit); err != nil {
+			return err
+		}
 	}
-	assert.Equal(t, data(long, "b"), decode(t, new(sse.Decoder), pieces...))
+	return nil
 }
 
+// What is not bounded by an event is nothing: a stream of any length keeps what its largest event needs.
+func TestMemoryIsThatOfAnEvent(t *testing.T) {
+	var d sse.Decoder
+	emit := func(_, _ []byte) error { return nil }
+	piece := []byte(": 0123456789\r\nevent: e\r\ndata: a\r\ndata: b\r\n\r\n")
+	require.NoError(t, d.Feed(piece, emit))
+	assert.Zero(t, testing.AllocsPerRun(10_000, func() { _ = d.Feed(piece, emit) }))
+}
+
+// A huge event's buffer is not kept for the streams after it.
+func TestHugeBufferIsReleased(t *testing.T) {
+	var d sse.Decoder
+	emit := func(_, _ []byte) error { return nil }
+	line := []byte("data: " + strings.Repeat("x", 2<<20))
+	require.NoError(t, d.Feed(line, emit))
+	d.Reset()
+	assert.Positive(t, testing.AllocsPerRun(1, func() { d.Reset(); _ = d.Feed(line, emit) }))
+}
+
+func TestLongLineInManyPieces(t *testing.T) {
+	long := strings.Repeat("0123456789", 300_000) // 3 MB
+	stream := []byte("data: " + long + "\n\ndata: b\n\n")
+	var all []event
+	var d sse.Decoder
+	require.NoError(t, feedAll(&d, stream, 16<<10, collect(&d, &all)))
+	assert.Equal(t, data(long, "b"), all)
+}
+
+// FuzzDecoder compares with the twin, the stream fed whole, byte by byte, and in pieces whose lengths are the bytes of cuts in turn.
 func FuzzDecoder(f *testing.F) {
 	for _, v := range vectors() {
-		f.Add(v.stream)
+		f.Add(v.stream, []byte{3, 0, 7})
 	}
-	f.Fuzz(func(t *testing.T, stream string) {
-		whole := decode(t, new(sse.Decoder), stream)
-		require.Equal(t, naive(stream), whole, "the twin")
-		require.Equal(t, whole, decode(t, new(sse.Decoder), strings.Split(stream, "")...), "character by character")
+	f.Fuzz(func(t *testing.T, stream string, cuts []byte) {
+		want := naive(stream)
+		require.Equal(t, want, decode(t, new(sse.Decoder), stream), "whole")
 		bytewise := make([]string, len(stream))
 		for i := range bytewise {
 			bytewise[i] = stream[i : i+1]
 		}
-		require.Equal(t, whole, decode(t, new(sse.Decoder), bytewise...), "byte by byte")
+		require.Equal(t, want, decode(t, new(sse.Decoder), bytewise...), "byte by byte")
+		require.Equal(t, want, decode(t, new(sse.Decoder), pieces(stream, cuts)...), "in pieces")
 	})
+}
+
+// pieces cuts a stream behind as many bytes as each of cuts says; the rest is one piece.
+func pieces(stream string, cuts []byte) []string {
+	var all []string
+	for _, n := range cuts {
+		n := min(int(n), len(stream))
+		all, stream = append(all, stream[:n]), stream[n:]
+	}
+	return append(all, stream)
 }
 
 // chunks is a stream of n chunks as servers send them.
 func chunks(n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
-		fmt.Fprintf(&b, `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"word %d"},"finish_reason":null}]}`+"\n\n", i)
+		fmt.Fprintf(&b, `data: {"id":"chatcmpl-0123456789abcdef0123456789abcdef","object":"chat.completion.chunk","created":1700000000,"model":"some/model-7b",`+
+			`"choices":[{"index":0,"delta":{"content":" word%03d"},"logprobs":null,"finish_reason":null}]}`+"\n\n", i)
 	}
 	return b.Bytes()
 }
@@ -243,14 +293,9 @@ func chunks(n int) []byte {
 // feed decodes a stream in pieces of the given size and returns the number of events.
 func feed(d *sse.Decoder, stream []byte, size int) int {
 	events := 0
-	emit := func(_, _ []byte) error { events++; return nil }
 	d.Reset()
-	for len(stream) > 0 {
-		n := min(len(stream), size)
-		if err := d.Feed(stream[:n], emit); err != nil {
-			return -1
-		}
-		stream = stream[n:]
+	if err := feedAll(d, stream, size, func(_, _ []byte) error { events++; return nil }); err != nil {
+		return -1
 	}
 	return events
 }
@@ -264,19 +309,43 @@ func TestNothingIsAllocatedForAnEvent(t *testing.T) {
 	}
 }
 
+// lineEnds is what a decoder does at least: it finds where lines end.
+func lineEnds(stream []byte) int {
+	lines := 0
+	for {
+		end := bytes.IndexByte(stream, '\n')
+		if end < 0 {
+			return lines
+		}
+		lines, stream = lines+1, stream[end+1:]
+	}
+}
+
+// BenchmarkDecoder is the cost of an event: fed alone, in two pieces, with many others, and, for comparison, of finding its line ends.
 func BenchmarkDecoder(b *testing.B) {
-	stream := chunks(1000)
-	for _, size := range []int{200, 16 << 10} {
-		b.Run(fmt.Sprintf("piece=%d", size), func(b *testing.B) {
-			var d sse.Decoder
-			feed(&d, stream, size)
-			b.SetBytes(int64(len(stream)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if feed(&d, stream, size) != 1000 {
-					b.Fatal("events were lost")
-				}
+	const n = 1000
+	stream := chunks(n)
+	perEvent := func(b *testing.B, run func() int, want int) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if run() != want {
+				b.Fatal("events were lost")
 			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+		b.ReportMetric(0, "ns/op")
+	}
+	event := len(stream) / n
+	for _, c := range []struct {
+		name string
+		size int
+	}{{"one event a read", event}, {"half an event a read", event/2 + 1}, {"16 KiB a read", 16 << 10}} {
+		b.Run(c.name, func(b *testing.B) {
+			var d sse.Decoder
+			perEvent(b, func() int { return feed(&d, stream, c.size) }, n)
 		})
 	}
+	b.Run("line ends only", func(b *testing.B) {
+		perEvent(b, func() int { return lineEnds(stream) }, 2*n)
+	})
 }

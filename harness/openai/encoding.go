@@ -1,0 +1,84 @@
+package openai
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// badEncoding is the reason of an answer whose content encoding is not to be read.
+const badEncoding = "encoded"
+
+// unpack sets from where the decoded body is read. No encoding is asked for, but some proxies compress all that they pass on.
+func (x *exchange) unpack(encoding string) error {
+	x.plain = x
+	switch strings.ToLower(encoding) {
+	case "", "identity":
+		return nil
+	case "gzip", "x-gzip":
+		x.plain = &unpacker{x: x, source: bufio.NewReader(x)}
+		return nil
+	}
+	err := fmt.Errorf("content encoding %q, which was not asked for; only gzip is read", encoding)
+	return &failure{outcome: record.Malformed, reason: badEncoding, err: err}
+}
+
+// unpacker decodes a gzip body as it comes: what the server flushed is given without waiting for more, so that the stamp of the last socket
+// read is that of what was decoded. Servers that do not flush make chunks come in bursts; that is what their users see, too.
+type unpacker struct {
+	x      *exchange
+	source *bufio.Reader // gzip takes no more from it than it needs
+	gzip   gzip.Reader
+	within bool // a member of the body, behind its header
+	given  int64
+}
+
+// A body that unpacks to more than this, and to so many times its size, is made to exhaust who reads it. A stream that is flushed shrinks to
+// a thirtieth even if all its events are equal; gzip reaches a thousandth.
+const (
+	harmless = 64 << 20
+	dense    = 200
+)
+
+// Read gives decoded bytes, at most what p holds.
+func (u *unpacker) Read(p []byte) (int, error) {
+	for {
+		if !u.within {
+			if err := u.gzip.Reset(u.source); err != nil {
+				return 0, explain(err) // EOF behind the last member
+			}
+			u.gzip.Multistream(false) // it would wait for another member before it gave the end of the last
+			u.within = true
+		}
+		n, err := u.gzip.Read(p)
+		u.given += int64(n)
+		if u.given > harmless && u.given > dense*u.x.sample.BytesReceived {
+			return 0, undecodable(fmt.Errorf("%d bytes unpacked to %d MiB and more", u.x.sample.BytesReceived, u.given>>20))
+		}
+		if errors.Is(err, io.EOF) {
+			u.within, err = false, nil
+		}
+		if n > 0 || err != nil {
+			return n, explain(err)
+		}
+	}
+}
+
+// explain tells bytes that are no gzip from a body that ended.
+func explain(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.As(err, &corrupt) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
+		return undecodable(err)
+	}
+	return err
+}
+
+func undecodable(err error) error {
+	return &failure{outcome: record.Malformed, reason: badEncoding, err: fmt.Errorf("content encoding gzip: %w", err)}
+}

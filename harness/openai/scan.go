@@ -1,0 +1,101 @@
+package openai
+
+import "bytes"
+
+// scanner looks at the events of a stream without decoding them: it finds the strings that are content and knows which events say
+// more. It accepts only what it understands to the last byte, one object with at most one choice and no member twice or escaped in its
+// name; anything else, broken JSON too, is left to a parser. What it accepts it reads as the parser does.
+//
+// The events of a stream differ in little but their text. Therefore it remembers what surrounded the text of the last event: one that
+// begins with the same bytes up to its text, and goes on with the same bytes behind the end of that string, has the same structure, and
+// is compared rather than scanned.
+type scanner struct {
+	data  []byte
+	found [pieces][]byte // in data, escapes as they are; empty ones are nothing
+	seen  uint           // members that came
+	depth int
+	// escaped says that one of found has an escape.
+	escaped bool
+
+	// What surrounds the only string found in the last event that had one.
+	before, behind []byte
+	which          piece
+}
+
+// piece is a string that is content of choice 0.
+type piece int
+
+const (
+	content piece = iota
+	reasoningContent
+	reasoning
+	toolName
+	toolArguments
+	pieces
+)
+
+// look scans an event. It reports false if the event has to be parsed: it says more than content, or nothing that the scanner knows.
+func (s *scanner) look(data []byte) bool {
+	if s.recall(data) {
+		return true
+	}
+	s.data, s.found, s.seen, s.depth, s.escaped = data, [pieces][]byte{}, 0, 0, false
+	end := s.space(0)
+	if s.at(end) != '{' {
+		return false
+	}
+	end = s.object(end, inEvent)
+	if end < 0 || s.space(end) != len(data) {
+		return false
+	}
+	s.remember()
+	return true
+}
+
+// visible reports whether there was text or a tool call.
+func (s *scanner) visible() bool {
+	return len(s.found[content])+len(s.found[toolName])+len(s.found[toolArguments]) > 0
+}
+
+// thought is the reasoning found, by the first of its two names that has any.
+func (s *scanner) thought() []byte {
+	if thought := s.found[reasoningContent]; len(thought) > 0 {
+		return thought
+	}
+	return s.found[reasoning]
+}
+
+// recall compares with the last event.
+func (s *scanner) recall(data []byte) bool {
+	start := len(s.before)
+	if start == 0 || len(data) < start || !bytes.Equal(data[:start], s.before) {
+		return false
+	}
+	s.data = data
+	end, escaped := s.text(start)
+	if end < 0 || !bytes.Equal(data[end:], s.behind) {
+		return false
+	}
+	s.found, s.escaped = [pieces][]byte{}, escaped
+	s.found[s.which] = data[start:end]
+	return true
+}
+
+// remember keeps what surrounds the string found, if there was one.
+func (s *scanner) remember() {
+	count := 0
+	for which, p := range s.found {
+		if len(p) > 0 {
+			count++
+			s.which = piece(which)
+		}
+	}
+	if count != 1 {
+		s.before = s.before[:0]
+		return
+	}
+	p := s.found[s.which]
+	start := cap(s.data) - cap(p) // p is a part of data
+	s.before = append(s.before[:0], s.data[:start]...)
+	s.behind = append(s.behind[:0], s.data[start+len(p):]...)
+}
