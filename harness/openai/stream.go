@@ -88,6 +88,7 @@ func (st *stream) choice(v *fastjson.Value) bool {
 		st.sample.FirstVisibleNS = st.x.now
 	}
 	if !visible && !reasoned {
+		st.sample.EmptyNS = append(st.sample.EmptyNS, st.x.now)
 		return false
 	}
 	if len(st.sample.ChunksNS) == 0 {
