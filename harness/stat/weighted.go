@@ -25,7 +25,7 @@ func SummarizeWeighted(values []float64, weights []int) (s Summary, ok bool) {
 	for _, i := range order { // Welford with weights: equal values have a deviation of exactly zero
 		total += weights[i]
 		delta := values[i] - mean
-		mean += delta * float64(weights[i]) / float64(total)
+		mean += float64(delta * (float64(weights[i]) / float64(total))) // the first share is exactly 1
 		m2 += float64(float64(weights[i]) * delta * (values[i] - mean))
 		s.Sum += float64(values[i] * float64(weights[i]))
 	}
