@@ -272,6 +272,7 @@ type Plan struct {
 	MaxErrorRate      float64           `json:"max_error_rate"`
 	ContinueOnError   bool              `json:"continue_on_error"`
 	Compat            string            `json:"compat"`
+	Definitions       string            `json:"definitions"` // whose formulas tables follow; files hold AIPerf's
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`

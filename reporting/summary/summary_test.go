@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -36,7 +37,9 @@ func TestUsualTableFits80Columns(t *testing.T) {
 	}
 	level.Load.Reached, level.Load.HasPlateau, level.Load.TokensPerSecond, level.Load.EdgeShare = 250, true, 3639, 0.02
 	var b strings.Builder
-	Table(&b, &results.Benchmark{Levels: []results.Level{level}})
+	benchmark := &results.Benchmark{Levels: []results.Level{level}}
+	benchmark.Follow(metric.AIPerf)
+	Table(&b, benchmark)
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	require.Len(t, lines, 3)
 	for _, line := range lines {
