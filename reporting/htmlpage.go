@@ -47,7 +47,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."
 	others := summary.Others(r.Benchmarks)
 	if len(others) > 0 {
-		p.Tables[len(p.Tables)-1].Caption += " ~ fewer than that, where another tool prints it all the same."
+		p.Tables[len(p.Tables)-1].Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
 	}
 	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p

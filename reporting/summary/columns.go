@@ -50,15 +50,15 @@ func vllmColumns() []Column {
 	var columns []Column
 	for _, of := range [][2]string{{"ttft", "TTFT"}, {"tpot", "TPOT"}, {"itl", "ITL"}} {
 		columns = append(columns,
-			Column{of[1] + " ms", "mean", "Mean " + of[1], "ms", statistic(of[0], 1)},
-			Column{of[1] + " ms", "p50", "Median " + of[1], "ms", printed(of[0], 50, 1)},
-			Column{of[1] + " ms", "p99", "P99 " + of[1], "ms", printed(of[0], 99, 1)},
+			Column{of[1] + " ms", "mean", of[1] + " mean", "ms", statistic(of[0], 1)},
+			Column{of[1] + " ms", "p50", of[1] + " p50", "ms", printed(of[0], 50, 1)},
+			Column{of[1] + " ms", "p99", of[1] + " p99", "ms", printed(of[0], 99, 1)},
 		)
 	}
 	return append(columns,
-		Column{"E2EL", "s", "Mean E2EL", "s", statistic("e2el", 1e-3)},
-		Column{"", "tok/s", "Output token throughput", "tok/s", statistic("output_throughput", 1)},
-		Column{"", "req/s", "Request throughput", "req/s", statistic("request_throughput", 1)},
+		Column{"E2EL", "s", "E2EL mean", "s", statistic("e2el", 1e-3)},
+		Column{"", "tok/s", "Output", "tokens/s", statistic("output_throughput", 1)},
+		Column{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
 	)
 }
 
@@ -69,13 +69,13 @@ func guidellmColumns() []Column {
 		{"request_latency", "lat", "s"}, {"time_to_first_token_ms", "TTFT", "ms"}, {"inter_token_latency_ms", "ITL", "ms"}, {"time_per_output_token_ms", "TPOT", "ms"},
 	} {
 		columns = append(columns,
-			Column{of[1] + " " + of[2], "p50", of[1] + " median", of[2], printed(of[0], 50, 1)},
+			Column{of[1] + " " + of[2], "p50", of[1] + " p50", of[2], printed(of[0], 50, 1)},
 			Column{of[1] + " " + of[2], "p95", of[1] + " p95", of[2], printed(of[0], 95, 1)},
 		)
 	}
 	return append(columns,
-		Column{"", "tok/s", "Output tokens", "per s", statistic("output_tokens_per_second", 1)},
-		Column{"", "req/s", "Requests", "per s", statistic("requests_per_second", 1)},
+		Column{"", "tok/s", "Output", "tokens/s", statistic("output_tokens_per_second", 1)},
+		Column{"", "req/s", "Requests", "1/s", statistic("requests_per_second", 1)},
 	)
 }
 
