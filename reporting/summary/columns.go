@@ -51,8 +51,8 @@ func vllmColumns() []Column {
 	for _, of := range [][2]string{{"ttft", "TTFT"}, {"tpot", "TPOT"}, {"itl", "ITL"}} {
 		columns = append(columns,
 			Column{of[1] + " ms", "mean", of[1] + " mean", "ms", statistic(of[0], 1)},
-			Column{of[1] + " ms", "p50", of[1] + " p50", "ms", printed(of[0], 50, 1)},
-			Column{of[1] + " ms", "p99", of[1] + " p99", "ms", printed(of[0], 99, 1)},
+			Column{of[1] + " ms", "p50", of[1] + " p50", "ms", printed(of[0], 50)},
+			Column{of[1] + " ms", "p99", of[1] + " p99", "ms", printed(of[0], 99)},
 		)
 	}
 	return append(columns,
@@ -69,8 +69,8 @@ func guidellmColumns() []Column {
 		{"request_latency", "lat", "s"}, {"time_to_first_token_ms", "TTFT", "ms"}, {"inter_token_latency_ms", "ITL", "ms"}, {"time_per_output_token_ms", "TPOT", "ms"},
 	} {
 		columns = append(columns,
-			Column{of[1] + " " + of[2], "p50", of[1] + " p50", of[2], printed(of[0], 50, 1)},
-			Column{of[1] + " " + of[2], "p95", of[1] + " p95", of[2], printed(of[0], 95, 1)},
+			Column{of[1] + " " + of[2], "p50", of[1] + " p50", of[2], printed(of[0], 50)},
+			Column{of[1] + " " + of[2], "p95", of[1] + " p95", of[2], printed(of[0], 95)},
 		)
 	}
 	return append(columns,
@@ -81,16 +81,16 @@ func guidellmColumns() []Column {
 
 // printed is a percentile of another tool's table. That tool prints it of any number of requests; of fewer than the percentile needs it is
 // marked. Gaps of one request are no samples of their own: what counts is how many requests there are.
-func printed(tag string, q, factor float64) func(*results.Level) string {
+func printed(tag string, q float64) func(*results.Level) string {
 	return func(l *results.Level) string {
 		v, ok := l.Shown.Get(tag, fmt.Sprintf("p%g", q))
 		switch {
 		case !ok:
 			return missing
 		case l.Record.Counts.Outcomes[record.OK] < stat.Floor(q):
-			return figure(v*factor) + "~"
+			return figure(v) + "~"
 		default:
-			return figure(v * factor)
+			return figure(v)
 		}
 	}
 }
