@@ -256,8 +256,8 @@ func TestLittle(t *testing.T) {
 	waves := func(n int) steady.Little {
 		var samples []*record.Sample
 		for wave := range int64(n) {
-			for range 10 {
-				samples = append(samples, busy(100*wave, 100*wave+100))
+			for slot := range int64(10) {
+				samples = append(samples, busy(100*wave+slot, 100*wave+slot+100))
 			}
 		}
 		return steady.Measure(samples, 10).Little
@@ -265,7 +265,7 @@ func TestLittle(t *testing.T) {
 	assert.InDelta(t, 10, waves(50).InFlight, 1e-12)
 	assert.InDelta(t, 100e-9, waves(50).LatencySeconds, 1e-18)
 	assert.Less(t, waves(50).Off(), steady.LittleLimit)
-	assert.InDelta(t, 0.5, waves(2).Off(), 1e-12, "the second of two waves ends the plateau with its first request")
+	assert.InDelta(t, 1-11*100.0/191/10, waves(2).Off(), 1e-12, "the second of two waves ends the plateau with its first request: 11 ends in 191 ns")
 	uneven := steady.Measure([]*record.Sample{busy(0, 100), busy(0, 1000)}, 2).Little
 	assert.InDelta(t, 0.5, uneven.Off(), 1e-12, "one of two ended in the plateau, as long as it")
 }
