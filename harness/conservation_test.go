@@ -120,7 +120,7 @@ func conserved(t *testing.T, samples []*record.Sample, concurrency int) {
 			stays += x.EndNS - x.StartNS
 		}
 		values := map[string]record.MetricValue{}
-		for _, v := range metric.OfSample(x) {
+		for _, v := range metric.NewCalculator().Of(x) {
 			values[v.Tag] = v
 		}
 		if x.Outcome != record.OK {

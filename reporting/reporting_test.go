@@ -78,7 +78,7 @@ func writeTroubled(t *testing.T, dir string) {
 		require.NoError(t, err)
 		for _, s := range samples {
 			counts.Outcomes[s.Outcome]++
-			require.NoError(t, log.Append(s, metric.OfSample(s)))
+			require.NoError(t, log.Append(s, metric.NewCalculator().Of(s)))
 		}
 		require.NoError(t, log.Close())
 		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &record.Level{

@@ -192,7 +192,7 @@ func TestConservation(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 500 {
 		values := map[string]record.MetricValue{}
-		for _, v := range metric.OfSample(anySample(r)) {
+		for _, v := range metric.NewCalculator().Of(anySample(r)) {
 			values[v.Tag] = v
 		}
 		if _, failed := values["error_isl"]; failed || len(values) == 0 {
@@ -248,7 +248,7 @@ func TestResultsFollowTheDefinitions(t *testing.T) {
 		assert.Equal(t, r.PerRequest, r.Summary.Count > 0, r.Tag)
 	}
 	definitions = slices.DeleteFunc(definitions, func(d metric.Definition) bool { return d.Tag == "error_isl" })
-	for i, v := range metric.OfSample(hand()) {
+	for i, v := range metric.NewCalculator().Of(hand()) {
 		assert.Equal(t, definitions[i].Tag, v.Tag, "a line of the log has the same order")
 		assert.Equal(t, definitions[i].Unit, v.Unit)
 	}

@@ -11,13 +11,17 @@ const (
 	nsPerSec = 1e9
 )
 
-// OfSample computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
-func OfSample(s *record.Sample) []record.MetricValue { return ofSample(rules(), s) }
+// Calculator computes the metrics of requests, as the files hold them. It is made once for many requests.
+type Calculator struct{ rules []rule }
 
-func ofSample(rules []rule, s *record.Sample) []record.MetricValue {
-	values := make([]record.MetricValue, 0, len(rules))
-	for i := range rules {
-		if v, ok := rules[i].value(s); ok {
+// NewCalculator returns a Calculator of AIPerf's definitions and our own beside them.
+func NewCalculator() *Calculator { return &Calculator{rules()} }
+
+// Of computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
+func (c *Calculator) Of(s *record.Sample) []record.MetricValue {
+	values := make([]record.MetricValue, 0, len(c.rules))
+	for i := range c.rules {
+		if v, ok := c.rules[i].value(s); ok {
 			values = append(values, v)
 		}
 	}
