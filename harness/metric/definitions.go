@@ -1,9 +1,11 @@
 // Package metric holds the definition of every figure, once: tag, name, unit, direction, formula and source.
 //
-// Tags, units and formulas are AIPerf's, so that its readers can read us; a figure that it does not have is ours and says so. What other
-// tools make of the same recording, for tables that follow them, are conventions beside AIPerf's. There are three kinds. A record metric has one value
-// (or a list) for each request and is summarised over the valid requests of a level. A counter is a number over the level. A
-// derived metric is a formula over sums and counters. A metric without a value is absent, never zero.
+// Tags, units and formulas are AIPerf's, so that its readers can read us; a figure that it does not have is ours and says so. What
+// other tools make of the same recording, for tables that follow them, are conventions beside AIPerf's.
+//
+// There are three kinds. A record metric has one value (or a list) for each request and is summarised over the valid requests of a
+// level. A counter is a number over the level. A derived metric is a formula over sums and counters. A metric without a value is
+// absent, never zero.
 //
 // The pipeline is Sample -> Calculator (values of one request) -> Accumulator (a level) -> Results.
 package metric
