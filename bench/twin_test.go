@@ -104,6 +104,10 @@ func naiveFigures(traces []map[string]any, started time.Time) map[string]map[str
 		add("stream_setup_latency", setup)
 		add("stream_prefill_latency", ttft-setup)
 		add("credit_drop_latency", (start-tr["scheduled_ns"].(float64))/1e6)
+		add("stream_drain_latency", (tr["end_ns"].(float64)-end)/1e6)
+		for tag, v := range naiveTransport(tr) {
+			add(tag, v)
+		}
 		add("output_token_throughput_per_user", 1000/itl)
 		add("e2e_output_token_throughput", osl/latency*1000)
 		add("prefill_throughput_per_user", isl/ttft*1000)
@@ -141,6 +145,23 @@ func naiveFigures(traces []map[string]any, started time.Time) map[string]map[str
 		figures[tag] = map[string]float64{"avg": v}
 	}
 	return figures
+}
+
+// naiveTransport knows a run without name resolution and TLS, whose connections cost no more than their handshake.
+func naiveTransport(tr map[string]any) map[string]float64 {
+	stamp := func(name string) float64 { return tr[name].(float64) / 1e6 }
+	conn := tr["conn"].(map[string]any)
+	start, got, sent, first, last := stamp("start_ns"), conn["got_ns"].(float64)/1e6, stamp("sent_ns"), stamp("first_byte_ns"), stamp("last_byte_ns")
+	connecting, reused := conn["connect_ns"].(float64)/1e6, 0.0
+	if conn["reused"] == true {
+		connecting, reused = 0, 1
+	}
+	return map[string]float64{
+		"time_to_first_byte": first - start, "http_req_blocked": got - start - connecting, "http_req_dns_lookup": 0, "http_req_connecting": connecting,
+		"http_req_sending": sent - got, "http_req_waiting": first - sent, "http_req_receiving": last - first, "http_req_duration": stamp("end_ns") - got,
+		"http_req_connection_overhead": got - start, "http_req_total": last - start, "http_req_connection_reused": reused,
+		"http_req_data_sent": tr["bytes_sent"].(float64) / 1024, "http_req_data_received": tr["bytes_received"].(float64) / 1024,
+	}
 }
 
 func naiveStatistics(list []float64) map[string]float64 {

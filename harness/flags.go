@@ -55,6 +55,7 @@ func options() []option {
 		{name: "mock-args", value: "ARGS", usage: "options of the embedded mock server, as its command takes them: -mock-args=\"-decode-speedup-ratio=0.5\""},
 		{name: "virtual", boolean: true, usage: "run against the embedded mock server in virtual time"},
 		{name: "verbose", boolean: true, usage: "print a line for each request"},
+		{name: "definitions", value: "NAME", preset: "aiperf", usage: "whose formulas the tables follow: aiperf, vllm (bench serve) or guidellm; files and charts keep AIPerf's"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
 	}
 }

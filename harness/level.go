@@ -23,13 +23,14 @@ import (
 
 // levelRun is one level on its way. Only the goroutine of RunLevel touches it; the slots talk to it through a channel.
 type levelRun struct {
-	sweep  *Sweep
-	level  Level
-	record record.Level
-	client *openai.Client
-	log    *record.Log
-	epoch  time.Time
-	logErr error
+	sweep   *Sweep
+	level   Level
+	record  record.Level
+	client  *openai.Client
+	log     *record.Log
+	metrics *metric.Calculator
+	epoch   time.Time
+	logErr  error
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
@@ -47,7 +48,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the level's folder: %w", err)
 	}
-	r := &levelRun{sweep: s, level: level, mended: mended}
+	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator()}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
@@ -130,7 +131,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		s.Error.Message = p.Redact(s.Error.Message)
 		r.keepErrorBody(s)
 	}
-	values := metric.OfSample(s)
+	values := r.metrics.Of(s)
 	if r.logErr == nil {
 		if r.logErr = r.log.Append(s, values); r.logErr != nil {
 			stop(fmt.Errorf("stopped: %w", r.logErr)) // measuring on would lose what is measured

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/kubectl"
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
@@ -74,6 +75,9 @@ func (p *Plan) Validate() error {
 	c.limits(p)
 	if p.Compat != workload.CompatLLM && p.Compat != workload.CompatOpenAI {
 		c.fault("compat", p.Compat, "must be llm or openai")
+	}
+	if _, known := metric.ParseConvention(p.Definitions); !known {
+		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")

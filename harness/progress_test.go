@@ -34,10 +34,10 @@ func TestLiveLine(t *testing.T) {
 		p.chunks.Add(50)
 		assert.Equal(t, "c250  0/100  5 tok/s  TTFT -  ITL -", p.line(), "a chunk is taken for a token as long as nothing ended")
 		s := ended()
-		p.sample(s, metric.OfSample(s), false)
+		p.sample(s, metric.NewCalculator().Of(s), false)
 		assert.Equal(t, "c250  1/100  10 tok/s  TTFT 100 ms  ITL 5 ms  ~6m30s left", p.line(), "100 of 4000 tokens in 10 s")
 		s.Outcome, s.Error = record.Cut, &record.Error{Message: "cut"}
-		p.sample(s, metric.OfSample(s), false)
+		p.sample(s, metric.NewCalculator().Of(s), false)
 		assert.LessOrEqual(t, len(p.line()), 80)
 		assert.Contains(t, p.line(), "2/100 (1 failed)")
 		warm := ended()
@@ -82,7 +82,7 @@ func TestTerminalLineIsRedrawn(t *testing.T) {
 
 func TestVerboseLine(t *testing.T) {
 	s := ended()
-	assert.Equal(t, "profiling 0: ok, time_to_first_token 100 ms, request_latency 295 ms, inter_token_latency 5 ms, 40 tokens", requestLine(s, metric.OfSample(s)))
+	assert.Equal(t, "profiling 0: ok, time_to_first_token 100 ms, request_latency 295 ms, inter_token_latency 5 ms, 40 tokens", requestLine(s, metric.NewCalculator().Of(s)))
 	s.Outcome, s.Error = record.Cut, &record.Error{Message: "cut"}
-	assert.Equal(t, "profiling 0: cut, cut", requestLine(s, metric.OfSample(s)))
+	assert.Equal(t, "profiling 0: cut, cut", requestLine(s, metric.NewCalculator().Of(s)))
 }

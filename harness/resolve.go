@@ -41,7 +41,7 @@ func (r *resolver) plan() *Plan {
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
 			MockArgs: strings.Fields(r.text("mock-args")),
-			Compat:   r.text("compat"), Virtual: r.boolean("virtual"),
+			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},

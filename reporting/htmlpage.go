@@ -45,7 +45,11 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."
-	p.Definitions = definitions()
+	others := summary.Others(r.Benchmarks)
+	if len(others) > 0 {
+		p.Tables[len(p.Tables)-1].Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
+	}
+	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p
 }
 
@@ -67,13 +71,14 @@ func measured(benchmarks []*results.Benchmark) page.Table {
 }
 
 func headline(b *results.Benchmark) page.Table {
-	t := page.Table{Title: b.Name}
-	for _, c := range summary.Columns() {
+	t := page.Table{Title: fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title())}
+	columns := summary.Columns(b.Convention)
+	for _, c := range columns {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit})
 	}
 	for i := range b.Levels {
 		var row []string
-		for _, c := range summary.Columns() {
+		for _, c := range columns {
 			row = append(row, c.Cell(&b.Levels[i]))
 		}
 		t.Rows = append(t.Rows, row)
@@ -82,7 +87,7 @@ func headline(b *results.Benchmark) page.Table {
 }
 
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed. * did not run to its planned end.", Rows: summary.Comparison(benchmarks)}
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end.", Rows: summary.Comparison(benchmarks)}
 	for _, c := range summary.CompareColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
 	}
@@ -104,7 +109,19 @@ func definitions() []page.Fact {
 	return append(facts,
 		page.Fact{Name: "Reached", Value: "time-weighted mean number of requests in flight until the last request started"},
 		page.Fact{Name: "Plateau", Value: "output tokens per second while at least 95 % of the concurrency was in flight; Edge is the share of the level outside it"},
-		page.Fact{Name: "Percentiles", Value: "linear interpolation between order statistics; the standard deviation is the population's"},
+		page.Fact{Name: "Percentiles", Value: metric.AIPerf.Percentiles() + "; the standard deviation is the population's"},
 		page.Fact{Name: "Tokens/sec per User", Value: "output_token_throughput / concurrency"},
 	)
+}
+
+// otherDefinitions explains the figures of tables that follow another tool.
+func otherDefinitions(conventions []metric.Convention) []page.Fact {
+	var facts []page.Fact
+	for _, c := range conventions {
+		for _, d := range c.Definitions() {
+			facts = append(facts, page.Fact{Name: fmt.Sprintf("%s: %s (%s)", c.Title(), d.Name, d.Unit), Value: d.Formula})
+		}
+		facts = append(facts, page.Fact{Name: c.Title() + ": percentiles", Value: c.Percentiles()})
+	}
+	return facts
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/export"
@@ -108,6 +109,8 @@ type Inputs struct {
 	// Exports writes the exports of our own benchmarks anew, beside their recordings. A sweep has written its own, and must not touch
 	// those of another that may still be running.
 	Exports bool
+	// Definitions is whose formulas the tables follow; "" is what each run asked for.
+	Definitions metric.Convention
 }
 
 // Report is what Write made.
@@ -171,6 +174,9 @@ func Write(dir string, in Inputs) (*Report, error) {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("%s left out: no level of it can be read", name))
 			report.Warnings = append(report.Warnings, b.Warnings...)
 			continue
+		}
+		if in.Definitions != "" {
+			b.Follow(in.Definitions)
 		}
 		report.Benchmarks = append(report.Benchmarks, b)
 	}

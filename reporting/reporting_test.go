@@ -37,10 +37,15 @@ func TestSummaryGolden(t *testing.T) {
 	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}})
 	require.NoError(t, err)
 	assert.Len(t, report.Files, 7)
+	summaryIs(t, dir, "testdata/SUMMARY.txt")
+}
+
+// summaryIs holds the summary in dir's plots against a golden file.
+func summaryIs(t *testing.T, dir, golden string) {
+	t.Helper()
 	got, err := os.ReadFile(filepath.Join(dir, "plots", SummaryFile))
 	require.NoError(t, err)
 	text := strings.ReplaceAll(string(got), dir, "DIR")
-	const golden = "testdata/SUMMARY.txt"
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
 	}
@@ -73,7 +78,7 @@ func writeTroubled(t *testing.T, dir string) {
 		require.NoError(t, err)
 		for _, s := range samples {
 			counts.Outcomes[s.Outcome]++
-			require.NoError(t, log.Append(s, metric.OfSample(s)))
+			require.NoError(t, log.Append(s, metric.NewCalculator().Of(s)))
 		}
 		require.NoError(t, log.Close())
 		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &record.Level{
@@ -89,7 +94,7 @@ func writeTroubled(t *testing.T, dir string) {
 func good(i, n int) *record.Sample {
 	s := &record.Sample{
 		Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: int64(i) * 1e9, ScheduledNS: int64(i) * 1e9, EndNS: int64(i+1) * 1e9,
-		HeadersNS: int64(i)*1e9 + 1, RequestedOSL: 4, Counted: record.Counted{ISL: 8, OSL: n, Source: record.FromTokenizer},
+		HeadersNS: int64(i)*1e9 + 1, RequestedOSL: 4, FinishReason: map[bool]string{true: "length", false: "stop"}[n == 4], Counted: record.Counted{ISL: 8, OSL: n, Source: record.FromTokenizer},
 	}
 	for k := range n {
 		s.ChunksNS = append(s.ChunksNS, s.StartNS+int64(k+1)*1e9/int64(n))

@@ -1,13 +1,20 @@
 // Package metric holds the definition of every figure, once: tag, name, unit, direction, formula and source.
 //
-// Tags, units and formulas are AIPerf's, so that its readers can read us. There are three kinds. A record metric has one value
-// (or a list) for each request and is summarised over the valid requests of a level. A counter is a number over the level. A
-// derived metric is a formula over sums and counters. A metric without a value is absent, never zero.
+// Tags, units and formulas are AIPerf's, so that its readers can read us; a figure that it does not have is ours and says so. What
+// other tools make of the same recording, for tables that follow them, are conventions beside AIPerf's.
 //
-// The pipeline is Sample -> OfSample (values of one request) -> Accumulator (a level) -> Results.
+// There are three kinds. A record metric has one value (or a list) for each request and is summarised over the valid requests of a
+// level. A counter is a number over the level. A derived metric is a formula over sums and counters. A metric without a value is
+// absent, never zero.
+//
+// The pipeline is Sample -> Calculator (values of one request) -> Accumulator (a level) -> Results.
 package metric
 
-import "github.com/llmsweep/llmsweep/harness/record"
+import (
+	"slices"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
 
 // Definition says what a figure means.
 type Definition struct {
@@ -27,6 +34,7 @@ const (
 	unitRequests     = "requests"
 	unitPerUser      = "tokens/sec/user"
 	unitTokensPerSec = "tokens/sec"
+	unitPerSec       = "requests/sec"
 	aiperf           = "AIPerf"
 )
 
@@ -37,11 +45,27 @@ type rule struct {
 	list func(*record.Sample) []float64
 	// failed rules are for requests that did not end OK; the others for those that did.
 	failed bool
+	// weight is how often a value counts in a summary whose percentiles are values of the sample; nil: each once, interpolated.
+	weight func(*record.Sample) int
+}
+
+// value computes the metric of a request, if it has one.
+func (r *rule) value(s *record.Sample) (v record.MetricValue, ok bool) {
+	if r.failed == (s.Outcome == record.OK) {
+		return v, false
+	}
+	v = record.MetricValue{Tag: r.Tag, Unit: r.Unit}
+	if r.list != nil {
+		v.List = r.list(s)
+		return v, v.List != nil
+	}
+	v.Value, ok = r.of(s)
+	return v, ok
 }
 
 // rules returns the record metrics in the order of tables.
 func rules() []rule {
-	return append(append(latencyRules(), tokenRules()...), usageRules()...)
+	return slices.Concat(latencyRules(), tokenRules(), usageRules(), traceRules())
 }
 
 func latencyRules() []rule {
@@ -50,6 +74,11 @@ func latencyRules() []rule {
 	}
 	icl := ms("inter_chunk_latency", "Inter Chunk Latency", "gaps between successive content chunks", nil)
 	icl.list = chunkGaps
+	ours := func(tag, name, formula string, of func(*record.Sample) (float64, bool)) rule {
+		r := ms(tag, name, formula, of)
+		r.Source = llmsweep
+		return r
+	}
 	return []rule{
 		ms("time_to_first_token", "Time to First Token", "first content chunk - start", timeToFirstToken),
 		ms("time_to_second_token", "Time to Second Token", "second content chunk - first content chunk", secondGap),
@@ -67,6 +96,12 @@ func latencyRules() []rule {
 		}),
 		ms("credit_drop_latency", "Credit Drop Latency", "start - scheduled start", func(s *record.Sample) (float64, bool) {
 			return between(s.ScheduledNS, s.StartNS)
+		}),
+		ours("time_to_first_byte", "Time to First Byte", "first byte of the response's body - start", func(s *record.Sample) (float64, bool) {
+			return between(s.StartNS, s.FirstByteNS)
+		}),
+		ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
+			return between(lastChunk(s), s.EndNS)
 		}),
 	}
 }

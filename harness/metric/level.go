@@ -18,17 +18,50 @@ type Result struct {
 // as errors, those that the client cancelled among them (AIPerf's code 499); warm-up is left out.
 type Accumulator struct {
 	rules   []rule
-	values  map[string][]float64
+	levels  []levelRule
 	started time.Time
 
-	valid, failed, mismatched int
-	firstNS, lastNS           int64
-	sums                      map[string]float64
+	values  map[string][]float64
+	weights map[string][]int // of the values of rules with weights
+	sums    map[string]float64
+
+	valid, failed, mismatched, disagreeing int
+	// delivered and prompted are the tokens of valid requests, prompts by the server's account if it has one; received those of all.
+	delivered, prompted, received int
+
+	content window // first start to last content of valid requests: AIPerf's benchmark duration, which failures do not widen
+	whole   window // first start to last end of all requests
+	tokens  window // first to last token of all requests
 }
 
-// NewAccumulator starts a level whose stamp 0 is at the given wall-clock time.
-func NewAccumulator(started time.Time) *Accumulator {
-	return &Accumulator{rules: rules(), values: map[string][]float64{}, sums: map[string]float64{}, started: started, lastNS: record.Never}
+// window is the span from the first to the last of some stamps.
+type window struct {
+	fromNS, toNS int64
+	some         bool
+}
+
+func (w *window) widen(fromNS, toNS int64) {
+	if !w.some {
+		*w = window{fromNS, toNS, true}
+		return
+	}
+	w.fromNS, w.toNS = min(w.fromNS, fromNS), max(w.toNS, toNS)
+}
+
+func (w *window) seconds() float64 { return float64(w.toNS-w.fromNS) / nsPerSec }
+
+// rate is an amount a second. Without an amount there is no rate.
+func (w *window) rate(amount float64) (float64, bool) {
+	return amount / w.seconds(), amount > 0 && w.seconds() > 0
+}
+
+// NewAccumulator starts a level whose stamp 0 is at the given wall-clock time, under AIPerf's definitions and our own beside them.
+func NewAccumulator(started time.Time) *Accumulator { return AIPerf.Accumulator(started) }
+
+func newAccumulator(started time.Time, rules []rule, levels []levelRule) *Accumulator {
+	return &Accumulator{
+		rules: rules, levels: levels, started: started, values: map[string][]float64{}, weights: map[string][]int{}, sums: map[string]float64{},
+	}
 }
 
 // Add takes one sample into account.
@@ -36,37 +69,54 @@ func (a *Accumulator) Add(s *record.Sample) {
 	if s.Phase != record.Profiling {
 		return
 	}
-	for _, v := range ofSample(a.rules, s) {
-		if v.List != nil {
-			a.values[v.Tag] = append(a.values[v.Tag], v.List...)
-			continue
-		}
-		a.values[v.Tag] = append(a.values[v.Tag], v.Value)
-		a.sums[v.Tag] += v.Value
+	for i := range a.rules {
+		a.keep(&a.rules[i], s)
 	}
+	a.whole.widen(s.StartNS, s.EndNS)
+	a.tokens.widen(tokenSpan(s))
+	a.received += s.Counted.OSL
 	if s.Outcome != record.OK {
 		a.failed++
 		return
 	}
+	a.valid++
+	a.content.widen(s.StartNS, lastChunk(s))
+	a.delivered += s.Counted.OSL
+	a.prompted += promptTokens(s)
 	if mismatched(s) {
 		a.mismatched++
 	}
-	if a.valid == 0 || s.StartNS < a.firstNS {
-		a.firstNS = s.StartNS
+	if chunkTokensDisagree(s) {
+		a.disagreeing++
 	}
-	a.lastNS = max(a.lastNS, lastChunk(s))
-	a.valid++
+}
+
+func (a *Accumulator) keep(r *rule, s *record.Sample) {
+	v, ok := r.value(s)
+	switch {
+	case !ok:
+		return
+	case v.List != nil:
+		a.values[v.Tag] = append(a.values[v.Tag], v.List...)
+	default:
+		a.values[v.Tag] = append(a.values[v.Tag], v.Value)
+		a.sums[v.Tag] += v.Value
+	}
+	if r.weight != nil {
+		a.weights[v.Tag] = append(a.weights[v.Tag], r.weight(s))
+	}
 }
 
 // Results returns every figure that has a value: record metrics first, then counters and derived ones.
 func (a *Accumulator) Results() []Result {
 	var results []Result
-	for _, r := range a.rules {
-		if summary, ok := stat.Summarize(a.values[r.Tag]); ok {
+	for i := range a.rules {
+		r := &a.rules[i]
+		if summary, ok := a.summarize(r); ok {
 			results = append(results, Result{Definition: r.Definition, Value: summary.Avg, Summary: summary})
 		}
 	}
-	for _, d := range levelRules() {
+	for _, d := range a.levels {
 		if value, ok := d.of(a); ok {
 			results = append(results, Result{Definition: d.Definition, Value: value})
 		}
@@ -74,12 +124,11 @@ func (a *Accumulator) Results() []Result {
 	return results
 }
 
-// seconds is AIPerf's benchmark duration: first start to last content of valid requests. Failures do not widen it.
-func (a *Accumulator) seconds() float64 { return float64(a.lastNS-a.firstNS) / nsPerSec }
-
-// rate is an amount a second. Without an amount there is no rate.
-func (a *Accumulator) rate(amount float64) (float64, bool) {
-	return amount / a.seconds(), amount > 0 && a.valid > 0 && a.seconds() > 0
+func (a *Accumulator) summarize(r *rule) (stat.Summary, bool) {
+	if r.weight != nil {
+		return stat.SummarizeWeighted(a.values[r.Tag], a.weights[r.Tag])
+	}
+	return stat.Summarize(a.values[r.Tag])
 }
 
 func (a *Accumulator) total(tag string) (float64, bool) { return a.sums[tag], len(a.values[tag]) > 0 }
@@ -98,6 +147,11 @@ func level(tag, name, unit, formula string, of func(*Accumulator) (float64, bool
 }
 
 func windowRules() []levelRule {
+	chunkTokens := level("chunk_token_mismatch_count", "Chunk Token Mismatch Count", unitRequests,
+		"requests whose chunk_tokens do not add up to usage.completion_tokens", func(a *Accumulator) (float64, bool) {
+			return float64(a.disagreeing), a.disagreeing > 0
+		})
+	chunkTokens.Source = llmsweep
 	return []levelRule{
 		level("request_count", "Request Count", unitRequests, "valid requests", func(a *Accumulator) (float64, bool) {
 			return float64(a.valid), a.valid > 0
@@ -106,35 +160,36 @@ func windowRules() []levelRule {
 			return float64(a.failed), a.failed > 0
 		}),
 		level("min_request_timestamp", "Minimum Request Timestamp", "ns", "first start of a valid request, wall clock", func(a *Accumulator) (float64, bool) {
-			return float64(a.started.UnixNano() + a.firstNS), a.valid > 0
+			return float64(a.started.UnixNano() + a.content.fromNS), a.valid > 0
 		}),
 		level("max_response_timestamp", "Maximum Response Timestamp", "ns", "last content chunk of a valid request, wall clock", func(a *Accumulator) (float64, bool) {
-			return float64(a.started.UnixNano() + a.lastNS), a.lastNS != record.Never
+			return float64(a.started.UnixNano() + a.content.toNS), a.valid > 0
 		}),
 		level("benchmark_duration", "Benchmark Duration", "sec", "max_response_timestamp - min_request_timestamp", func(a *Accumulator) (float64, bool) {
-			return a.seconds(), a.valid > 0 && a.seconds() > 0
+			return a.content.seconds(), a.valid > 0 && a.content.seconds() > 0
 		}),
 		level("osl_mismatch_count", "OSL Mismatch Count", unitRequests, "requests with |OSL - requested| > min(5 % of requested, 50)", func(a *Accumulator) (float64, bool) {
 			return float64(a.mismatched), a.mismatched > 0
 		}),
+		chunkTokens,
 	}
 }
 
 func throughputRules() []levelRule {
 	rules := []levelRule{
-		level("request_throughput", "Request Throughput", "requests/sec", "request_count / benchmark_duration", func(a *Accumulator) (float64, bool) {
-			return a.rate(float64(a.valid))
+		level("request_throughput", "Request Throughput", unitPerSec, "request_count / benchmark_duration", func(a *Accumulator) (float64, bool) {
+			return a.content.rate(float64(a.valid))
 		}),
 		level("output_token_throughput", "Output Token Throughput", unitTokensPerSec, "total_osl / benchmark_duration", func(a *Accumulator) (float64, bool) {
-			return a.rate(a.sums["output_sequence_length"])
+			return a.content.rate(a.sums["output_sequence_length"])
 		}),
 		level("total_token_throughput", "Total Token Throughput", unitTokensPerSec, "(total_isl + total_osl) / benchmark_duration", func(a *Accumulator) (float64, bool) {
 			in, out := a.sums["input_sequence_length"], a.sums["output_sequence_length"]
-			total, ok := a.rate(in + out)
+			total, ok := a.content.rate(in + out)
 			return total, ok && in > 0 && out > 0
 		}),
 		level("input_token_throughput", "Input Token Throughput", unitTokensPerSec, "total_isl / benchmark_duration", func(a *Accumulator) (float64, bool) {
-			return a.rate(a.sums["input_sequence_length"])
+			return a.content.rate(a.sums["input_sequence_length"])
 		}),
 	}
 	for i := range rules {
@@ -176,14 +231,5 @@ func totalRules() []levelRule {
 	}
 }
 
-// Definitions returns every definition, in the order of Results.
-func Definitions() []Definition {
-	var all []Definition
-	for _, r := range rules() {
-		all = append(all, r.Definition)
-	}
-	for _, r := range levelRules() {
-		all = append(all, r.Definition)
-	}
-	return all
-}
+// Definitions returns every definition of the files, in the order of Results.
+func Definitions() []Definition { return AIPerf.Definitions() }

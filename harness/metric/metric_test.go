@@ -14,12 +14,14 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// hand is a request whose figures can be computed in the head: start at 100 ms, headers after 20, first token after 50, then
-// 10 ms a token, five tokens.
+// hand is a request whose figures can be computed in the head: start at 100 ms, a connection of its own after 0.9, headers after 20,
+// first token after 50, then 10 ms a token, five tokens, of which the chunks claim six.
 func hand() *record.Sample {
 	return &record.Sample{
 		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
-		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, EndNS: 195e6, RequestedOSL: 4,
+		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, LastByteNS: 194e6, EndNS: 195e6, RequestedOSL: 4,
+		ChunkTokens: []int{1, 1, 1, 1, 2}, EmptyNS: []int64{145e6, 192e6}, BytesSent: 2048, BytesReceived: 3072,
+		Conn:    record.Conn{GotNS: 100.9e6, DNSNS: 0.1e6, ConnectNS: 0.2e6, TLSNS: 0.3e6, Remote: "server:80"},
 		Counted: record.Counted{ISL: 100, OSL: 5, Reasoning: 1, Source: record.FromServer},
 		Usage: &record.Usage{PromptTokens: 110, CompletionTokens: 5, TotalTokens: 115, CachedTokens: new(11), ReasoningTokens: 1,
 			CacheWriteTokens: 21, CacheMissTokens: 22, PromptAudioTokens: 23, CompletionAudioTokens: 24, AcceptedPredictionTokens: 25, RejectedPredictionTokens: 26},
@@ -52,6 +54,9 @@ func TestFiguresByHand(t *testing.T) {
 		"usage_accepted_prediction_tokens": 25, "usage_rejected_prediction_tokens": 26, "total_usage_prompt_cache_write_tokens": 21,
 		"total_usage_prompt_cache_miss_tokens": 22, "total_usage_prompt_audio_tokens": 23, "total_usage_completion_audio_tokens": 24,
 		"total_usage_accepted_prediction_tokens": 25, "total_usage_rejected_prediction_tokens": 26,
+		"time_to_first_byte": 21, "stream_drain_latency": 5, "http_req_blocked": 0.3, "http_req_dns_lookup": 0.1, "http_req_connecting": 0.5,
+		"http_req_sending": 0.1, "http_req_waiting": 20, "http_req_receiving": 73, "http_req_duration": 94.1, "http_req_connection_overhead": 0.9,
+		"http_req_total": 94, "http_req_data_sent": 2, "http_req_data_received": 3, "http_req_connection_reused": 0, "chunk_token_mismatch_count": 1,
 		"request_count": 1, "min_request_timestamp": 100e6, "max_response_timestamp": 190e6, "benchmark_duration": 0.09, "osl_mismatch_count": 1,
 		"request_throughput": 1 / 0.09, "output_token_throughput": 5 / 0.09, "total_token_throughput": 105 / 0.09, "input_token_throughput": 100 / 0.09,
 		"total_isl": 100, "total_osl": 5, "total_output_tokens": 4, "total_reasoning_tokens": 1, "overall_thinking_efficiency": 0.25,
@@ -61,10 +66,25 @@ func TestFiguresByHand(t *testing.T) {
 	got := figures(hand())
 	for tag, value := range want {
 		require.Contains(t, got, tag)
-		assert.InEpsilon(t, value, got[tag], 1e-12, tag)
+		assert.InDelta(t, value, got[tag], 1e-12*max(value, 1), tag)
 		delete(got, tag)
 	}
 	assert.Empty(t, got, "figures without an expectation")
+}
+
+// TestKeptConnection: nothing was looked up or dialled, whatever dial of its own the request began meanwhile.
+func TestKeptConnection(t *testing.T) {
+	s := hand()
+	s.Conn.Reused = true
+	got := figures(s)
+	for tag, want := range map[string]float64{
+		"http_req_blocked": 0.9, "http_req_dns_lookup": 0, "http_req_connecting": 0, "http_req_connection_overhead": 0.9, "http_req_total": 94,
+		"http_req_connection_reused": 1,
+	} {
+		assert.InDelta(t, want, got[tag], 1e-9, tag)
+	}
+	s.Conn.Reused, s.Conn.ConnectNS = false, 5e6 // two addresses at once
+	assert.Zero(t, figures(s)["http_req_blocked"])
 }
 
 func TestOneVisibleToken(t *testing.T) {
@@ -106,6 +126,14 @@ func TestWhatCannotBeSaidIsAbsent(t *testing.T) {
 	absent("answer not countable", func(s *record.Sample) { s.Counted.OSL, s.Counted.Reasoning = 0, 0 }, "output_token_throughput", "total_token_throughput")
 	absent("no length asked for", func(s *record.Sample) { s.RequestedOSL = 0 }, "requested_osl", "osl_mismatch_diff_pct", "osl_mismatch_count")
 	absent("delivered as asked", func(s *record.Sample) { s.RequestedOSL = 5 }, "osl_mismatch_count", "error_request_count")
+	absent("no connection", func(s *record.Sample) { s.Conn = record.Conn{GotNS: record.Never} },
+		"http_req_blocked", "http_req_dns_lookup", "http_req_connecting", "http_req_sending", "http_req_duration", "http_req_connection_overhead",
+		"http_req_total", "http_req_connection_reused")
+	absent("a log of an earlier version", func(s *record.Sample) { s.Conn.GotNS, s.LastByteNS, s.BytesSent = record.Never, record.Never, 0 },
+		"http_req_blocked", "http_req_sending", "http_req_receiving", "http_req_duration", "http_req_total", "http_req_data_sent")
+	absent("the answer overtook the news of the request", func(s *record.Sample) { s.SentNS = 122e6 }, "http_req_waiting", "http_req_total")
+	absent("chunks agree with usage", func(s *record.Sample) { s.ChunkTokens = []int{1, 1, 1, 1, 1} }, "chunk_token_mismatch_count")
+	absent("chunks say nothing", func(s *record.Sample) { s.ChunkTokens = nil }, "chunk_token_mismatch_count")
 	absent("all at one instant", func(s *record.Sample) { s.StartNS = 190e6; s.ChunksNS = []int64{190e6} },
 		"benchmark_duration", "request_throughput", "output_token_throughput", "e2e_output_token_throughput", "prefill_throughput_per_user")
 	assert.Empty(t, figures(), "an empty level has no figures")
@@ -164,7 +192,7 @@ func TestConservation(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 500 {
 		values := map[string]record.MetricValue{}
-		for _, v := range metric.OfSample(anySample(r)) {
+		for _, v := range metric.NewCalculator().Of(anySample(r)) {
 			values[v.Tag] = v
 		}
 		if _, failed := values["error_isl"]; failed || len(values) == 0 {
@@ -183,7 +211,7 @@ func TestConservation(t *testing.T) {
 func TestDefinitions(t *testing.T) {
 	units := map[string]bool{
 		"ms": true, "sec": true, "ns": true, "tokens": true, "requests": true, "requests/sec": true, "tokens/sec": true, "tokens/sec/user": true,
-		"ratio": true, "%": true,
+		"ratio": true, "%": true, "KB": true,
 	}
 	definitions := map[string]metric.Definition{}
 	names := map[string]string{}
@@ -220,7 +248,7 @@ func TestResultsFollowTheDefinitions(t *testing.T) {
 		assert.Equal(t, r.PerRequest, r.Summary.Count > 0, r.Tag)
 	}
 	definitions = slices.DeleteFunc(definitions, func(d metric.Definition) bool { return d.Tag == "error_isl" })
-	for i, v := range metric.OfSample(hand()) {
+	for i, v := range metric.NewCalculator().Of(hand()) {
 		assert.Equal(t, definitions[i].Tag, v.Tag, "a line of the log has the same order")
 		assert.Equal(t, definitions[i].Unit, v.Unit)
 	}

@@ -11,29 +11,19 @@ const (
 	nsPerSec = 1e9
 )
 
-// OfSample computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
-func OfSample(s *record.Sample) []record.MetricValue { return ofSample(rules(), s) }
+// Calculator computes the metrics of requests, as the files hold them. It is made once for many requests.
+type Calculator struct{ rules []rule }
 
-func ofSample(rules []rule, s *record.Sample) []record.MetricValue {
-	values := make([]record.MetricValue, 0, len(rules))
-	for _, r := range rules {
-		if r.failed == (s.Outcome == record.OK) {
-			continue
+// NewCalculator returns a Calculator of AIPerf's definitions and our own beside them.
+func NewCalculator() *Calculator { return &Calculator{rules()} }
+
+// Of computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
+func (c *Calculator) Of(s *record.Sample) []record.MetricValue {
+	values := make([]record.MetricValue, 0, len(c.rules))
+	for i := range c.rules {
+		if v, ok := c.rules[i].value(s); ok {
+			values = append(values, v)
 		}
-		v := record.MetricValue{Tag: r.Tag, Unit: r.Unit}
-		if r.list != nil {
-			v.List = r.list(s)
-			if v.List == nil {
-				continue
-			}
-		} else {
-			value, ok := r.of(s)
-			if !ok {
-				continue
-			}
-			v.Value = value
-		}
-		values = append(values, v)
 	}
 	return values
 }
@@ -43,18 +33,22 @@ func between(from, to int64) (float64, bool) {
 	return float64(to-from) / nsPerMS, from != record.Never && to != record.Never
 }
 
-func firstChunk(s *record.Sample) int64 {
-	if len(s.ChunksNS) == 0 {
+func firstChunk(s *record.Sample) int64 { return firstOf(s.ChunksNS) }
+
+func lastChunk(s *record.Sample) int64 { return lastOf(s.ChunksNS) }
+
+func firstOf(stamps []int64) int64 {
+	if len(stamps) == 0 {
 		return record.Never
 	}
-	return s.ChunksNS[0]
+	return stamps[0]
 }
 
-func lastChunk(s *record.Sample) int64 {
-	if len(s.ChunksNS) == 0 {
+func lastOf(stamps []int64) int64 {
+	if len(stamps) == 0 {
 		return record.Never
 	}
-	return s.ChunksNS[len(s.ChunksNS)-1]
+	return stamps[len(stamps)-1]
 }
 
 func timeToFirstToken(s *record.Sample) (float64, bool) { return between(s.StartNS, firstChunk(s)) }
@@ -68,13 +62,16 @@ func secondGap(s *record.Sample) (float64, bool) {
 	return between(s.ChunksNS[0], s.ChunksNS[1])
 }
 
-func chunkGaps(s *record.Sample) []float64 {
-	if len(s.ChunksNS) < 2 {
+func chunkGaps(s *record.Sample) []float64 { return gaps(s.ChunksNS) }
+
+// gaps are the spans between successive stamps in milliseconds, nil if there is none.
+func gaps(stamps []int64) []float64 {
+	if len(stamps) < 2 {
 		return nil
 	}
-	gaps := make([]float64, len(s.ChunksNS)-1)
+	gaps := make([]float64, len(stamps)-1)
 	for i := range gaps {
-		gaps[i] = float64(s.ChunksNS[i+1]-s.ChunksNS[i]) / nsPerMS
+		gaps[i] = float64(stamps[i+1]-stamps[i]) / nsPerMS
 	}
 	return gaps
 }
@@ -127,6 +124,26 @@ func mismatchPercent(s *record.Sample) (float64, bool) {
 func mismatched(s *record.Sample) bool {
 	off := math.Abs(float64(s.Counted.OSL - s.RequestedOSL))
 	return s.RequestedOSL > 0 && s.Counted.OSL > 0 && off > min(float64(s.RequestedOSL)*0.05, 50)
+}
+
+// chunkTokensDisagree compares the two ways in which a server told the length of an answer: chunk by chunk, and at its end.
+func chunkTokensDisagree(s *record.Sample) bool {
+	if len(s.ChunkTokens) == 0 || s.Usage == nil {
+		return false
+	}
+	sum := 0
+	for _, n := range s.ChunkTokens {
+		sum += n
+	}
+	return sum != s.Usage.CompletionTokens
+}
+
+// promptTokens is the length of a prompt as the server counts it, with its chat template, else by the client's tokenizer.
+func promptTokens(s *record.Sample) int {
+	if s.Usage != nil && s.Usage.PromptTokens > 0 {
+		return s.Usage.PromptTokens
+	}
+	return s.Counted.ISL
 }
 
 func promptDifference(s *record.Sample) (float64, bool) {

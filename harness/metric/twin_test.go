@@ -42,9 +42,50 @@ func perRequest(s *record.Sample) map[string][]float64 {
 	v["stream_setup_latency"] = []float64{setup}
 	v["stream_prefill_latency"] = []float64{ttft - setup}
 	v["credit_drop_latency"] = []float64{ms(start - s.ScheduledNS)}
+	v["time_to_first_byte"] = []float64{ms(s.FirstByteNS - start)}
+	v["stream_drain_latency"] = []float64{ms(s.EndNS - chunks[len(chunks)-1])}
+	naiveTrace(v, s)
 	naiveTokens(v, s, ttft, latency)
 	naiveUsage(v, s)
 	return v
+}
+
+// naiveTrace walks along the six phases.
+func naiveTrace(v map[string][]float64, s *record.Sample) {
+	kilobytes := func(tag string, n int64) {
+		if n > 0 {
+			v[tag] = []float64{float64(n) / 1024}
+		}
+	}
+	kilobytes("http_req_data_sent", s.BytesSent)
+	kilobytes("http_req_data_received", s.BytesReceived)
+	put := func(tag string, ns int64) { v["http_req_"+tag] = []float64{float64(ns) / 1e6} }
+	put("receiving", s.LastByteNS-s.FirstByteNS)
+	if s.SentNS <= s.FirstByteNS {
+		put("waiting", s.FirstByteNS-s.SentNS)
+	}
+	if s.Conn.Remote == "" {
+		return
+	}
+	dns, connect, reused := s.Conn.DNSNS, s.Conn.ConnectNS+s.Conn.TLSNS, 0.0
+	if s.Conn.Reused {
+		dns, connect, reused = 0, 0, 1
+	}
+	put("dns_lookup", dns)
+	put("connecting", connect)
+	v["http_req_connection_reused"] = []float64{reused}
+	if s.Conn.GotNS < 0 {
+		return
+	}
+	before := s.Conn.GotNS - s.StartNS
+	blocked := max(before-dns-connect, 0)
+	put("blocked", blocked)
+	put("sending", s.SentNS-s.Conn.GotNS)
+	put("duration", s.EndNS-s.Conn.GotNS)
+	put("connection_overhead", max(before, dns+connect))
+	if s.SentNS <= s.FirstByteNS {
+		put("total", max(before, dns+connect)+s.LastByteNS-s.Conn.GotNS)
+	}
 }
 
 func naiveTokens(v map[string][]float64, s *record.Sample, ttft, latency float64) {
@@ -103,7 +144,7 @@ func naiveUsage(v map[string][]float64, s *record.Sample) {
 func naiveLevel(samples []*record.Sample, started time.Time) naive {
 	n := naive{lists: map[string][]float64{}, single: map[string]float64{}}
 	var from, to []int64
-	mismatches := 0
+	mismatches, disagreements := 0, 0
 	for _, s := range samples {
 		switch {
 		case s.Phase == record.Warmup:
@@ -122,10 +163,20 @@ func naiveLevel(samples []*record.Sample, started time.Time) naive {
 			if s.RequestedOSL > 0 && (off > 50 || off > 0.05*float64(s.RequestedOSL)) {
 				mismatches++
 			}
+			claimed := 0
+			for _, k := range s.ChunkTokens {
+				claimed += k
+			}
+			if s.ChunkTokens != nil && s.Usage != nil && claimed != s.Usage.CompletionTokens {
+				disagreements++
+			}
 		}
 	}
 	if mismatches > 0 {
 		n.single["osl_mismatch_count"] = float64(mismatches)
+	}
+	if disagreements > 0 {
+		n.single["chunk_token_mismatch_count"] = float64(disagreements)
 	}
 	n.totals()
 	if len(from) > 0 {
@@ -252,7 +303,9 @@ func anySample(r *rand.Rand) *record.Sample {
 	if at == s.ChunksNS[0] { // several chunks in one read: the gap of the whole stream would be 0
 		s.ChunksNS = s.ChunksNS[:1]
 	}
-	s.EndNS = at + r.Int64N(1e6)
+	s.LastByteNS = at + r.Int64N(1e6)
+	s.EndNS = s.LastByteNS + r.Int64N(1e3)
+	connect(r, s)
 	s.Counted.OSL = max(1, len(s.ChunksNS)+r.IntN(5)-2)
 	if r.IntN(3) == 0 {
 		s.Counted.Reasoning = r.IntN(s.Counted.OSL + 1)
@@ -268,6 +321,30 @@ func anySample(r *rand.Rand) *record.Sample {
 	}
 	spoil(r, s)
 	return s
+}
+
+// connect gives the request a connection, new or kept, and events without content.
+func connect(r *rand.Rand, s *record.Sample) {
+	s.Conn = record.Conn{GotNS: s.StartNS + r.Int64N(5000), Reused: r.IntN(2) == 0, DNSNS: r.Int64N(100), ConnectNS: r.Int64N(3000), TLSNS: r.Int64N(2) * r.Int64N(1000), Remote: "server:80"}
+	switch r.IntN(6) {
+	case 0: // a log of an earlier version
+		s.Conn.GotNS = record.Never
+	case 1:
+		s.Conn = record.Conn{GotNS: record.Never}
+	}
+	if r.IntN(5) == 0 {
+		s.SentNS = s.FirstByteNS + r.Int64N(100)
+	}
+	s.BytesSent, s.BytesReceived = r.Int64N(3)*1000, r.Int64N(3)*5000
+	for range r.IntN(3) {
+		s.EmptyNS = append(s.EmptyNS, s.FirstByteNS+r.Int64N(s.EndNS-s.FirstByteNS+1))
+	}
+	slices.Sort(s.EmptyNS)
+	if r.IntN(2) == 0 {
+		for range s.ChunksNS {
+			s.ChunkTokens = append(s.ChunkTokens, 1)
+		}
+	}
 }
 
 // spoil makes some samples fail or belong to the warm-up.

@@ -119,7 +119,7 @@ func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *
 	s := &record.Sample{
 		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL,
 		ScheduledNS: scheduled, SentNS: record.Never, HeadersNS: record.Never, FirstByteNS: record.Never,
-		FirstVisibleNS: record.Never, ChunksNS: make([]int64, 0, r.OSL), Endpoint: endpoint.Host,
+		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, r.OSL), Endpoint: endpoint.Host,
 		Counted: record.Counted{ISL: r.ISL},
 	}
 	buffers := c.scratch.Get().(*scratch)

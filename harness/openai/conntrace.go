@@ -18,14 +18,14 @@ type connTrace struct {
 	mu                            sync.Mutex
 	conn                          net.Conn
 	reused, connected             bool
-	sent                          int64
+	got, sent                     int64
 	dnsStart, connectStart        int64
 	tlsStart                      int64
 	dnsTook, connectTook, tlsTook int64
 }
 
 func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
-	t.sent, t.connectStart = record.Never, record.Never
+	t.got, t.sent, t.connectStart = record.Never, record.Never, record.Never
 	note := func(f func(now int64)) {
 		now := c.Now()
 		t.mu.Lock()
@@ -33,7 +33,7 @@ func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
 		f(now)
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:           func(info httptrace.GotConnInfo) { note(func(int64) { t.gotConn(info) }) },
+		GotConn:           func(info httptrace.GotConnInfo) { note(func(now int64) { t.got = now; t.gotConn(info) }) },
 		WroteRequest:      func(info httptrace.WroteRequestInfo) { note(func(now int64) { t.wrote(now, info.Err) }) },
 		DNSStart:          func(httptrace.DNSStartInfo) { note(func(now int64) { t.dnsStart = now }) },
 		DNSDone:           func(httptrace.DNSDoneInfo) { note(func(now int64) { t.dnsTook = now - t.dnsStart }) },
@@ -80,7 +80,7 @@ func (t *connTrace) fill(s *record.Sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.SentNS = t.sent
-	s.Conn.Reused = t.reused
+	s.Conn.Reused, s.Conn.GotNS = t.reused, t.got
 	if t.conn != nil {
 		s.Conn.Remote = t.conn.RemoteAddr().String()
 	}

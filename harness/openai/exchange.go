@@ -44,6 +44,9 @@ func (x *exchange) run(ctx context.Context, endpoint *url.URL, r *workload.Reque
 	}
 	s.EndNS = c.Now()
 	x.trace.fill(s) // not before: an answer can overtake the news that the request was written
+	if s.SentNS != record.Never {
+		s.BytesSent = int64(len(r.Body))
+	}
 	x.settle(ctx, err)
 }
 
@@ -102,6 +105,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 	if x.sample.FirstByteNS == record.Never {
 		x.sample.FirstByteNS = x.now
 	}
+	x.sample.LastByteNS = x.now
 	x.sample.BytesReceived += int64(n)
 	return n, err
 }

@@ -14,6 +14,7 @@ type scanner struct {
 	found [pieces][]byte // in data, escapes as they are; empty ones are nothing
 	seen  uint           // members that came
 	depth int
+	chose bool // there is a choice
 	// escaped says that one of found has an escape.
 	escaped bool
 
@@ -39,7 +40,7 @@ func (s *scanner) look(data []byte) bool {
 	if s.recall(data) {
 		return true
 	}
-	s.data, s.found, s.seen, s.depth, s.escaped = data, [pieces][]byte{}, 0, 0, false
+	s.data, s.found, s.seen, s.depth, s.escaped, s.chose = data, [pieces][]byte{}, 0, 0, false, false
 	end := s.space(0)
 	if s.at(end) != '{' {
 		return false
@@ -76,7 +77,7 @@ func (s *scanner) recall(data []byte) bool {
 	if end < 0 || !bytes.Equal(data[end:], s.behind) {
 		return false
 	}
-	s.found, s.escaped = [pieces][]byte{}, escaped
+	s.found, s.escaped, s.chose = [pieces][]byte{}, escaped, true
 	s.found[s.which] = data[start:end]
 	return true
 }

@@ -145,6 +145,7 @@ func (s *scanner) list(m member, i int, in place) int {
 	if s.at(i) != '{' {
 		return unknown
 	}
+	s.chose = s.chose || m == memberChoices
 	if i = s.object(i, in); i < 0 {
 		return unknown
 	}

@@ -41,7 +41,9 @@ func (st *stream) event(name, data []byte) error {
 	if scan := &st.x.scratch.scanner; scan.look(data) && !(scan.escaped && st.kept.wants()) {
 		st.events++
 		st.x.watch.touch(st.x.now)
-		st.chunk(st.seen(scan))
+		if scan.chose {
+			st.chunk(st.seen(scan))
+		}
 		return nil
 	}
 	if string(bytes.TrimSpace(data)) == "[DONE]" {
@@ -107,6 +109,7 @@ func (st *stream) chunk(visible, reasoned bool) bool {
 		st.sample.FirstVisibleNS = st.x.now
 	}
 	if !visible && !reasoned {
+		st.sample.EmptyNS = append(st.sample.EmptyNS, st.x.now)
 		return false
 	}
 	if len(st.sample.ChunksNS) == 0 {

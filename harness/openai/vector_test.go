@@ -68,7 +68,7 @@ func factsOf(s *record.Sample) facts {
 		number("error_code", s.Error.Code)
 	}
 	f.stamps(s)
-	for _, v := range metric.OfSample(s) {
+	for _, v := range metric.NewCalculator().Of(s) {
 		if slices.Contains(metricsOfStreams(), v.Tag) {
 			f.numbers[v.Tag] = v.List
 			if v.List == nil {

@@ -213,11 +213,12 @@ func parseLine(data []byte) (*Sample, error) {
 		Error    *Error   `json:"error"`
 		Trace    *Sample  `json:"trace"`
 	}
+	l.Trace = &Sample{LastByteNS: Never, Conn: Conn{GotNS: Never}} // what logs of earlier versions do not have
 	if err := json.Unmarshal(data, &l); err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
-	if l.Trace == nil {
-		return nil, errors.New(`no "trace": not written by llmsweep`)
+	if l.Trace == nil || l.Trace.Outcome == "" {
+		return nil, errors.New(`no "trace" with an outcome: not written by llmsweep`)
 	}
 	l.Trace.Index, l.Trace.RequestID, l.Trace.Error = l.Metadata.SessionNum, l.Metadata.RequestID, l.Error
 	return l.Trace, l.Trace.check()

@@ -23,18 +23,18 @@ var started = time.Unix(1_700_000_000, 5)
 func good() *record.Sample {
 	return &record.Sample{
 		Index: 3, RequestID: "r-3", ScheduledNS: 0, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
-		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EndNS: 54_300_000, Outcome: record.OK, FinishReason: "length", Status: 200,
-		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
-		Counted:       record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
-		Conn:          record.Conn{Reused: true, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000"},
-		BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",
+		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EmptyNS: []int64{48_100_000}, LastByteNS: 54_299_000, EndNS: 54_300_000,
+		Outcome: record.OK, FinishReason: "length", Status: 200, RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
+		Counted:   record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
+		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000"},
+		BytesSent: 99, BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",
 	}
 }
 
 // bad is a request that the client cancelled before anything came.
 func bad() *record.Sample {
 	return &record.Sample{
-		Index: 4, RequestID: "r-4", StartNS: 7, SentNS: 9, HeadersNS: record.Never, FirstByteNS: record.Never, FirstVisibleNS: record.Never, ChunksNS: []int64{},
+		Index: 4, RequestID: "r-4", StartNS: 7, SentNS: 9, HeadersNS: record.Never, FirstByteNS: record.Never, FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: []int64{},
 		EndNS: 1000, Outcome: record.Cancelled, Reason: "interrupt <\"&>", Phase: record.Warmup, Counted: record.Counted{ISL: 5},
 		Error: &record.Error{Code: 499, Type: "cancelled", Message: "line\nbreak \"quoted\" \u2028"},
 	}
@@ -115,11 +115,25 @@ func TestTraceIsTheDesigns(t *testing.T) {
 	data, err := json.Marshal(good())
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"scheduled_ns":0,"start_ns":100,"sent_ns":2500,"headers_ns":47000000,"first_byte_ns":48000000,"first_visible_ns":48552300,
-		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"end_ns":54300000,"outcome":"ok","finish_reason":"length","status":200,"requested_osl":2,
-		"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
+		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"outcome":"ok","finish_reason":"length","status":200,
+		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
-		"conn":{"reused":true,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000"},"bytes_received":512,"phase":"profiling","turn":1,
+		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000"},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
 		"endpoint":"127.0.0.1:8000","traceparent":"00-a-b-01"}`, string(data))
+}
+
+// TestLogsOfEarlierVersions have no stamp of having the connection, nor of the last byte: that is never, not the level's start.
+func TestLogsOfEarlierVersions(t *testing.T) {
+	data, err := os.ReadFile(write(t, good()))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "log")
+	text := strings.NewReplacer(`"got_ns":200,`, "", `"last_byte_ns":54299000,`, "", `"empty_ns":[48100000],`, "").Replace(string(data))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	samples, warnings := read(t, path)
+	require.Empty(t, warnings)
+	want := good()
+	want.Conn.GotNS, want.LastByteNS, want.EmptyNS = record.Never, record.Never, nil
+	assert.Equal(t, []*record.Sample{want}, samples)
 }
 
 func TestUnusableLinesAreWarnings(t *testing.T) {
@@ -147,7 +161,7 @@ func TestUnusableLinesAreWarnings(t *testing.T) {
 	assert.Equal(t, []*record.Sample{good(), good()}, samples)
 
 	want := []string{
-		"4: not a record", `5: no "trace"`, `6: trace: outcome "": unknown`, `7: no "trace"`, "8: not a record", "9: not a record",
+		"4: not a record", `5: no "trace"`, `6: no "trace"`, `7: no "trace"`, "8: not a record", "9: not a record",
 		`10: trace: outcome "fine": unknown`, `11: trace: phase "cooldown": unknown`, "12: trace: end_ns 99 is before start_ns 100",
 		"13: trace: 1 chunk_tokens for 2 chunks_ns", "14: trace: chunks_ns are not in order", "16: not a record: unexpected end of JSON input",
 	}

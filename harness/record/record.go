@@ -85,6 +85,8 @@ type Sample struct {
 	FirstVisibleNS int64   `json:"first_visible_ns"` // the first chunk with visible (not reasoning) output
 	ChunksNS       []int64 `json:"chunks_ns"`        // every chunk with content
 	ChunkTokens    []int   `json:"chunk_tokens,omitempty"`
+	EmptyNS        []int64 `json:"empty_ns,omitempty"` // every event with a choice but without content, such as role and finish_reason
+	LastByteNS     int64   `json:"last_byte_ns"`       // the last byte of the response's body
 	EndNS          int64   `json:"end_ns"`
 
 	Outcome      Outcome `json:"outcome"`
@@ -96,6 +98,7 @@ type Sample struct {
 	Usage         *Usage  `json:"usage,omitempty"`
 	Counted       Counted `json:"counted"`
 	Conn          Conn    `json:"conn"`
+	BytesSent     int64   `json:"bytes_sent"` // of the request's body; 0 where it was not fully written
 	BytesReceived int64   `json:"bytes_received"`
 	Phase         Phase   `json:"phase"`
 	Turn          int     `json:"turn"`
@@ -137,6 +140,7 @@ type Counted struct {
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
 type Conn struct {
 	Reused    bool   `json:"reused"`
+	GotNS     int64  `json:"got_ns"` // stamp: the request had the connection
 	DNSNS     int64  `json:"dns_ns"`
 	ConnectNS int64  `json:"connect_ns"`
 	TLSNS     int64  `json:"tls_ns"`
@@ -269,6 +273,7 @@ type Plan struct {
 	MaxErrorRate      float64           `json:"max_error_rate"`
 	ContinueOnError   bool              `json:"continue_on_error"`
 	Compat            string            `json:"compat"`
+	Definitions       string            `json:"definitions"` // whose formulas tables follow; files hold AIPerf's
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`

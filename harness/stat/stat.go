@@ -3,7 +3,7 @@
 //
 // One estimator is used for each purpose and everywhere: percentiles for display interpolate linearly (Hyndman and Fan's
 // type 7, numpy's default), the standard deviation is the population's, and the question whether a sample is large enough for
-// a percentile is answered by order statistics (Floor).
+// a percentile is answered by order statistics (Floor). Tables that follow another tool have its estimator (SummarizeWeighted).
 package stat
 
 import (

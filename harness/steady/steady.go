@@ -25,8 +25,28 @@ type Load struct {
 	TokensPerSecond float64
 	// EdgeShare is the part of the level, first start to last end, outside the plateau (0 to 1).
 	EdgeShare float64
+	// InFlightNS is the integral of the number in flight over the level, in ns: the sum of the latencies of all its requests.
+	InFlightNS int64
+	// Little holds the plateau against Little's law.
+	Little Little
 	// HasPlateau is false where the target was never reached; the plateau's figures are then without meaning.
 	HasPlateau bool
+}
+
+// Little is Little's law over a window: what is in flight is what arrives a second times how long it stays. A window in which the law does
+// not hold is not steady, or is short beside the requests at its edges.
+type Little struct {
+	InFlight       float64 // time-weighted mean number in flight
+	RatePerSecond  float64 // requests that ended in the window
+	LatencySeconds float64 // their mean, start to end
+}
+
+// LittleLimit is how far the two sides may be apart in a window that counts as steady.
+const LittleLimit = 0.05
+
+// Off is how far rate x latency is from the mean in flight, as a share of the latter.
+func (l Little) Off() float64 {
+	return math.Abs(l.InFlight-l.RatePerSecond*l.LatencySeconds) / l.InFlight
 }
 
 // Measure computes the load of a level from its profiling samples, whatever their outcome: a request occupies its slot until it
@@ -52,11 +72,13 @@ func Measure(samples []*record.Sample, target int) Load {
 			l.PlateauEndNS = e.at
 		}
 	}
-	l.Reached = meanInFlight(edges, samples, target, float64(l.Peak))
+	l.InFlightNS = area(edges, first, last)
+	l.Reached = reached(edges, samples, target, float64(l.Peak))
 	if l.HasPlateau = l.HasPlateau && l.PlateauEndNS > l.PlateauStartNS; l.HasPlateau {
 		span := float64(l.PlateauEndNS - l.PlateauStartNS)
 		l.TokensPerSecond = tokensBetween(samples, l.PlateauStartNS, l.PlateauEndNS) / (span / 1e9)
 		l.EdgeShare = 1 - span/float64(last-first)
+		l.Little = little(samples, edges, l.PlateauStartNS, l.PlateauEndNS)
 	}
 	return l
 }
@@ -90,43 +112,77 @@ func inFlightEdges(samples []*record.Sample) []edge {
 	return edges
 }
 
-func meanInFlight(edges []edge, samples []*record.Sample, target int, peak float64) float64 {
+// reached is the mean in flight from the moment the slots were filled until the last request started.
+func reached(edges []edge, samples []*record.Sample, target int, peak float64) float64 {
 	from := samples[min(target, len(samples))-1].StartNS
 	until := samples[len(samples)-1].StartNS
 	if until <= from {
 		return peak
 	}
-	var area float64
+	return float64(area(edges, from, until)) / float64(until-from)
+}
+
+// area is the integral of the number in flight over [from, until], in ns. Whole numbers lose nothing.
+func area(edges []edge, from, until int64) int64 {
+	var sum int64
 	n, at := 0, from
 	for _, e := range edges {
 		if e.at > from && at < until {
 			to := min(e.at, until)
-			area += float64(n) * float64(to-at)
+			sum += int64(n) * (to - at)
 			at = to
 		}
 		n += e.change
 	}
-	return area / float64(until-from)
+	return sum
 }
 
-// tokensBetween counts the output tokens of valid requests whose chunk came within [from, to]. Where the tokens of a chunk are
-// not known, the request's tokens are spread evenly over its chunks.
+func little(samples []*record.Sample, edges []edge, from, until int64) Little {
+	var ended, stayed int64
+	for _, s := range samples {
+		if s.EndNS > from && s.EndNS <= until {
+			ended++
+			stayed += s.EndNS - s.StartNS
+		}
+	}
+	span := float64(until - from)
+	l := Little{InFlight: float64(area(edges, from, until)) / span, RatePerSecond: float64(ended) / (span / 1e9)}
+	if ended > 0 {
+		l.LatencySeconds = float64(stayed) / float64(ended) / 1e9
+	}
+	return l
+}
+
+// tokensBetween counts the output tokens of valid requests whose chunk came within [from, to].
 func tokensBetween(samples []*record.Sample, from, to int64) float64 {
 	var total float64
 	for _, s := range samples {
-		if s.Outcome != record.OK && s.Outcome != record.Cancelled || len(s.ChunksNS) == 0 {
+		if s.Outcome != record.OK && s.Outcome != record.Cancelled {
 			continue
 		}
-		each := float64(s.Counted.OSL) / float64(len(s.ChunksNS))
+		of := tokensOfChunks(s)
 		for i, at := range s.ChunksNS {
-			switch {
-			case at < from || at > to:
-			case len(s.ChunkTokens) == len(s.ChunksNS):
-				total += float64(s.ChunkTokens[i])
-			default:
-				total += each
+			if at >= from && at <= to {
+				total += of(i)
 			}
 		}
 	}
 	return total
+}
+
+// tokensOfChunks says how many tokens came with each chunk: what the server said of it, in the proportion in which all of them make up the
+// length of the answer. Where it said nothing, they are spread evenly.
+func tokensOfChunks(s *record.Sample) func(chunk int) float64 {
+	claimed := 0
+	if len(s.ChunkTokens) == len(s.ChunksNS) {
+		for _, n := range s.ChunkTokens {
+			claimed += n
+		}
+	}
+	if claimed == 0 {
+		each := float64(s.Counted.OSL) / float64(max(len(s.ChunksNS), 1))
+		return func(int) float64 { return each }
+	}
+	share := float64(s.Counted.OSL) / float64(claimed)
+	return func(chunk int) float64 { return float64(s.ChunkTokens[chunk]) * share }
 }

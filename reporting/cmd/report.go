@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/reporting"
 )
 
@@ -33,6 +34,7 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	dataDir := fs.String("data-dir", "", "`DIR` with one folder a benchmark, ours or AIPerf's (required)")
 	outputDir := fs.String("output-dir", "", "`DIR` for charts, page and summary (default DATA-DIR/plots)")
 	fs.Var(&chosen, "benchmark-name", "`NAME` of a benchmark to report on; repeat it for several, in the order of the legend (default all, by name)")
+	definitions := fs.String("definitions", "", "`NAME` of the tool whose formulas the tables follow: aiperf, vllm or guidellm (default what each run asked for)")
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
 		fs.PrintDefaults()
@@ -47,15 +49,21 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		fmt.Fprintf(stderr, "report: "+format+"\n", values...)
 		return 2
 	}
+	convention, known := metric.ParseConvention(*definitions)
 	switch {
 	case fs.NArg() > 0:
 		return usage("unexpected argument %q", fs.Arg(0))
 	case *dataDir == "":
 		return usage("-data-dir is missing")
+	case !known:
+		return usage("-definitions %q: must be aiperf, vllm or guidellm", *definitions)
 	case *outputDir == "":
 		*outputDir = filepath.Join(*dataDir, "plots")
 	}
-	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true})
+	if *definitions == "" {
+		convention = "" // each run's own
+	}
+	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Definitions: convention})
 	if report != nil {
 		for _, w := range report.AllWarnings() {
 			fmt.Fprintln(stderr, "warning:", w)

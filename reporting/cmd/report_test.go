@@ -21,6 +21,8 @@ func TestReport(t *testing.T) {
 	}{
 		"all":           {[]string{"-data-dir", dir}, 0, filepath.Join(dir, "plots", "report.html"), "warning: aiperf: c10: the run was cancelled"},
 		"one":           {[]string{"-data-dir", dir, "-benchmark-name", "ours", "-output-dir", filepath.Join(dir, "p2")}, 0, filepath.Join(dir, "p2", "SUMMARY.txt"), ""},
+		"definitions":   {[]string{"-data-dir", dir, "-definitions", "vllm"}, 0, filepath.Join(dir, "plots", "SUMMARY.txt"), ""},
+		"no definition": {[]string{"-data-dir", dir, "-definitions", "k6"}, 2, "", `report: -definitions "k6": must be aiperf, vllm or guidellm`},
 		"help":          {[]string{"-h"}, 0, "", "Usage: report -data-dir DIR"},
 		"no directory":  {nil, 2, "", "report: -data-dir is missing"},
 		"unknown flag":  {[]string{"-nope"}, 2, "", "flag provided but not defined: -nope"},

@@ -15,7 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -158,6 +160,7 @@ func Command(run *record.Run) string {
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
+	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
 	optional("compat", p.Compat, p.Compat != "llm")
 	if len(p.ExtraInputs) > 0 {
 		extra, _ := json.Marshal(p.ExtraInputs) // it came from JSON
@@ -187,12 +190,16 @@ func ours(run *record.Run, l *results.Level) object {
 		{"status", l.Record.Status}, {"reason", l.Record.Reason}, {"concurrency", l.Concurrency},
 		{"counts", l.Record.Counts}, {"gpus", run.Plan.GPUs}, {"gpus_assumed", run.Plan.GPUsAssumed},
 		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
-		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}}},
+		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}, {"integral_ns", l.Load.InFlightNS}}},
+		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources()}, {"finish_reasons", l.FinishReasons()},
 	}
 	if l.Load.HasPlateau {
 		o = append(o, field{"plateau", object{
 			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},
 			{"output_token_throughput", l.Load.TokensPerSecond}, {"edge_share", l.Load.EdgeShare},
+		}}, field{"littles_law", object{ // over the plateau; apart by more than the limit: edges dominate it, or it is not steady
+			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
+			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
 	}
 	return o

@@ -23,11 +23,13 @@ import (
 
 // Benchmark is one folder of results.
 type Benchmark struct {
-	Name     string
-	Run      *record.Run // nil for a folder that AIPerf wrote
-	Levels   []Level     // by ascending concurrency
-	Warnings []string
-	Unread   []int // concurrencies of levels whose folder could not be read
+	Name string
+	Run  *record.Run // nil for a folder that AIPerf wrote
+	// Convention is whose formulas the levels' tables follow: see Follow.
+	Convention metric.Convention
+	Levels     []Level // by ascending concurrency
+	Warnings   []string
+	Unread     []int // concurrencies of levels whose folder could not be read
 }
 
 // GPUs returns the number of GPUs behind the endpoint, and whether it was only assumed.
@@ -46,8 +48,9 @@ type Level struct {
 	Samples     []*record.Sample
 	Results     []metric.Result // of Samples
 	Load        steady.Load     // of Samples
-	Figures     Figures
-	Cancelled   bool // of AIPerf's: the run was cancelled
+	Figures     Figures         // by AIPerf's definitions, as in the files
+	Shown       Figures         // by the benchmark's Convention, for its table
+	Cancelled   bool            // of AIPerf's: the run was cancelled
 	Warnings    []string
 }
 
@@ -125,6 +128,7 @@ func Read(dataDir, name string) (*Benchmark, error) {
 			b.Warnings = append(b.Warnings, record.LevelName(d.Concurrency)+": "+w)
 		}
 	}
+	b.Follow(b.planned())
 	return b, nil
 }
 
@@ -161,14 +165,7 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
 	l.Load = steady.Measure(l.Samples, l.Concurrency)
-	l.Figures = Figures{}
-	for _, r := range l.Results {
-		if r.PerRequest {
-			l.Figures[r.Tag] = Statistics(r.Summary)
-		} else {
-			l.Figures[r.Tag] = map[string]float64{"avg": r.Value}
-		}
-	}
+	l.Figures = figuresOf(l.Results)
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
 }
@@ -198,15 +195,7 @@ func levelWarnings(l *Level, bad []error) []string {
 		warnings = append(warnings, "stopped: "+l.Record.Reason)
 	}
 	warnings = append(warnings, l.Record.Warnings...)
-	if n, ok := l.Figures.Get("osl_mismatch_count", "avg"); ok {
-		warnings = append(warnings, fmt.Sprintf("%.0f requests delivered another number of tokens than asked for (more than 5 %% or 50 off)", n))
-	}
-	if n := countedBy(record.FromTokenizer, l.Samples); n > 0 {
-		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests were counted by the client's tokenizer: the server reported no usage", n))
-	}
-	if n := countedBy(record.FromChunks, l.Samples); n > 0 {
-		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests are not known, their chunks were counted instead: the server left out its usage after it had always reported it", n))
-	}
+	warnings = append(warnings, l.answerWarnings()...)
 	for i, err := range bad {
 		var line *record.LineError
 		if errors.As(err, &line) {
@@ -217,16 +206,6 @@ func levelWarnings(l *Level, bad []error) []string {
 		}
 	}
 	return warnings
-}
-
-func countedBy(source record.TokenSource, samples []*record.Sample) int {
-	n := 0
-	for _, s := range samples {
-		if s.Valid() && s.Counted.Source == source {
-			n++
-		}
-	}
-	return n
 }
 
 // readForeign reads a level that AIPerf wrote: the shallowest aggregate file below its folder.

@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -35,7 +37,8 @@ func Write(w io.Writer, in Input) error {
 		b.WriteString("\n\nComparison\n==========\n\n")
 		writeComparison(&b, in.Benchmarks)
 	}
-	b.WriteString("\n\n" + legend)
+	b.WriteString("\n\n" + legend + "\n")
+	explainOthers(&b, in.Benchmarks)
 	writeWarnings(&b, in)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
@@ -86,6 +89,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Model", p.Model},
 		{"Lengths", fmt.Sprintf("ISL %d +/- %d, OSL %d tokens", p.ISL, p.StdDev, p.OSL)},
 		{"Tokenizer", p.Tokenizer},
+		{"Counting", counting(benchmark)},
 		{"Load", fmt.Sprintf("closed loop, seed %d, nonce %d", p.Seed, p.Nonce)},
 		{"GPUs", gpus},
 	}
@@ -98,6 +102,29 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
+// counting says who counted the output tokens.
+func counting(benchmark *results.Benchmark) string {
+	sources, all := map[record.TokenSource]int{}, 0
+	for i := range benchmark.Levels {
+		for source, n := range benchmark.Levels[i].TokenSources() {
+			sources[source] += n
+			all += n
+		}
+	}
+	switch n := sources[record.FromServer]; {
+	case sources[record.FromChunks] > 0:
+		return fmt.Sprintf("output tokens by the server's usage for %d of %d answers, by chunks for %d", n, all, sources[record.FromChunks])
+	case all == 0:
+		return "no answer to count tokens of"
+	case n == all:
+		return "output tokens by the server's usage"
+	case n == 0:
+		return "output tokens by the tokenizer: the server reported no usage"
+	default:
+		return fmt.Sprintf("output tokens by the server's usage for %d of %d answers, else by the tokenizer", n, all)
+	}
+}
+
 // serverVersion is what the server calls itself, and its version.
 func serverVersion(target record.Target) string {
 	version := target.Version
@@ -108,7 +135,31 @@ func serverVersion(target record.Target) string {
 	return strings.TrimSpace(target.Headers["Server"] + " " + version)
 }
 
+// explainOthers says what the figures of tables that follow another tool are.
+func explainOthers(b *strings.Builder, benchmarks []*results.Benchmark) {
+	for _, c := range Others(benchmarks) {
+		fmt.Fprintf(b, "\n%s formulas\n", c.Title())
+		for _, d := range c.Definitions() {
+			writeItem(b, fmt.Sprintf("%s (%s): %s", d.Name, d.Unit, d.Formula))
+		}
+		writeItem(b, "percentiles: "+c.Percentiles())
+		writeItem(b, "~ too few requests for this percentile: "+c.Title()+" prints it all the same")
+	}
+}
+
+// Others lists the conventions beside AIPerf's that the benchmarks' tables follow.
+func Others(benchmarks []*results.Benchmark) []metric.Convention {
+	var others []metric.Convention
+	for _, b := range benchmarks {
+		if b.Convention != metric.AIPerf && !slices.Contains(others, b.Convention) {
+			others = append(others, b.Convention)
+		}
+	}
+	return others
+}
+
 const legend = `How to read the tables
+  The head of a table names the tool whose formulas it follows. AIPerf's:
   conc      requests asked to be in flight; reach: mean really in flight until
             the last request started
   ok/fail   requests that ended well, and otherwise
@@ -116,6 +167,7 @@ const legend = `How to read the tables
   lat       request latency, s          tok/s, req/s: over the whole level
   plat      output tokens/s while at least 95 % of conc was in flight
   edge      share of the level outside that plateau
+  p50, p99  interpolated linearly between order statistics
   n/a       too few requests: p50 needs 5, p99 needs 299
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings`
@@ -131,7 +183,7 @@ func writeWarnings(b *strings.Builder, in Input) {
 	if len(all) == 0 {
 		return
 	}
-	b.WriteString("\n\nWarnings\n========\n")
+	b.WriteString("\nWarnings\n========\n")
 	for _, w := range all {
 		writeItem(b, w)
 	}

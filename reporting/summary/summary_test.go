@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -36,7 +37,9 @@ func TestUsualTableFits80Columns(t *testing.T) {
 	}
 	level.Load.Reached, level.Load.HasPlateau, level.Load.TokensPerSecond, level.Load.EdgeShare = 250, true, 3639, 0.02
 	var b strings.Builder
-	Table(&b, &results.Benchmark{Levels: []results.Level{level}})
+	benchmark := &results.Benchmark{Levels: []results.Level{level}}
+	benchmark.Follow(metric.AIPerf)
+	Table(&b, benchmark)
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	require.Len(t, lines, 3)
 	for _, line := range lines {
@@ -80,4 +83,49 @@ func TestLongWarningsAreWrapped(t *testing.T) {
 func TestServerVersion(t *testing.T) {
 	assert.Equal(t, "vllm 0.9", serverVersion(record.Target{Version: `{"version":"0.9"}`, Headers: map[string]string{"Server": "vllm"}}))
 	assert.Equal(t, "plain", serverVersion(record.Target{Version: "plain"}))
+}
+
+// TestWhoCountedTheTokens is named beside the tokenizer.
+func TestWhoCountedTheTokens(t *testing.T) {
+	by := func(sources ...record.TokenSource) string {
+		l := results.Level{}
+		for _, source := range sources {
+			l.Samples = append(l.Samples, &record.Sample{Phase: record.Profiling, Outcome: record.OK, Counted: record.Counted{Source: source}})
+		}
+		return counting(&results.Benchmark{Levels: []results.Level{l}})
+	}
+	assert.Equal(t, "output tokens by the server's usage", by(record.FromServer, record.FromServer))
+	assert.Equal(t, "output tokens by the tokenizer: the server reported no usage", by(record.FromTokenizer))
+	assert.Equal(t, "output tokens by the server's usage for 2 of 3 answers, else by the tokenizer", by(record.FromServer, record.FromTokenizer, record.FromServer))
+	assert.Equal(t, "no answer to count tokens of", by())
+}
+
+// TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
+func TestPercentilesOfOtherTools(t *testing.T) {
+	l := &results.Level{
+		Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 298}}},
+		Shown:  results.Figures{"itl": {"p99": 12.3, "count": 76000}},
+	}
+	assert.Equal(t, "12.3~", printed("itl", 99)(l))
+	l.Record.Counts.Outcomes[record.OK] = 299
+	assert.Equal(t, "12.3", printed("itl", 99)(l))
+	assert.Equal(t, "n/a", printed("tpot", 99)(l))
+}
+
+// TestOtherTablesFit100Columns with figures of a large server.
+func TestOtherTablesFit100Columns(t *testing.T) {
+	for _, c := range []metric.Convention{metric.VLLM, metric.GuideLLM} {
+		level := results.Level{Concurrency: 250, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 250}}}, Shown: results.Figures{}}
+		level.Load.Reached = 250
+		for _, d := range c.Definitions() {
+			level.Shown[d.Tag] = map[string]float64{"avg": 11022, "p50": 5684, "p95": 11022, "p99": 11022, "count": 250}
+		}
+		var b strings.Builder
+		Table(&b, &results.Benchmark{Convention: c, Levels: []results.Level{level}})
+		for line := range strings.Lines(b.String()) {
+			assert.LessOrEqual(t, len(line), 101, line)
+		}
+		assert.True(t, strings.HasPrefix(b.String(), " "+c.Title()+" formulas "), b.String())
+		assert.NotContains(t, b.String(), "n/a", "every column has a definition")
+	}
 }

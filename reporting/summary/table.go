@@ -18,29 +18,10 @@ type Column struct {
 	Cell        func(*results.Level) string
 }
 
-// Columns are the columns of the headline table, one line a level: load, latency, throughput.
-func Columns() []Column {
-	const ttft, itl = "time_to_first_token", "inter_token_latency"
-	return []Column{
-		{"", "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
-		{"", "reach", "Reached", "", reached},
-		{"", "ok/fail", "OK / failed", "requests", okFail},
-		{"TTFT ms", "avg", "TTFT avg", "ms", statistic(ttft, 1)},
-		{"TTFT ms", "p50", "TTFT p50", "ms", percentile(ttft, 50)},
-		{"TTFT ms", "p99", "TTFT p99", "ms", percentile(ttft, 99)},
-		{"ITL ms", "avg", "ITL avg", "ms", statistic(itl, 1)},
-		{"ITL ms", "p50", "ITL p50", "ms", percentile(itl, 50)},
-		{"ITL ms", "p99", "ITL p99", "ms", percentile(itl, 99)},
-		{"lat", "s", "Latency avg", "s", statistic("request_latency", 1e-3)},
-		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
-		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
-		{"plat", "tok/s", "Plateau", "tokens/s", plateau},
-		{"", "edge", "Edge", "", edge},
-	}
-}
-
 // Table writes the headline table. It fits 80 columns for usual figures.
-func Table(w io.Writer, benchmark *results.Benchmark) { writeTable(w, Columns(), benchmark.Levels) }
+func Table(w io.Writer, benchmark *results.Benchmark) {
+	writeTable(w, Columns(benchmark.Convention), benchmark.Levels)
+}
 
 func writeTable(w io.Writer, columns []Column, levels []results.Level) {
 	groups, names := heads(columns)
@@ -127,17 +108,19 @@ func figure(v float64) string {
 }
 
 func statistic(tag string, factor float64) func(*results.Level) string {
-	return func(l *results.Level) string {
-		if v, ok := l.Figures.Get(tag, "avg"); ok {
-			return figure(v * factor)
-		}
-		return missing
+	return func(l *results.Level) string { return average(l.Shown, tag, factor) }
+}
+
+func average(f results.Figures, tag string, factor float64) string {
+	if v, ok := f.Get(tag, "avg"); ok {
+		return figure(v * factor)
 	}
+	return missing
 }
 
 func percentile(tag string, q float64) func(*results.Level) string {
 	return func(l *results.Level) string {
-		if v, ok := l.Figures.Percentile(tag, q); ok {
+		if v, ok := l.Shown.Percentile(tag, q); ok {
 			return figure(v)
 		}
 		return missing
@@ -178,8 +161,8 @@ func edge(l *results.Level) string {
 // CompareColumns heads the columns of Comparison; their cells come from there.
 func CompareColumns() []Column {
 	return []Column{
-		{Name: "conc", Title: "Concurrency"},
-		{Name: "benchmark", Title: "Benchmark"},
+		{Group: "AIPerf", Name: "conc", Title: "Concurrency"},
+		{Group: "AIPerf", Name: "benchmark", Title: "Benchmark"},
 		{Group: "TTFT", Name: "ms", Title: "TTFT avg", Unit: "ms"},
 		{Group: "ITL", Name: "ms", Title: "ITL avg", Unit: "ms"},
 		{Group: "lat", Name: "s", Title: "Latency avg", Unit: "s"},
@@ -190,7 +173,8 @@ func CompareColumns() []Column {
 	}
 }
 
-// Comparison puts the benchmarks side by side, level by level, averages each; "?" marks a figure that assumes one GPU.
+// Comparison puts the benchmarks side by side, level by level, averages each, by AIPerf's definitions, which every recording has; "?" marks a
+// figure that assumes one GPU.
 func Comparison(benchmarks []*results.Benchmark) [][]string {
 	var rows [][]string
 	for _, c := range concurrencies(benchmarks) {
@@ -229,8 +213,8 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 	}
 	return []string{
 		fmt.Sprint(l.Concurrency) + mark(l), b.Name,
-		statistic("time_to_first_token", 1)(l), statistic("inter_token_latency", 1)(l), statistic("request_latency", 1e-3)(l),
-		statistic("output_token_throughput", 1)(l), statistic("request_throughput", 1)(l), perUser, perGPU,
+		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
+		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}
 }
 

@@ -1,0 +1,96 @@
+package summary
+
+import (
+	"fmt"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+// Columns are the columns of the headline table, one line a level: load, latency, throughput. Whose formulas they follow stands at the left
+// of the head.
+func Columns(c metric.Convention) []Column {
+	head := c.Title() + " formulas"
+	columns := []Column{
+		{head, "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
+		{head, "reach", "Reached", "", reached},
+		{head, "ok/fail", "OK / failed", "requests", okFail},
+	}
+	switch c {
+	case metric.VLLM:
+		return append(columns, vllmColumns()...)
+	case metric.GuideLLM:
+		return append(columns, guidellmColumns()...)
+	default:
+		return append(columns, aiperfColumns()...)
+	}
+}
+
+func aiperfColumns() []Column {
+	const ttft, itl = "time_to_first_token", "inter_token_latency"
+	return []Column{
+		{"TTFT ms", "avg", "TTFT avg", "ms", statistic(ttft, 1)},
+		{"TTFT ms", "p50", "TTFT p50", "ms", percentile(ttft, 50)},
+		{"TTFT ms", "p99", "TTFT p99", "ms", percentile(ttft, 99)},
+		{"ITL ms", "avg", "ITL avg", "ms", statistic(itl, 1)},
+		{"ITL ms", "p50", "ITL p50", "ms", percentile(itl, 50)},
+		{"ITL ms", "p99", "ITL p99", "ms", percentile(itl, 99)},
+		{"lat", "s", "Latency avg", "s", statistic("request_latency", 1e-3)},
+		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
+		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
+		{"plat", "tok/s", "Plateau", "tokens/s", plateau},
+		{"", "edge", "Edge", "", edge},
+	}
+}
+
+// vllmColumns are the lines that vllm bench serve prints of its latencies by default, and its throughputs.
+func vllmColumns() []Column {
+	var columns []Column
+	for _, of := range [][2]string{{"ttft", "TTFT"}, {"tpot", "TPOT"}, {"itl", "ITL"}} {
+		columns = append(columns,
+			Column{of[1] + " ms", "mean", of[1] + " mean", "ms", statistic(of[0], 1)},
+			Column{of[1] + " ms", "p50", of[1] + " p50", "ms", printed(of[0], 50)},
+			Column{of[1] + " ms", "p99", of[1] + " p99", "ms", printed(of[0], 99)},
+		)
+	}
+	return append(columns,
+		Column{"E2EL", "s", "E2EL mean", "s", statistic("e2el", 1e-3)},
+		Column{"", "tok/s", "Output", "tokens/s", statistic("output_throughput", 1)},
+		Column{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
+	)
+}
+
+// guidellmColumns are those of GuideLLM's latency table, and the means of its throughput table.
+func guidellmColumns() []Column {
+	var columns []Column
+	for _, of := range [][3]string{
+		{"request_latency", "lat", "s"}, {"time_to_first_token_ms", "TTFT", "ms"}, {"inter_token_latency_ms", "ITL", "ms"}, {"time_per_output_token_ms", "TPOT", "ms"},
+	} {
+		columns = append(columns,
+			Column{of[1] + " " + of[2], "p50", of[1] + " p50", of[2], printed(of[0], 50)},
+			Column{of[1] + " " + of[2], "p95", of[1] + " p95", of[2], printed(of[0], 95)},
+		)
+	}
+	return append(columns,
+		Column{"", "tok/s", "Output", "tokens/s", statistic("output_tokens_per_second", 1)},
+		Column{"", "req/s", "Requests", "1/s", statistic("requests_per_second", 1)},
+	)
+}
+
+// printed is a percentile of another tool's table. That tool prints it of any number of requests; of fewer than the percentile needs it is
+// marked. Gaps of one request are no samples of their own: what counts is how many requests there are.
+func printed(tag string, q float64) func(*results.Level) string {
+	return func(l *results.Level) string {
+		v, ok := l.Shown.Get(tag, fmt.Sprintf("p%g", q))
+		switch {
+		case !ok:
+			return missing
+		case l.Record.Counts.Outcomes[record.OK] < stat.Floor(q):
+			return figure(v) + "~"
+		default:
+			return figure(v)
+		}
+	}
+}
