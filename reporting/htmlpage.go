@@ -44,10 +44,13 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	for _, b := range r.Benchmarks {
 		p.Tables = append(p.Tables, headline(b))
 	}
-	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."
+	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
 	p.Definitions = definitions()
 	return p
 }
+
+// marks explains the marks of a client in doubt.
+const marks = "~ client suspect: this machine stamped late. ! client limited: by so much that the figures are as much its own."
 
 // measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
 func measured(benchmarks []*results.Benchmark) page.Table {
@@ -82,7 +85,7 @@ func headline(b *results.Benchmark) page.Table {
 }
 
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed. * did not run to its planned end.", Rows: summary.Comparison(benchmarks)}
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: summary.Comparison(benchmarks)}
 	for _, c := range summary.CompareColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
 	}

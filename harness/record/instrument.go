@@ -24,10 +24,10 @@ const (
 	ClientLimited ClientVerdict = "client limited" // exceeded by far: the figures are the client's as much as the server's
 )
 
-// Client returns the verdict on the client, or "" where there is none, as in results of before there were any.
+// Client returns the verdict on the client. Results of before there was any, and other tools', are not measured.
 func (l *Level) Client() ClientVerdict {
 	if l == nil || l.Instrument == nil {
-		return ""
+		return ClientUnknown
 	}
 	return l.Instrument.Verdict
 }

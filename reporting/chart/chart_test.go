@@ -254,3 +254,25 @@ func TestTicksStandAtTheLevels(t *testing.T) {
 	assert.Equal(t, "40", labels[39])
 	assert.Contains(t, labels, "", "labels that collide are dropped")
 }
+
+// TestHollowMarkersAreEmpty: of a hollow point the rim alone has the colour of its series, in both kinds of chart.
+func TestHollowMarkersAreEmpty(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []Kind{Lines, Scatter} {
+		coloured := map[bool]int{}
+		for _, hollow := range []bool{false, true} {
+			img := paint(Chart{Kind: kind, Series: []Series{{Name: "s", Points: []Point{{X: 1, Y: 1, Hollow: hollow}, {X: 10, Y: 2, Hollow: hollow}}}}})
+			bounds, want := img.Bounds(), palette()[0]
+			for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+				for x := bounds.Min.X; x < bounds.Max.X; x++ {
+					r, g, b, _ := img.At(x, y).RGBA()
+					near := func(got uint32, want uint8) bool { return got>>8 > uint32(want)-3+0 && got>>8 < uint32(want)+45 }
+					if near(r, want.R) && near(g, want.G) && near(b, want.B) {
+						coloured[hollow]++
+					}
+				}
+			}
+		}
+		assert.Greater(t, coloured[false], coloured[true]+100, "kind %d: %v", kind, coloured)
+	}
+}

@@ -189,6 +189,9 @@ func ours(run *record.Run, l *results.Level) object {
 		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
 		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}}},
 	}
+	if i := l.Instrument(); i != nil {
+		o = append(o, field{"client", i})
+	}
 	if l.Load.HasPlateau {
 		o = append(o, field{"plateau", object{
 			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},
