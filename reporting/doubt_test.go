@@ -48,7 +48,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	text := read("plots", SummaryFile)
 	for _, want := range []string{
 		"\n   1~   1.0    12/0 16.7 ", "\n   4!   4.0    12/0 34.9 ", "\n   1~ ours ", "\n   4! ours ",
-		"Verdict:   client limited at 4; client suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
+		"Verdict:   client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
 	} {
 		assert.Contains(t, text, want)
 	}
@@ -58,7 +58,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.Contains(t, table.String(), "warning: c4: client limited: why\n")
 
 	page := read("plots", PageFile)
-	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", "ours: c4: client limited: why", "client limited at 4; client suspect at 1", "! client limited: "} {
+	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
 		assert.Contains(t, page, want)
 	}
 	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table>"), "on the first screen")

@@ -83,11 +83,11 @@ func (l *Level) Doubtful() bool {
 	return c == record.ClientSuspect || c == record.ClientLimited
 }
 
-// Judged lists the concurrencies of the levels whose client has the verdict, or "".
+// Judged lists the concurrencies of the levels whose client has the verdict, or "". Those of all levels stand for the verdict "".
 func (b *Benchmark) Judged(verdict record.ClientVerdict) string {
 	var levels []string
 	for i := range b.Levels {
-		if b.Levels[i].Record.Client() == verdict {
+		if verdict == "" || b.Levels[i].Record.Client() == verdict {
 			levels = append(levels, fmt.Sprint(b.Levels[i].Concurrency))
 		}
 	}

@@ -102,16 +102,19 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 // verdict says what the client was found to be, the worst first.
 func verdict(benchmark *results.Benchmark) string {
 	var parts []string
-	for _, v := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect, record.ClientOK, record.ClientUnknown} {
-		if levels := benchmark.Judged(v); levels != "" {
-			parts = append(parts, string(v)+" at "+levels)
+	for _, v := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect, record.ClientUnknown, record.ClientOK} {
+		levels := benchmark.Judged(v)
+		switch words := strings.TrimPrefix(string(v), "client "); {
+		case levels == "":
+		case levels == benchmark.Judged(""):
+			return string(v) // of all
+		case v == record.ClientOK:
+			parts = append(parts, words+" elsewhere")
+		default:
+			parts = append(parts, words+" at "+levels)
 		}
 	}
-	if len(parts) == 1 {
-		all, _, _ := strings.Cut(parts[0], " at ")
-		return all
-	}
-	return strings.Join(parts, "; ")
+	return "client " + strings.Join(parts, ", ")
 }
 
 // serverVersion is what the server calls itself, and its version.
