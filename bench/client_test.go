@@ -7,6 +7,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,6 +108,9 @@ func TestStarvedClientIsMarked(t *testing.T) {
 		l := readLevel(t, filepath.Join(m.dir, "c"+c))
 		assert.Contains(t, []record.ClientVerdict{record.ClientSuspect, record.ClientLimited}, l.Client(), "c%s: %v", c, l.Instrument)
 		require.NotEmpty(t, l.Warnings)
+		assert.True(t, slices.ContainsFunc(l.Instrument.Checks, func(k record.Check) bool {
+			return strings.HasPrefix(k.Reading, "probe ") && k.Verdict != record.ClientOK
+		}), "c%s: the canary's writer is stopped too: it takes the probe to see this: %v", c, l.Instrument.Checks)
 		assert.Contains(t, l.Warnings[0], string(l.Client())+": ")
 		assert.Contains(t, m.output.String(), "c"+c+": "+l.Warnings[0])
 	}
