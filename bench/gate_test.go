@@ -143,6 +143,9 @@ func judge(t *testing.T, f compare.Finding) {
 		}
 	}
 	t.Attr("samples", fmt.Sprint(f.Samples))
+	if f.Client != "" {
+		t.Attr("client", string(f.Client))
+	}
 	switch f.Verdict {
 	case compare.Fail:
 		t.Error(f.Text)

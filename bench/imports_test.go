@@ -29,6 +29,7 @@ func allowedImports() map[string][]string {
 		"harness/tokenizer": {},
 		"harness/host":      {"harness/record"},
 		"harness/kubectl":   {},
+		"harness/clock":     {},
 		// What kubectl prints, for tests without a cluster.
 		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.
@@ -39,9 +40,11 @@ func allowedImports() map[string][]string {
 		"harness/metric":  {"harness/record", "harness/stat"},
 		"harness/steady":  {"harness/record", "harness/metric", "harness/stat"},
 		"harness/compare": {"harness/metric", "harness/steady", "harness/stat", "harness/record"},
+		// What the client knows of itself: its canaries are requests like any other.
+		"harness/instrument": {"harness/clock", "harness/openai", "harness/record", "harness/stat", "harness/steady", "harness/workload"},
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
-			"harness/steady", "harness/host", "harness/kubectl",
+			"harness/steady", "harness/host", "harness/kubectl", "harness/instrument",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine", "mockserver/metrics"},
@@ -105,7 +108,7 @@ func TestForbiddenImportsAreNoticed(t *testing.T) {
 	allowed := allowedImports()
 	for _, edge := range [][2]string{
 		{"reporting", "harness"}, {"reporting", "mockserver"}, {"harness", "mockserver"}, {"mockserver", "harness/record"},
-		{"harness/stat", "harness/record"}, {"harness/openai", "mockserver/memnet"}, {"reporting/chart", "reporting"},
+		{"harness/stat", "harness/record"}, {"harness/openai", "mockserver/memnet"}, {"harness/instrument", "mockserver/memnet"}, {"reporting/chart", "reporting"},
 	} {
 		assert.Falsef(t, permits(allowed[edge[0]], edge[1]), "%s may import %s", edge[0], edge[1])
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // virtualRun records a small run in virtual time.
@@ -187,6 +189,34 @@ limits:
 	assert.Contains(t, now.output, "--- PASS: TestGate/Sweep/c8")
 	assert.Contains(t, now.output, "--- FAIL: TestGate/c8/inter_token_latency/avg")
 	assert.NoFileExists(t, filepath.Join(dir, "the caller's"), "a test's verdicts are not the caller's")
+}
+
+// TestNoVerdictOnALimitedClient judges a level whose client was limited by limits that it keeps and misses, and against a baseline: all
+// are skipped, with their reason.
+func TestNoVerdictOnALimitedClient(t *testing.T) {
+	dir := t.TempDir()
+	virtualRun(t, dir, "base")
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "limited"), os.DirFS(filepath.Join(dir, "base"))))
+	for _, name := range []string{"c1", "c8"} {
+		path := filepath.Join(dir, "limited", name, record.LevelFile)
+		l := readLevel(t, filepath.Dir(path))
+		require.Equal(t, record.ClientOK, l.Client())
+		l.Instrument.Verdict = record.ClientLimited
+		require.NoError(t, record.WriteJSON(path, &l))
+	}
+	gate := filepath.Join(dir, "gate.yaml")
+	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: time_to_first_token, max: 0.1}, {metric: request_latency, max: 1e9}]"), 0o600))
+	for _, args := range [][]string{
+		{"-gate=" + gate, "-data-dir=" + dir, "-benchmark-name=limited"},
+		{"-baseline=" + filepath.Join(dir, "base"), "-candidate=" + filepath.Join(dir, "limited")},
+		{"-baseline=" + filepath.Join(dir, "limited"), "-candidate=" + filepath.Join(dir, "base")},
+	} {
+		r := child{entry: "TestGate", args: args}.passes(t)
+		assert.Contains(t, r.output, "--- SKIP: TestGate/c1/time_to_first_token/avg")
+		assert.Contains(t, r.output, "--- SKIP: TestGate/c8/request_latency/avg")
+		assert.NotContains(t, r.output, "--- PASS: TestGate/c")
+		assert.Contains(t, r.output, "client limited: the figures of c8 are its own as much as the server's")
+	}
 }
 
 // TestCallsOfTheWorkflowDoNotMeet: two calls in one run of GitHub's neither cancel each other nor write one artifact.

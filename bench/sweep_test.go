@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/mockserver"
 	mockcmd "github.com/llmsweep/llmsweep/mockserver/cmd"
@@ -235,6 +236,10 @@ func measured(ctx context.Context, t *testing.T, sweep *harness.Sweep, f func(co
 		listener := memnet.Listen(virtualHost)
 		serveMock(t, sweep.Plan, listener)
 		sweep.Dial = listener.DialContext
+		sweep.Loopback = func() (net.Listener, instrument.Dial, error) {
+			own := memnet.Listen("canary.virtual:80")
+			return own, own.DialContext, nil
+		}
 		inside, cancel := context.WithCancelCause(context.Background())
 		defer cancel(nil)
 		go func() {

@@ -9,7 +9,8 @@
 //     starts a port-forward, which lives until Sweep.Close.
 //  4. Sweep.RunLevel draws the level's lengths, renders its bodies ahead of the slots that send them, and appends one
 //     record.Sample to the log for each request as it ends.
-//  5. What the samples mean is computed by package metric, and shown by package reporting, from the files.
+//  5. Beside the measured requests, package instrument measures the client itself; its verdict is part of the level.
+//  6. What the samples mean is computed by package metric, and shown by package reporting, from the files.
 //
 // A level is a closed loop: c slots, each sending its next request as soon as the last one ended. RunLevel owns every goroutine
 // it starts and returns only after they ended. The clock is package time's; inside a testing/synctest bubble the same code runs

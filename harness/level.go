@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -26,9 +27,12 @@ type levelRun struct {
 	sweep   *Sweep
 	level   Level
 	record  record.Level
-	client  *openai.Client
-	log     *record.Log
 	metrics *metric.Calculator
+	config  openai.Config // of client
+	client  *openai.Client
+	watch   *instrument.Watch // nil outside the measurement
+	begun   time.Duration     // of the present phase, since epoch
+	log     *record.Log
 	epoch   time.Time
 	logErr  error
 	// firstError is the first failure in words, for the reason of a level that failed.
@@ -44,6 +48,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	if err != nil {
 		return nil, err
 	}
+	s.measureFloor()
 	dir := s.LevelDir(level)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the level's folder: %w", err)
@@ -87,11 +92,12 @@ func (r *levelRun) open(dir string) (err error) {
 	if r.log, err = record.CreateLog(filepath.Join(dir, record.LogFile), r.record.StartedAt); err != nil {
 		return err
 	}
-	r.client = openai.New(openai.Config{
+	r.config = openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
 		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
-	})
+	}
+	r.client = openai.New(r.config)
 	return nil
 }
 
@@ -106,8 +112,10 @@ func (r *levelRun) run(ctx context.Context) error {
 	}
 	r.runPhase(ctx, issue, stop, record.Warmup)
 	r.sweep.progress.measure()
+	r.startWatch()
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
+	r.record.Instrument = r.watch.Stop()
 	r.settle(ctx, issue)
 	return errors.Join(r.logErr, r.log.Close())
 }
@@ -137,6 +145,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 			stop(fmt.Errorf("stopped: %w", r.logErr)) // measuring on would lose what is measured
 		}
 	}
+	r.observe(s, values)
 	r.sweep.progress.sample(s, values, p.Verbose)
 	if counts.Ended() >= enoughEnded && r.tooManyErrors(*counts) {
 		reason := r.failures(*counts)
@@ -225,7 +234,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait))
+	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
 	}

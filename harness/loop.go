@@ -48,9 +48,9 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	}
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
-	start := time.Since(r.epoch)
+	r.begun = time.Since(r.epoch)
 	for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
-		slots.Go(func() { l.slot(start + offset) })
+		slots.Go(func() { l.slot(r.begun + offset) })
 	}
 	workers.Go(func() {
 		slots.Wait()

@@ -195,6 +195,9 @@ func (p *progress) end(l *record.Level) {
 	if l.Status == record.Capped { // other reasons are the test's failure message
 		text += ": " + l.Reason
 	}
+	if c := l.Client(); c == record.ClientSuspect || c == record.ClientLimited {
+		text += ", " + string(c)
+	}
 	p.print(text)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/host"
+	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/kubectl"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
@@ -36,8 +37,10 @@ type Level struct {
 // Sweep is a run on its way. Its methods are called one after another, not concurrently.
 type Sweep struct {
 	Plan *Plan
-	// Dial replaces the network, as in virtual time. Nil: TCP.
+	// Dial replaces the network, as in virtual time. Nil: TCP. Beside a network that is not the machine's no reading of the machine is taken.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Loopback replaces the TCP loopback that canaries run over. Nil where Dial is set: no canaries.
+	Loopback instrument.Loopback
 
 	forwards map[string]*kubectl.Forward // by the host:port of a target
 
@@ -49,6 +52,7 @@ type Sweep struct {
 	spent    atomic.Int64  // tokens, for -max-tokens-total
 	elapsed  time.Duration // of finished levels, for -max-duration
 	deadline time.Time     // of go test; zero: none
+	floor    *record.TimerFloor
 	// interrupted returns why the run should stop, or nil.
 	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
@@ -12,7 +13,9 @@ import (
 // charts returns the five charts of the guide, in its order, and what could not be drawn.
 func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	line := func(file, title, y, tag, statistic string) chart.Chart {
-		return chart.Chart{File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic)}
+		return chart.Chart{
+			File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic), Note: doubts(benchmarks),
+		}
 	}
 	all := []chart.Chart{
 		line("p50_inter_token_latency_vs_concurrency.png", "P50 Inter-Token Latency vs Concurrency", "P50 Inter-Token Latency (ms)", "inter_token_latency", "p50"),
@@ -30,7 +33,7 @@ func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Seri
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
 			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok && b.Levels[i].Unusable() == "" {
-				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y})
+				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y, Hollow: b.Levels[i].Doubtful()})
 			}
 		}
 		all = append(all, s)
@@ -78,7 +81,7 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		for i := range b.Levels {
 			l := &b.Levels[i]
 			if x, y, ok := summary.Efficiency(l, gpus); ok && l.Unusable() == "" {
-				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency)})
+				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency), Hollow: l.Doubtful()})
 			}
 		}
 		c.Series = append(c.Series, s)
@@ -90,5 +93,28 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 	default:
 		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
 	}
+	if note := doubts(benchmarks); note != "" {
+		c.Note += ". " + note
+	}
 	return c
+}
+
+// doubts says which points are hollow, and why; "" if none is.
+func doubts(benchmarks []*results.Benchmark) string {
+	var reasons []string
+	for _, verdict := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect} {
+		var where []string
+		for _, b := range benchmarks {
+			if levels := b.Judged(verdict); levels != "" {
+				where = append(where, b.Name+" at "+levels)
+			}
+		}
+		if len(where) > 0 {
+			reasons = append(reasons, fmt.Sprintf("%s (%s)", verdict, strings.Join(where, "; ")))
+		}
+	}
+	if len(reasons) == 0 {
+		return ""
+	}
+	return "Hollow: " + strings.Join(reasons, ", ")
 }

@@ -44,7 +44,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	for _, b := range r.Benchmarks {
 		p.Tables = append(p.Tables, headline(b))
 	}
-	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end."
+	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
 	others := summary.Others(r.Benchmarks)
 	if len(others) > 0 {
 		p.Tables[len(p.Tables)-1].Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
@@ -52,6 +52,9 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p
 }
+
+// marks explains the marks of a client in doubt.
+const marks = "~ client suspect: this machine stamped late. ! client limited: by so much that the figures are as much its own."
 
 // measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
 func measured(benchmarks []*results.Benchmark) page.Table {
@@ -87,7 +90,7 @@ func headline(b *results.Benchmark) page.Table {
 }
 
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end.", Rows: summary.Comparison(benchmarks)}
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: summary.Comparison(benchmarks)}
 	for _, c := range summary.CompareColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
 	}

@@ -30,6 +30,9 @@ func Judgeable(dir string) (compare.Run, error) {
 		l := &b.Levels[i]
 		read[l.Concurrency] = true
 		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: l.Unusable()}
+		if i := l.Instrument(); i != nil {
+			level.Client, level.ErrorMS = i.Verdict, i.ErrorMS
+		}
 		if l.Record != nil {
 			run.Workload[level.Name] = l.Record.WorkloadSHA256
 		}

@@ -73,6 +73,9 @@ func Attributes(l *results.Level) []Attribute {
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
 	}
+	if i := l.Instrument(); i != nil {
+		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", strings.TrimPrefix(string(i.Verdict), "client "), i.ErrorMS)})
+	}
 	return attributes
 }
 
@@ -95,7 +98,7 @@ func writeExports(run *record.Run, l *results.Level) error {
 		rewrite(filepath.Join(l.Dir, record.AggregateFile), func(w io.Writer) error { return export.Aggregate(w, run, l) }),
 		rewrite(filepath.Join(l.Dir, record.AggregateTable), func(w io.Writer) error { return export.Table(w, l) }),
 		rewrite(filepath.Join(l.Dir, record.RequestsFile), func(w io.Writer) error {
-			return export.Requests(w, filepath.Join(l.Dir, record.LogFile))
+			return export.Requests(w, l)
 		}),
 	)
 }

@@ -3,6 +3,10 @@
 //
 // There are three verdicts. Pass and Fail need something to stand on; everything else is Inconclusive, with its reason.
 //
+// A figure of a level whose client was limited is neither good nor bad: it is the client's as much as the server's, and inconclusive,
+// whatever its value and whatever the clock. Where the client was suspect, a time that is nearer to its bound than stamps may be late is
+// inconclusive too. A level that has no figures to judge, since it failed or is missing, fails all the same.
+//
 // Two recorded runs are compared exactly where both ran in virtual time, whose figures have no noise: a rule's margin is all the
 // tolerance there is, and by default it is zero. In real time such a comparison is advisory: however much worse a figure is, it is
 // inconclusive, since the runs were not interleaved and a drift of the machine between them cannot be told from a change of the server.
@@ -38,6 +42,8 @@ type Level struct {
 	Name       string // c50
 	Figures    Figures
 	Unfinished string // why its figures stand for nothing: it failed or was stopped; "" if they do
+	Client     record.ClientVerdict
+	ErrorMS    float64 // how late stamps of a suspect client may be
 }
 
 // Finding is the verdict of one rule at one level.
@@ -45,10 +51,11 @@ type Finding struct {
 	Level, Metric, Statistic string
 	Unit                     string
 	Verdict                  Verdict
-	Limit                    bool    // it judges by a limit, not by a baseline
-	Value                    float64 // of the level, or of the candidate; NaN: none
-	Baseline                 float64 // value of the baseline; NaN: none
-	Bound                    float64 // the value beyond which it fails: the limit, or the baseline's and the margin; NaN: none
+	Client                   record.ClientVerdict // where it is suspect or limited
+	Limit                    bool                 // it judges by a limit, not by a baseline
+	Value                    float64              // of the level, or of the candidate; NaN: none
+	Baseline                 float64              // value of the baseline; NaN: none
+	Bound                    float64              // the value beyond which it fails: the limit, or the baseline's and the margin; NaN: none
 	Samples                  int
 	Text                     string // the evidence in one line
 }
@@ -97,6 +104,26 @@ func (l Limit) check(level Level) Finding {
 		f.Verdict, f.Text = Fail, f.against("below the limit", f.Bound)
 	default:
 		f.Verdict, f.Text = Pass, f.against("within the limit", f.Bound)
+	}
+	return f.doubted(level)
+}
+
+// doubted takes the verdict back where the client's error could have made it.
+func (f Finding) doubted(level Level) Finding {
+	switch {
+	case level.Unfinished != "":
+	case level.Client == record.ClientLimited:
+		f.Client = level.Client
+		if f.Verdict != Inconclusive {
+			f.Verdict = Inconclusive
+			f.Text += fmt.Sprintf("; %s: the figures of %s are its own as much as the server's", level.Client, level.Name)
+		}
+	case level.Client == record.ClientSuspect && f.Client != record.ClientLimited:
+		f.Client = level.Client
+		if f.Verdict != Inconclusive && f.Unit == "ms" && math.Abs(f.Value-f.Bound) <= level.ErrorMS {
+			f.Verdict = Inconclusive
+			f.Text += fmt.Sprintf("; %s: its stamps may be %s ms late, which is more than that", level.Client, short(level.ErrorMS))
+		}
 	}
 	return f
 }
@@ -268,10 +295,10 @@ func (m Margin) compare(before, after Level, exact bool) Finding {
 	f.Baseline, f.Bound = base.Value, base.Value+sign*tolerance
 	switch {
 	case f.Verdict != "":
-		return f
+		return f.doubted(after)
 	case base.Verdict != "":
 		f.Verdict, f.Text = base.Verdict, "baseline: "+base.Text
-		return f
+		return f.doubted(before)
 	}
 	worse := sign * (f.Value - base.Value)
 	f.Verdict = Pass
@@ -291,7 +318,7 @@ func (m Margin) compare(before, after Level, exact bool) Finding {
 		f.Verdict = Inconclusive
 		f.Text += "; advisory: the runs were not interleaved, a drift of the machine would look the same"
 	}
-	return f
+	return f.doubted(after).doubted(before)
 }
 
 func (f Finding) withoutFloor() Finding {

@@ -263,3 +263,54 @@ func TestBadRules(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Rules{}, empty)
 }
+
+// TestNoVerdictOnALimitedClient: neither pass nor fail, whatever the figure, in either time; a level without figures fails all the same.
+func TestNoVerdictOnALimitedClient(t *testing.T) {
+	r := rules(t, `
+limits:
+  - {metric: time_to_first_token, max: 100}
+  - {metric: output_token_throughput, min: 1000}
+  - {metric: inter_token_latency, max: 1}
+`)
+	watched := func(name string, ttft float64, client record.ClientVerdict, errorMS float64) Level {
+		l := level(name, 300, ttft, 900)
+		l.Client, l.ErrorMS = client, errorMS
+		return l
+	}
+	failed := watched("c6", 50, record.ClientLimited, 30)
+	failed.Unfinished = "it failed: why"
+	var got []string
+	for _, f := range r.Check([]Level{
+		watched("c1", 50, record.ClientLimited, 30), watched("c2", 150, record.ClientLimited, 30), watched("c3", 98, record.ClientSuspect, 3),
+		watched("c4", 103.5, record.ClientSuspect, 3), watched("c5", 103, record.ClientOK, 3), failed,
+	}) {
+		got = append(got, strings.TrimSpace(f.Level+" "+f.Metric+" "+string(f.Verdict)+" "+string(f.Client)))
+	}
+	assert.Equal(t, []string{
+		"c1 time_to_first_token inconclusive client limited", "c1 output_token_throughput inconclusive client limited",
+		"c1 inter_token_latency inconclusive client limited", "c2 time_to_first_token inconclusive client limited",
+		"c2 output_token_throughput inconclusive client limited", "c2 inter_token_latency inconclusive client limited",
+		"c3 time_to_first_token inconclusive client suspect", "c3 output_token_throughput fail client suspect", "c3 inter_token_latency fail client suspect",
+		"c4 time_to_first_token fail client suspect", "c4 output_token_throughput fail client suspect", "c4 inter_token_latency fail client suspect",
+		"c5 time_to_first_token fail", "c5 output_token_throughput fail", "c5 inter_token_latency fail",
+		"c6 time_to_first_token fail", "c6 output_token_throughput fail", "c6 inter_token_latency fail",
+	}, got)
+	f := r.Check([]Level{watched("c1", 50, record.ClientLimited, 30)})[0]
+	assert.Equal(t, "time_to_first_token avg of c1 is 50 ms, within the limit 100 by 50 ms (-50.00 %), 300 requests; "+
+		"client limited: the figures of c1 are its own as much as the server's", f.Text)
+	f = r.Check([]Level{watched("c3", 98, record.ClientSuspect, 3)})[0]
+	assert.Contains(t, f.Text, "; client suspect: its stamps may be 3 ms late, which is more than that")
+	assert.Equal(t, 98.0, f.Value, "what was seen is shown")
+
+	m := rules(t, "margins: [{metric: time_to_first_token, margin: 10%}]")
+	for _, virtual := range []bool{true, false} {
+		before, after := level("c1", 300, 100, 1), level("c1", 300, 200, 1)
+		for _, limited := range []*Level{&before, &after} {
+			limited.Client = record.ClientLimited
+			findings := m.Compare(run("a", virtual, before), run("b", virtual, after))
+			assert.Equal(t, Inconclusive, findings[0].Verdict)
+			assert.Equal(t, record.ClientLimited, findings[0].Client)
+			limited.Client = record.ClientOK
+		}
+	}
+}

@@ -208,6 +208,7 @@ type Level struct {
 	BytesSHA256    string      `json:"bytes_sha256"`
 	Warnings       []string    `json:"warnings,omitempty"`
 	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"` // the first three distinct ones, redacted
+	Instrument     *Instrument `json:"instrument,omitempty"`   // nil: not measured, as in results of before there was any
 }
 
 // WasCancelled reports whether the level was stopped from outside, by a signal, a deadline or a kill. A cap of the plan is no

@@ -56,7 +56,11 @@ func Measure(samples []*record.Sample, target int) Load {
 	if len(samples) == 0 || target < 1 {
 		return Load{}
 	}
-	edges := inFlightEdges(samples)
+	spans := make([]Span, len(samples))
+	for i, s := range samples {
+		spans[i] = Span{s.StartNS, s.EndNS}
+	}
+	edges := inFlightEdges(spans)
 	var l Load
 	first, last := edges[0].at, edges[len(edges)-1].at
 	need := int(math.Ceil(float64(target)*PlateauShare - 1e-9)) // 0.95 is no binary fraction: 0.95 x 20 must need 19
@@ -73,7 +77,10 @@ func Measure(samples []*record.Sample, target int) Load {
 		}
 	}
 	l.InFlightNS = area(edges, first, last)
-	l.Reached = reached(edges, samples, target, float64(l.Peak))
+	var reached bool
+	if l.Reached, reached = meanInFlight(edges, spans, target); !reached {
+		l.Reached = float64(l.Peak)
+	}
 	if l.HasPlateau = l.HasPlateau && l.PlateauEndNS > l.PlateauStartNS; l.HasPlateau {
 		span := float64(l.PlateauEndNS - l.PlateauStartNS)
 		l.TokensPerSecond = tokensBetween(samples, l.PlateauStartNS, l.PlateauEndNS) / (span / 1e9)
@@ -99,11 +106,24 @@ type edge struct {
 	change int
 }
 
+// Span is the time that one request was in flight, in nanoseconds since the level's start.
+type Span struct{ StartNS, EndNS int64 }
+
+// Reached is Load.Reached from the spans of all requests, which it sorts by their start. ok is false where all of them started at once:
+// there is no time then over which a mean would say anything.
+func Reached(spans []Span, target int) (mean float64, ok bool) {
+	if len(spans) == 0 || target < 1 {
+		return 0, false
+	}
+	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.StartNS, b.StartNS) })
+	return meanInFlight(inFlightEdges(spans), spans, target)
+}
+
 // inFlightEdges returns starts and ends in time order. At one instant ends come first: a slot that takes its next request as the
 // previous one ends never held two.
-func inFlightEdges(samples []*record.Sample) []edge {
-	edges := make([]edge, 0, 2*len(samples))
-	for _, s := range samples {
+func inFlightEdges(spans []Span) []edge {
+	edges := make([]edge, 0, 2*len(spans))
+	for _, s := range spans {
 		edges = append(edges, edge{s.StartNS, 1}, edge{s.EndNS, -1})
 	}
 	slices.SortFunc(edges, func(a, b edge) int {
@@ -112,14 +132,14 @@ func inFlightEdges(samples []*record.Sample) []edge {
 	return edges
 }
 
-// reached is the mean in flight from the moment the slots were filled until the last request started.
-func reached(edges []edge, samples []*record.Sample, target int, peak float64) float64 {
-	from := samples[min(target, len(samples))-1].StartNS
-	until := samples[len(samples)-1].StartNS
+// meanInFlight needs the spans by ascending start.
+func meanInFlight(edges []edge, spans []Span, target int) (mean float64, ok bool) {
+	from := spans[min(target, len(spans))-1].StartNS
+	until := spans[len(spans)-1].StartNS
 	if until <= from {
-		return peak
+		return 0, false
 	}
-	return float64(area(edges, from, until)) / float64(until-from)
+	return float64(area(edges, from, until)) / float64(until-from), true
 }
 
 // area is the integral of the number in flight over [from, until], in ns. Whole numbers lose nothing.

@@ -48,6 +48,8 @@ const (
 type Point struct {
 	X, Y  float64
 	Label string // text beside the dot in a Scatter, such as the concurrency; unused in Lines
+	// Hollow draws the marker without its filling: the value is in doubt. The note of the chart should say why.
+	Hollow bool
 }
 
 // Series is one benchmark: its points under its name, which is shown verbatim.

@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/recorder"
+	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // levelled returns a Lines chart of n series over the usual seven levels.
@@ -253,4 +254,24 @@ func TestTicksStandAtTheLevels(t *testing.T) {
 	assert.Equal(t, "20", labels[19])
 	assert.Equal(t, "40", labels[39])
 	assert.Contains(t, labels, "", "labels that collide are dropped")
+}
+
+// TestHollowMarkersAreEmpty: a hollow marker is white inside and has a rim in the colour of its series, in both kinds of chart.
+func TestHollowMarkersAreEmpty(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []Kind{Lines, Scatter} {
+		for _, hollow := range []bool{false, true} {
+			canvas := vgimg.NewWith(vgimg.UseWH(40, 40), vgimg.UseDPI(72), vgimg.UseBackgroundColor(color.White))
+			newPicture(Chart{Kind: kind}).mark(draw.New(canvas), 0, vg.Point{X: 20, Y: 20}, 2, hollow)
+			middle := color.NRGBAModel.Convert(canvas.Image().At(20, 20)).(color.NRGBA)
+			assert.Equal(t, hollow, middle == rgb(0xffffff), "kind %d: %v", kind, middle)
+			coloured := 0
+			for i := range 40 {
+				if c := color.NRGBAModel.Convert(canvas.Image().At(i, 20)).(color.NRGBA); c.B > c.R+50 {
+					coloured++
+				}
+			}
+			assert.Positive(t, coloured)
+		}
+	}
 }

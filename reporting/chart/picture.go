@@ -81,7 +81,7 @@ func (pic picture) legend(area draw.Canvas, wanted vg.Length) draw.Canvas {
 		if pic.Kind == Lines {
 			area.StrokeLine2(lineStyle(i), at.X-10*scale, at.Y, at.X+10*scale, at.Y)
 		}
-		pic.mark(area, i, at, scale)
+		pic.mark(area, i, at, scale, false)
 	})
 	return draw.Crop(area, 0, 0, l.height+blockGap, 0)
 }
@@ -182,9 +182,13 @@ func (pic picture) drawLines(c draw.Canvas, p *plot.Plot) {
 	for i, points := range all {
 		c.StrokeLines(lineStyle(i), points)
 	}
+	pic.drawMarks(c, all)
+}
+
+func (pic picture) drawMarks(c draw.Canvas, all [][]vg.Point) {
 	for i, points := range all {
-		for _, at := range points {
-			pic.mark(c, i, at, 1)
+		for k, at := range points {
+			pic.mark(c, i, at, 1, pic.series[i].Points[k].Hollow)
 		}
 	}
 }
@@ -196,11 +200,7 @@ func (pic picture) drawScatter(c draw.Canvas, p *plot.Plot) {
 	for i, points := range all {
 		c.StrokeLines(draw.LineStyle{Color: faded(palette()[i], 0.3), Width: 1.2}, points)
 	}
-	for i, points := range all {
-		for _, at := range points {
-			pic.mark(c, i, at, 1)
-		}
-	}
+	pic.drawMarks(c, all)
 	pic.drawLabels(c, all)
 }
 
@@ -310,11 +310,15 @@ func lineStyle(i int) draw.LineStyle {
 
 // mark draws the marker of series i: with a white rim on lines, to part it from
 // the line of another series; with a dark one in a scatter, and slightly
-// transparent, so that a dot below another shows.
-func (pic picture) mark(c draw.Canvas, i int, at vg.Point, scale vg.Length) {
+// transparent, so that a dot below another shows. A hollow one is white with a
+// rim in the colour of the series.
+func (pic picture) mark(c draw.Canvas, i int, at vg.Point, scale vg.Length, hollow bool) {
 	fill, rim := palette()[i], draw.LineStyle{Color: color.White, Width: 0.6}
 	if pic.Kind == Scatter {
 		fill, rim = faded(fill, dotOpacity), draw.LineStyle{Color: faded(ink(), 0.85), Width: 0.9}
+	}
+	if hollow {
+		fill, rim = rgb(0xffffff), draw.LineStyle{Color: palette()[i], Width: 1.6}
 	}
 	var path vg.Path
 	for k, v := range marker(i) {

@@ -193,6 +193,9 @@ func ours(run *record.Run, l *results.Level) object {
 		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}, {"integral_ns", l.Load.InFlightNS}}},
 		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources()}, {"finish_reasons", l.FinishReasons()},
 	}
+	if i := l.Instrument(); i != nil {
+		o = append(o, field{"client", i})
+	}
 	if l.Load.HasPlateau {
 		o = append(o, field{"plateau", object{
 			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},

@@ -18,7 +18,8 @@ func csvStatistics() []string {
 	return []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
 }
 
-// Table writes profile_export_aiperf.csv: distributions, a blank line, single values; two decimals, rows by tag.
+// Table writes profile_export_aiperf.csv: distributions, a blank line, single values; two decimals, rows by tag. Where the client was
+// measured, its verdict follows behind another blank line.
 func Table(w io.Writer, l *results.Level) error {
 	rows := slices.Clone(l.Results)
 	slices.SortFunc(rows, func(a, b metric.Result) int { return cmp.Compare(a.Tag, b.Tag) })
@@ -44,6 +45,12 @@ func Table(w io.Writer, l *results.Level) error {
 		}
 	}
 	out.Flush()
+	if i := l.Instrument(); i != nil {
+		fmt.Fprintln(w)
+		_ = out.Write([]string{"Client", "Stamps Late At Most (ms)"})
+		_ = out.Write([]string{string(i.Verdict), number(i.ErrorMS)})
+		out.Flush()
+	}
 	return out.Error()
 }
 

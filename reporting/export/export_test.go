@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 	var aggregate, table, requests bytes.Buffer
 	require.NoError(t, Aggregate(&aggregate, run, level))
 	require.NoError(t, Table(&table, level))
-	require.NoError(t, Requests(&requests, filepath.Join(level.Dir, record.LogFile)))
+	require.NoError(t, Requests(&requests, level))
 	for name, got := range map[string]*bytes.Buffer{record.AggregateFile: &aggregate, record.AggregateTable: &table, record.RequestsFile: &requests} {
 		path := filepath.Join(level.Dir, name)
 		if *update {
@@ -108,14 +108,15 @@ func TestNumbersWithoutValueAreLeftOut(t *testing.T) {
 }
 
 func TestRequestsSkipsWhatIsNoRecord(t *testing.T) {
-	path := filepath.Join(t.TempDir(), record.LogFile)
+	dir := t.TempDir()
+	path := filepath.Join(dir, record.LogFile)
 	require.NoError(t, os.WriteFile(path, []byte(`{"metadata":{"session_num":1},"metrics":{"a":{"value":1,"unit":"ms"}},"trace":{"start_ns":1}}
 not json
 
 {"metadata":{"session_num":2},"metrics":{},"error":{"code":500},"trace":{}}
 {"metadata":{"session`), 0o600))
 	var b bytes.Buffer
-	require.NoError(t, Requests(&b, path))
+	require.NoError(t, Requests(&b, &results.Level{Dir: dir, Record: &record.Level{}}))
 	assert.JSONEq(t, `{"schema_version":"1.0","requests":[{"metadata":{"session_num":1},"metrics":{"a":{"value":1,"unit":"ms"}}},
 		{"metadata":{"session_num":2},"metrics":{},"error":{"code":500}}]}`, b.String())
 }

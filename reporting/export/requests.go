@@ -8,18 +8,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
-// Requests writes profile_export.json: the requests of an event log with their computed metrics, as one document. The lines are
+// Requests writes profile_export.json: the requests of a level's event log with their computed metrics, as one document. The lines are
 // taken from the log, without its trace; lines that are not JSON are left out.
-func Requests(w io.Writer, logPath string) error {
+func Requests(w io.Writer, l *results.Level) error {
+	logPath := filepath.Join(l.Dir, record.LogFile)
 	file, err := os.Open(logPath)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	out := bufio.NewWriter(w)
-	fmt.Fprint(out, `{"schema_version":"1.0","requests":[`)
+	fmt.Fprint(out, `{"schema_version":"1.0",`)
+	if l.Instrument() != nil {
+		fmt.Fprintf(out, `"llmsweep":{"client":%q},`, l.Record.Client())
+	}
+	fmt.Fprint(out, `"requests":[`)
 	reader := bufio.NewReaderSize(file, 256<<10)
 	separator := "\n"
 	for {

@@ -32,6 +32,7 @@ func optionOf(c chart.Chart) (map[string]any, error) {
 		return nil, fmt.Errorf("decoding the chart options: %w", err)
 	}
 	setTicks(tree, c)
+	setHollow(tree, c)
 	return tree, nil
 }
 
@@ -118,5 +119,19 @@ func setTicks(tree map[string]any, c chart.Chart) {
 		x["axisTick"] = map[string]any{"customValues": ticks}
 		x["axisLabel"] = map[string]any{"customValues": ticks, "hideOverlap": true}
 		x["splitLine"] = map[string]any{"show": true}
+	}
+}
+
+// setHollow empties the markers of points in doubt. go-echarts has no field for it.
+func setHollow(tree map[string]any, c chart.Chart) {
+	drawn, _ := c.Drawable()
+	all := tree["series"].([]any) // in the order of drawn; the guides of a scatter come behind
+	for i, s := range drawn {
+		data, _ := all[i].(map[string]any)["data"].([]any)
+		for k, p := range s.Points {
+			if p.Hollow {
+				data[k].(map[string]any)["itemStyle"] = map[string]any{"color": "transparent", "borderColor": chart.Color(i), "borderWidth": 2}
+			}
+		}
 	}
 }

@@ -72,6 +72,31 @@ func (l *Level) Unusable() string {
 	return ""
 }
 
+// Instrument is what the client knew of itself, or nil.
+func (l *Level) Instrument() *record.Instrument {
+	if l.Record == nil {
+		return nil
+	}
+	return l.Record.Instrument
+}
+
+// Doubtful reports whether the client did not keep up with itself, so that the level's figures may be its own more than the server's.
+func (l *Level) Doubtful() bool {
+	c := l.Record.Client()
+	return c == record.ClientSuspect || c == record.ClientLimited
+}
+
+// Judged lists the concurrencies of the levels whose client has the verdict, or "". Those of all levels stand for the verdict "".
+func (b *Benchmark) Judged(verdict record.ClientVerdict) string {
+	var levels []string
+	for i := range b.Levels {
+		if verdict == "" || b.Levels[i].Record.Client() == verdict {
+			levels = append(levels, fmt.Sprint(b.Levels[i].Concurrency))
+		}
+	}
+	return strings.Join(levels, ", ")
+}
+
 // Figures holds statistics by metric tag and name of the statistic: avg, p50, p99, count and so on.
 type Figures map[string]map[string]float64
 

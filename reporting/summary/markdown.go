@@ -21,7 +21,7 @@ func Findings(w io.Writer, findings []compare.Finding) error {
 	for _, verdict := range []compare.Verdict{compare.Fail, compare.Inconclusive, compare.Pass} {
 		for _, f := range findings {
 			if f.Verdict == verdict {
-				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %d |\n", verdict, f.Level, f.Metric, f.Statistic,
+				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %d |\n", strings.TrimSuffix(string(verdict)+", "+string(f.Client), ", "), f.Level, f.Metric, f.Statistic,
 					withUnit(f.Value, f.Unit), withUnit(f.Bound, f.Unit), change(f), f.Samples)
 			}
 		}

@@ -99,6 +99,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
+	facts = append(facts, [2]string{"Verdict", verdict(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
@@ -123,6 +124,24 @@ func counting(benchmark *results.Benchmark) string {
 	default:
 		return fmt.Sprintf("output tokens by the server's usage for %d of %d answers, else by the tokenizer", n, all)
 	}
+}
+
+// verdict says what the client was found to be, the worst first.
+func verdict(benchmark *results.Benchmark) string {
+	var parts []string
+	for _, v := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect, record.ClientUnknown, record.ClientOK} {
+		levels := benchmark.Judged(v)
+		switch words := strings.TrimPrefix(string(v), "client "); {
+		case levels == "":
+		case levels == benchmark.Judged(""):
+			return string(v) // of all
+		case v == record.ClientOK:
+			parts = append(parts, words+" elsewhere")
+		default:
+			parts = append(parts, words+" at "+levels)
+		}
+	}
+	return "client " + strings.Join(parts, ", ")
 }
 
 // serverVersion is what the server calls itself, and its version.
@@ -170,7 +189,9 @@ const legend = `How to read the tables
   p50, p99  interpolated linearly between order statistics
   n/a       too few requests: p50 needs 5, p99 needs 299
   ?         one GPU is assumed: pass -gpus
-  *         the level did not run to its planned end, see the warnings`
+  *         the level did not run to its planned end, see the warnings
+  ~         client suspect: this machine stamped late, see the warnings
+  !         client limited: by so much that the figures are as much its own`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	var all []string
@@ -205,7 +226,7 @@ func writeItem(b *strings.Builder, text string) {
 	b.WriteString("\n")
 }
 
-// marked reports whether a level's figures need the reader's care.
-func marked(l *results.Level) bool {
+// unfinished reports whether a level did not run to its planned end.
+func unfinished(l *results.Level) bool {
 	return l.Cancelled || l.Record != nil && l.Record.Status != record.Done
 }

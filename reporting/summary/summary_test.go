@@ -129,3 +129,17 @@ func TestOtherTablesFit100Columns(t *testing.T) {
 		assert.NotContains(t, b.String(), "n/a", "every column has a definition")
 	}
 }
+
+func TestVerdictOfAllLevels(t *testing.T) {
+	b := &results.Benchmark{}
+	for c, v := range []record.ClientVerdict{record.ClientOK, record.ClientOK} {
+		b.Levels = append(b.Levels, results.Level{Concurrency: c + 1, Record: &record.Level{Instrument: &record.Instrument{Verdict: v}}})
+	}
+	assert.Equal(t, "client ok", verdict(b))
+	b.Levels[1].Record.Instrument.Verdict = record.ClientLimited
+	assert.Equal(t, "client limited at 2, ok elsewhere", verdict(b))
+	b.Levels[0].Record.Instrument = nil
+	assert.Equal(t, "client limited at 2, not measured at 1", verdict(b))
+	b.Levels[1].Record.Instrument = nil
+	assert.Equal(t, "client not measured", verdict(b))
+}

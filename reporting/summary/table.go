@@ -83,11 +83,19 @@ func groupLine(groups []string, widths []int) string {
 
 const missing = "n/a"
 
+// mark is what stands behind the concurrency of a level whose figures need the reader's care.
 func mark(l *results.Level) string {
-	if marked(l) {
-		return "*"
+	text := ""
+	if unfinished(l) {
+		text = "*"
 	}
-	return ""
+	switch l.Record.Client() {
+	case record.ClientSuspect:
+		text += "~"
+	case record.ClientLimited:
+		text += "!"
+	}
+	return text
 }
 
 // figure prints three significant digits or more, without an exponent: a table that fits a terminal is read; all digits are in the

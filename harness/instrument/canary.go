@@ -1,0 +1,199 @@
+package instrument
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/clock"
+	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/workload"
+)
+
+// canaryInterval is the time between two chunks of a canary: the pace of a usual server.
+const canaryInterval = 20 * time.Millisecond
+
+// streamChunks is how many chunks a canary's answer has. Then it is asked for the next, over the same connection.
+const streamChunks = 4096
+
+// canaries is how many streams watch a level. Three tell the p99 of a thousand others to about a third.
+func canaries(concurrency int) int {
+	switch {
+	case concurrency < 8:
+		return 1
+	case concurrency < 64:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// canary is one stream from a writer to a client, both in this process. Writer and reader are a goroutine each.
+type canary struct {
+	epoch    time.Time
+	listener net.Listener
+	client   *openai.Client
+	url      *url.URL
+	script   script
+	alarm    clock.Alarm // of the writer
+	next     time.Time   // when the next chunk is due
+
+	end     atomic.Int64 // stamp of the end: what was written then or later does not count
+	written chan []int64 // write stamps of an answer, when its writer is through
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	delays  series  // of answers that ended
+	stamps  []int64 // read of an answer whose write stamps did not come
+	failure string  // why the reader ended early
+}
+
+// startCanary starts a stream whose first chunk is due after offset.
+func startCanary(c Config, offset time.Duration) (*canary, error) {
+	listener, dial, err := c.Loopback()
+	if err != nil {
+		return nil, fmt.Errorf("canary: %w", err)
+	}
+	k := &canary{epoch: c.Client.Epoch, listener: listener, script: newScript(), next: time.Now().Add(offset), written: make(chan []int64, 1)}
+	k.end.Store(math.MaxInt64)
+	k.alarm, _ = clock.New(c.RealTime)
+	k.url = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: openai.ChatPath}
+	client := c.Client
+	client.Endpoints, client.Dial, client.Concurrency = []*url.URL{k.url}, dial, 1
+	client.Header, client.Chunks = nil, nil // the one may hold secrets, the other counts the level's
+	client.RequestTimeout, client.FirstTokenTimeout, client.IdleTimeout = 0, 0, 0
+	k.client = openai.New(client)
+	ctx, cancel := context.WithCancel(context.Background())
+	k.cancel = cancel
+	k.running.Go(func() { k.serve(ctx) })
+	k.running.Go(func() { k.read(ctx) })
+	return k, nil
+}
+
+// stop ends the stream after the chunks that were written before end. It returns when both goroutines have ended.
+func (k *canary) stop(end int64) {
+	k.end.Store(end)
+	k.alarm.Close()
+	abandon := time.AfterFunc(drainLimit, k.cancel)
+	defer abandon.Stop()
+	k.running.Wait()
+	select {
+	case written := <-k.written: // of an answer that was abandoned
+		k.fold(written, k.stamps)
+	default:
+	}
+}
+
+// drainLimit is how long the chunks that were written may take to arrive. What has not is counted as that late.
+const drainLimit = time.Second
+
+func (k *canary) ending() bool { return k.end.Load() != math.MaxInt64 }
+
+// read asks for one answer after another.
+func (k *canary) read(ctx context.Context) {
+	defer func() {
+		k.client.Close()
+		_ = k.listener.Close()
+		k.cancel() // the writer may still wait on the connection
+	}()
+	for serial := 0; !k.ending(); serial++ {
+		s := k.client.Do(ctx, &workload.Request{
+			Index: serial, ID: fmt.Sprintf("canary-%d", serial), OSL: streamChunks, Body: []byte(`{"model":"canary","stream":true}`),
+		}, 0)
+		k.stamps = s.ChunksNS
+		if s.Outcome != record.OK {
+			if !k.ending() {
+				k.failure = fmt.Sprintf("%s: %s", s.Reason, s.Error.Message)
+			}
+			return
+		}
+		k.fold(<-k.written, k.stamps) // the writer handed them over before it ended the answer
+	}
+}
+
+// fold pairs what was written of an answer with what was read.
+func (k *canary) fold(written, read []int64) {
+	for i, at := range written {
+		switch {
+		case at >= k.end.Load():
+			return
+		case i < len(read):
+			k.delays.add(read[i] - at)
+		case k.failure != "": // it was lost, not late
+			return
+		default: // it did not come in time
+			k.delays.add(time.Since(k.epoch).Nanoseconds() - at)
+		}
+	}
+}
+
+// serve answers requests on one connection after another.
+func (k *canary) serve(ctx context.Context) {
+	for {
+		conn, err := k.listener.Accept()
+		if err != nil {
+			return
+		}
+		abandon := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		for in := bufio.NewReader(conn); err == nil; {
+			if err = discardRequest(in); err == nil {
+				err = k.answer(conn)
+			}
+		}
+		abandon()
+		_ = conn.Close()
+	}
+}
+
+func discardRequest(in *bufio.Reader) error {
+	request, err := http.ReadRequest(in)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, request.Body)
+	return err
+}
+
+// answer writes one stream. The instant of a write is taken from the clock and not from the timetable; an instant that passed unused is
+// left out.
+func (k *canary) answer(conn net.Conn) error {
+	written := make([]int64, 0, streamChunks)
+	_, err := conn.Write(k.script.head)
+	for err == nil && len(written) < streamChunks && k.alarm.Wait(k.next) {
+		now := time.Now()
+		k.next = k.next.Add((now.Sub(k.next)/canaryInterval + 1) * canaryInterval)
+		written = append(written, now.Sub(k.epoch).Nanoseconds())
+		if _, err = conn.Write(k.script.chunk); err != nil {
+			written = written[:len(written)-1]
+		}
+	}
+	k.written <- written // there is room: the reader takes those of an answer before it asks for the next
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(k.script.tail)
+	return err
+}
+
+// script is an answer in the bytes of HTTP/1.1: every event is one chunk of the transfer coding, and one write.
+type script struct{ head, chunk, tail []byte }
+
+func newScript() script {
+	framed := func(event string) []byte { return fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event) }
+	const stopped = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"completion_tokens":1}}`
+	return script{
+		head: []byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		chunk: framed(`data: {"id":"chatcmpl-canary","object":"chat.completion.chunk","created":0,"model":"canary",` +
+			`"choices":[{"index":0,"delta":{"content":" tweet"},"finish_reason":null}]}` + "\n\n"),
+		tail: append(framed(stopped+"\n\ndata: [DONE]\n\n"), "0\r\n\r\n"...),
+	}
+}

@@ -1,0 +1,91 @@
+package harness
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/instrument"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// readsMachine reports whether the sweep runs on this machine's clock and network, so that readings of them mean something.
+func (s *Sweep) readsMachine() bool { return !s.Plan.Virtual && s.Dial == nil }
+
+// measureFloor measures how late an idle process sleeps, once, before the first level.
+func (s *Sweep) measureFloor() {
+	if s.floor == nil && s.readsMachine() {
+		s.floor = instrument.Floor()
+	}
+}
+
+// startWatch has the client measured beside the phase that follows.
+func (r *levelRun) startWatch() {
+	r.watch = instrument.Start(instrument.Config{
+		Client: r.config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
+	})
+}
+
+// observe hands a request that ended to the watch.
+func (r *levelRun) observe(s *record.Sample, values []record.MetricValue) {
+	if r.watch == nil {
+		return // warm-up
+	}
+	ttft, itl := math.NaN(), math.NaN()
+	for _, v := range values {
+		switch v.Tag {
+		case "time_to_first_token":
+			ttft = v.Value
+		case "inter_token_latency":
+			itl = v.Value
+		}
+	}
+	// Slot k is scheduled k ns after the phase began; every later request of it at the end of one.
+	first := s.ScheduledNS < r.begun.Nanoseconds()+int64(r.level.Concurrency)
+	r.watch.Request(s, first, ttft, itl)
+}
+
+// clientWarnings are what a reader must know of the client.
+func clientWarnings(i *record.Instrument) []string {
+	if i == nil {
+		return nil
+	}
+	var warnings []string
+	if text := exceeded(i); text != "" {
+		warnings = append(warnings, text)
+	}
+	const shown = 3
+	for k, gap := range i.Gaps {
+		if k == shown {
+			warnings = append(warnings, fmt.Sprintf("%d more such pauses are in %s", len(i.Gaps)-shown, record.LevelFile))
+			break
+		}
+		warnings = append(warnings, gap.String())
+	}
+	if p := i.Process; p != nil && p.StealShare != nil && *p.StealShare > 0.01 {
+		warnings = append(warnings, fmt.Sprintf("the hypervisor took %.0f %% of the machine's processor time", 100**p.StealShare))
+	}
+	if i.Canary != nil && i.Canary.Failure != "" {
+		warnings = append(warnings, "the client was watched in part only: "+i.Canary.Failure)
+	}
+	return warnings
+}
+
+// exceeded says which limits a client that is not ok exceeded, and what follows.
+func exceeded(i *record.Instrument) string {
+	var over []string
+	for _, c := range i.Checks {
+		if c.Verdict != record.ClientOK {
+			over = append(over, c.String())
+		}
+	}
+	text := fmt.Sprintf("%s: %s", i.Verdict, strings.Join(over, "; "))
+	switch i.Verdict {
+	case record.ClientSuspect:
+		return text + fmt.Sprintf("; stamps may be %.3g ms late", i.ErrorMS)
+	case record.ClientLimited:
+		return text + "; the figures are the client's as much as the server's"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,154 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/instrument"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/mockserver/memnet"
+)
+
+// lateReads delays one of fifty reads.
+type lateReads struct {
+	net.Conn
+	random *rand.Rand
+	delay  time.Duration
+}
+
+func (c *lateReads) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.random.IntN(50) == 0 && n > 0 {
+		time.Sleep(c.delay)
+	}
+	return n, err
+}
+
+// injectLateReads delays reads of load and canaries alike.
+func (s stage) injectLateReads(seed uint64, delay time.Duration) {
+	dials := uint64(0)
+	late := func(dial instrument.Dial) instrument.Dial {
+		dials++
+		stream := dials << 32
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			stream++
+			return &lateReads{conn, rand.New(rand.NewPCG(seed, stream)), delay}, err
+		}
+	}
+	s.sweep.Dial = late(s.sweep.Dial)
+	s.sweep.Loopback = func() (net.Listener, instrument.Dial, error) {
+		own := memnet.Listen("canary:80")
+		return own, late(own.DialContext), nil
+	}
+}
+
+// TestInjectedDelayIsFlagged delays one of fifty reads, at random: by nothing it is never flagged, by 5 ms always.
+func TestInjectedDelayIsFlagged(t *testing.T) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 20
+	}
+	// 30 s at 50 chunks a second in three streams: the 99th percentile of 4,500 lies far from the 98th.
+	args := []string{"-concurrencies=64", "-request-count=64"}
+	flagged := map[time.Duration]int{}
+	var mu sync.Mutex
+	t.Run("seeds", func(t *testing.T) {
+		for part := range uint64(runtime.GOMAXPROCS(0)) {
+			t.Run(fmt.Sprint(part), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < seeds; seed += uint64(runtime.GOMAXPROCS(0)) {
+					for _, delay := range []time.Duration{0, 5 * time.Millisecond} {
+						perform(t, args, answerAfter(30*time.Second), func(t *testing.T, s stage) {
+							s.injectLateReads(seed, delay)
+							l := s.run(t, 0)
+							require.GreaterOrEqual(t, l.Instrument.Canary.Chunks, 4400)
+							require.Equal(t, l.Client() != record.ClientOK, len(l.Warnings) > 0)
+							mu.Lock()
+							defer mu.Unlock()
+							if l.Client() != record.ClientOK {
+								flagged[delay]++
+							}
+						})
+					}
+				}
+			})
+		}
+	})
+	assert.Equal(t, map[time.Duration]int{5 * time.Millisecond: int(seeds)}, flagged)
+}
+
+// TestWatchLeavesNoTrace: canaries enter no count, no log and no metric; warm-up is not watched.
+func TestWatchLeavesNoTrace(t *testing.T) {
+	perform(t, []string{"-concurrencies=3", "-request-count=9", "-warmup-requests=2"}, answerAfter(time.Second), func(t *testing.T, s stage) {
+		s.injectLateReads(1, 0)
+		l := s.run(t, 0)
+		require.NotNil(t, l.Instrument)
+		assert.Equal(t, 3000.000002, l.Instrument.MeasuredMS, "three requests in each slot, and no warm-up")
+		assert.Equal(t, 150, l.Instrument.Canary.Chunks, "the last one 2 ns before the end")
+		assert.Equal(t, &record.Lateness{Requests: 6}, l.Instrument.Lateness)
+		assert.Equal(t, &record.InFlight{Mean: 3, Target: 3}, l.Instrument.InFlight)
+		assert.Equal(t, record.ClientOK, l.Client())
+		assert.Len(t, s.samples(t, 0), 11)
+		assert.Equal(t, int64(9), s.sweep.progress.chunks.Load(), "chunks of the load alone")
+		dir := s.sweep.LevelDir(s.sweep.Levels()[0])
+		var stored record.Level
+		require.NoError(t, record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored))
+		assert.Equal(t, l.Instrument, stored.Instrument)
+		for _, name := range []string{record.LogFile, record.InputsFile} {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			assert.NotContains(t, string(data), "canary", name)
+		}
+		var text map[string]any
+		data, err := os.ReadFile(filepath.Join(dir, record.LevelFile))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(data, &text))
+		for _, key := range []string{"probe", "gaps", "timer_floor", "runtime", "process"} {
+			assert.NotContains(t, text["instrument"], key, "nothing of the machine")
+		}
+	})
+}
+
+// TestNoMeasurementNoVerdict: a level that is stopped before it measures, or has nothing to measure its stamps with, is not called good.
+func TestNoMeasurementNoVerdict(t *testing.T) {
+	perform(t, []string{"-concurrencies=1"}, answerAfter(time.Second), func(t *testing.T, s stage) {
+		assert.Equal(t, record.ClientUnknown, s.run(t, 0).Client(), "a network of its own without a loopback of its own")
+	})
+}
+
+func TestClientWarnings(t *testing.T) {
+	assert.Empty(t, clientWarnings(nil))
+	stolen := 0.031
+	i := instrument.Judge(record.Readings{
+		MeasuredMS: 60_000, Canary: &record.Canary{Chunks: 3000, DelayP99MS: 2.5, Failure: "canary 1 of 1: cut"},
+		Process: &record.Process{StealShare: &stolen},
+	}, instrument.Medians{ITL: 20})
+	for k := range 5 {
+		i.Gaps = append(i.Gaps, record.Gap{AtNS: int64(k) * 1e9, LengthNS: 1e9})
+	}
+	assert.Equal(t, []string{
+		"client suspect: canary delay p99 2.5 ms, limit 1 ms; stamps may be 2.5 ms late",
+		"the process did not run for 1.0 s at 0.0 s (stopped, suspended or starved)",
+		"the process did not run for 1.0 s at 1.0 s (stopped, suspended or starved)",
+		"the process did not run for 1.0 s at 2.0 s (stopped, suspended or starved)",
+		"2 more such pauses are in level.json",
+		"the hypervisor took 3 % of the machine's processor time",
+		"the client was watched in part only: canary 1 of 1: cut",
+	}, clientWarnings(i))
+	i = instrument.Judge(record.Readings{Canary: &record.Canary{Chunks: 3000, DelayP99MS: 25}}, instrument.Medians{ITL: 20})
+	assert.True(t, strings.HasPrefix(clientWarnings(i)[0], "client limited: canary delay p99 25 ms, limit 1 ms; "), clientWarnings(i))
+}

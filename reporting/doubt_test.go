@@ -1,0 +1,103 @@
+package reporting
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/results"
+)
+
+// doubt writes what the client knew of itself into a recorded level.
+func doubt(t *testing.T, dir string, concurrency int, i record.Instrument, warning string) {
+	t.Helper()
+	path := filepath.Join(dir, record.LevelName(concurrency), record.LevelFile)
+	var l record.Level
+	require.NoError(t, record.ReadJSON(path, &l))
+	l.Instrument, l.Warnings = &i, append(l.Warnings, warning)
+	require.NoError(t, record.WriteJSON(path, &l))
+}
+
+func doubtful(t *testing.T) (dir string) {
+	t.Helper()
+	dir = copyRecorded(t)
+	doubt(t, filepath.Join(dir, "ours"), 1, record.Instrument{Verdict: record.ClientSuspect, ErrorMS: 2.25}, "client suspect: why")
+	doubt(t, filepath.Join(dir, "ours"), 4, record.Instrument{Verdict: record.ClientLimited, ErrorMS: 31.5}, "client limited: why")
+	return dir
+}
+
+// TestDoubtIsOnEveryOutput: no output shows a figure of a level whose client is in doubt without saying so.
+func TestDoubtIsOnEveryOutput(t *testing.T) {
+	dir := doubtful(t)
+	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "aiperf"}, Exports: true})
+	require.NoError(t, err)
+	read := func(path ...string) string {
+		data, err := os.ReadFile(filepath.Join(append([]string{dir}, path...)...))
+		require.NoError(t, err)
+		return string(data)
+	}
+
+	text := read("plots", SummaryFile)
+	for _, want := range []string{
+		"\n   1~   1.0    12/0 16.7 ", "\n   4!   4.0    12/0 34.9 ", "\n   1~ ours ", "\n   4! ours ",
+		"Verdict:   client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
+	} {
+		assert.Contains(t, text, want)
+	}
+	var table bytes.Buffer
+	require.NoError(t, PrintTable(&table, dir, "ours"))
+	assert.Contains(t, table.String(), "\n   4!   4.0 ")
+	assert.Contains(t, table.String(), "warning: c4: client limited: why\n")
+
+	page := read("plots", PageFile)
+	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
+		assert.Contains(t, page, want)
+	}
+	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table>"), "on the first screen")
+	const hollow = "Hollow: client limited (ours at 4), client suspect (ours at 1)"
+	assert.Equal(t, 5, strings.Count(page, hollow), "each chart has its note")
+	pictures, _ := charts(report.Benchmarks)
+	for _, c := range pictures {
+		assert.Contains(t, c.Note, hollow)
+		for _, p := range c.Series[0].Points {
+			assert.True(t, p.Hollow, c.File)
+		}
+		for _, p := range c.Series[1].Points {
+			assert.False(t, p.Hollow, "not measured is no mark")
+		}
+	}
+
+	var aggregate struct {
+		Ours struct{ Client record.Instrument } `json:"llmsweep"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(read("ours/c4", record.AggregateFile)), &aggregate))
+	assert.Equal(t, record.ClientLimited, aggregate.Ours.Client.Verdict)
+	assert.True(t, strings.HasSuffix(read("ours/c4", record.AggregateTable), "\n\nClient,Stamps Late At Most (ms)\nclient limited,31.50\n"))
+	assert.True(t, strings.HasPrefix(read("ours/c1", record.RequestsFile), `{"schema_version":"1.0","llmsweep":{"client":"client suspect"},"requests":[`))
+
+	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(dir, "ours", "c1"), Concurrency: 1})
+	require.NoError(t, err)
+	assert.Contains(t, Attributes(level), Attribute{"client", "suspect error_ms=2.250"})
+
+	run, err := Judgeable(filepath.Join(dir, "ours"))
+	require.NoError(t, err)
+	rules, err := compare.ParseRules([]byte("limits: [{metric: time_to_first_token, max: 1}]"))
+	require.NoError(t, err)
+	findings := rules.Check(run.Levels)
+	assert.Equal(t, compare.Fail, findings[0].Verdict)
+	assert.Equal(t, compare.Inconclusive, findings[1].Verdict)
+	path := filepath.Join(t.TempDir(), "summary.md")
+	require.NoError(t, AppendFindings(path, findings))
+	markdown, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Contains(t, string(markdown), "| fail, client suspect | c1 |")
+	assert.Contains(t, string(markdown), "| inconclusive, client limited | c4 |")
+}
