@@ -118,10 +118,10 @@ func TestStarvedClientIsMarked(t *testing.T) {
 
 // TestStoppedClientIsNamed stops a client for a second in the middle of a level: the result says when, and for how long.
 func TestStoppedClientIsNamed(t *testing.T) {
-	m := startMeasuring(t, "-osl=128", "-concurrencies=4", "-request-count=8")
+	m := startMeasuring(t, "-osl=128", "-concurrencies=4", "-request-count=20")
 	level := filepath.Join(m.dir, "c4")
 	m.until(t, func() bool { return exists(filepath.Join(level, record.LogFile)) })
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(2 * time.Second) // of six or more
 	m.signal(syscall.SIGSTOP)
 	stopped := time.Now()
 	time.Sleep(time.Second)

@@ -170,7 +170,7 @@ func (k *canary) answer(conn net.Conn) error {
 	_, err := conn.Write(k.script.head)
 	for err == nil && len(written) < streamChunks && k.alarm.Wait(k.next) {
 		now := time.Now()
-		k.next = k.next.Add((now.Sub(k.next)/canaryInterval + 1) * canaryInterval)
+		k.next = now.Add(canaryInterval - now.Sub(k.next)%canaryInterval) // on the timetable still
 		written = append(written, now.Sub(k.epoch).Nanoseconds())
 		if _, err = conn.Write(k.script.chunk); err != nil {
 			written = written[:len(written)-1]

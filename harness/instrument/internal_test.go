@@ -49,7 +49,7 @@ func TestSeriesIsExactUpToItsBound(t *testing.T) {
 func TestProbeCountsEveryInstantOfAPause(t *testing.T) {
 	epoch := time.Now()
 	p := &probe{epoch: epoch}
-	at := func(d time.Duration) time.Time { return epoch.Add(d) }
+	at := epoch.Add
 	due := p.wake(at(0), at(time.Millisecond), at(time.Millisecond+30_000))
 	assert.Equal(t, at(2*time.Millisecond), due)
 	assert.Equal(t, []int64{30_000}, p.late.kept)
