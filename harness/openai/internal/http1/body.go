@@ -183,11 +183,15 @@ func chunkSize(line []byte) (int64, error) {
 
 // chunkEnd takes the line end behind a chunk.
 func (c *Call) chunkEnd() error {
+	found := c.conn.unread
 	line, err := c.chunkLine(0)
-	if line != nil && err == nil {
+	if err != nil {
+		return malformed("malformed HTTP chunk: %s where its line end should be", quoted(found[:min(len(found), 2)]))
+	}
+	if line != nil {
 		c.body.framing = inSize
 	}
-	return err
+	return nil
 }
 
 // trailerLine takes a line behind the last chunk. Of trailers only the form matters.
