@@ -99,8 +99,8 @@ func ownRoutes(config *Config, t *http1.Transport) ([]*http1.Route, error) {
 	return routes, errors.Join(failures...)
 }
 
-// proxied reports whether a proxy of the environment stands before one of the endpoints.
-func proxied(endpoints []*url.URL) bool {
+// Proxied reports whether a proxy of the environment stands before one of the endpoints.
+func Proxied(endpoints []*url.URL) bool {
 	for _, u := range endpoints {
 		proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
 		if proxy != nil || err != nil {

@@ -98,7 +98,7 @@ func New(config Config) *Client {
 		c.own = &http1.Transport{Epoch: config.Epoch, Dial: config.Dial, TLS: config.TLS, NoReuse: config.NoReuse}
 		c.routes, c.routeErr = ownRoutes(&config, c.own)
 	}
-	if config.Transport != OwnTransport && (c.routeErr != nil || config.Dial == nil && proxied(config.Endpoints)) {
+	if config.Transport != OwnTransport && (c.routeErr != nil || config.Dial == nil && Proxied(config.Endpoints)) {
 		c.own = nil
 	}
 	if c.own == nil {
