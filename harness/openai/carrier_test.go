@@ -126,12 +126,14 @@ func TestUnwritableHeader(t *testing.T) {
 // The context of a request that has ended before it began sends nothing.
 func TestEndedContext(t *testing.T) {
 	inBubble(t, nil, func(s *stage) {
+		require.Equal(t, record.OK, s.do(s.t.Context(), 0, later(0)).Outcome) // so that a connection waits
 		ctx, cancel := cancelled(s.t, errInterrupt)
 		defer cancel()
-		got := s.client.Do(ctx, request(0), 0)
+		got := s.client.Do(ctx, request(1), 0)
 		assert.Equal(t, record.Cancelled, got.Outcome)
 		assert.Equal(t, "interrupted", got.Reason)
-		assert.Empty(t, s.requests)
+		assert.Equal(t, got.StartNS, got.EndNS)
+		assert.Len(t, s.requests, 1)
 	})
 }
 

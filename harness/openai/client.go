@@ -130,8 +130,11 @@ const warmDials = 128
 // Warm makes n connections to the endpoints by turns before they are needed. A failure is no reason to stop: the requests will meet
 // it again. net/http makes no connection without a request, and a client that does not reuse them needs none.
 func (c *Client) Warm(ctx context.Context, n int) error {
-	if c.own == nil || c.routeErr != nil {
+	if c.own == nil {
 		return nil
+	}
+	if c.routeErr != nil {
+		return c.routeErr
 	}
 	return c.own.Warm(ctx, c.routes, n, warmDials)
 }

@@ -19,7 +19,7 @@ type viaNetHTTP struct {
 	exchange *exchange
 	trace    connTrace
 	cancel   context.CancelCauseFunc
-	ctx      context.Context //nolint:containedctx // of this one request; abort needs it before send
+	ctx      context.Context // of this one request: abort may come before send
 	response *http.Response
 	given    int64 // bytes of the body
 	now      int64
@@ -49,7 +49,7 @@ func (v *viaNetHTTP) send(_ context.Context, serial int, r *workload.Request) (e
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
 	}
 	v.exchange.watch.arm()
-	v.response, err = c.transport.RoundTrip(request.WithContext(v.trace.attach(v.ctx, c)))
+	v.response, err = c.transport.RoundTrip(request.WithContext(v.trace.attach(v.ctx, c))) //nolint:bodyclose // close does
 	if err == nil {
 		v.now = v.trace.arrivals.stamp.Load()
 		v.exchange.sample.HeadersNS = v.now

@@ -100,8 +100,8 @@ func (c *Call) render(fields []Field, body []byte) (*[]byte, error) {
 	if request == nil {
 		request = new([]byte)
 	}
-	var err error
-	b := append((*request)[:0], c.route.head...)
+	b, err := (*request)[:0], error(nil)
+	b = append(b, c.route.head...)
 	for _, f := range fields {
 		if b, err = appendField(b, f); err != nil {
 			return request, err
@@ -113,7 +113,8 @@ func (c *Call) render(fields []Field, body []byte) (*[]byte, error) {
 		b = append(b, "\r\n"...)
 	}
 	b = append(b, "\r\n"...)
-	*request = append(b, body...)
+	b = append(b, body...)
+	*request = b
 	return request, nil
 }
 

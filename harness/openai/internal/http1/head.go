@@ -203,7 +203,8 @@ func (r *response) folded(start, end int) error {
 	}
 	f := &r.fields[len(r.fields)-1]
 	start, end = r.trim(start, end)
-	joined := append(r.text[:f.valueEnd], ' ')
+	joined := r.text[:f.valueEnd]
+	joined = append(joined, ' ')
 	joined = append(joined, r.text[start:end]...) // moves towards the front
 	f.value, f.valueEnd = r.trim(f.value, len(joined))
 	return nil

@@ -2,6 +2,7 @@ package http1_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -136,6 +137,7 @@ func TestRepetition(t *testing.T) {
 		{"reset behind a GET", "GET", true, func(w *wire) net.Conn { w.end = reset; return w }, true, http1.Trace{Retried: true}},
 		{"closed behind a GET, new", "GET", false, func(w *wire) net.Conn { return w }, false, http1.Trace{}},
 		{"closed behind a GET, after a byte", "GET", true, func(w *wire) net.Conn { w.reads = [][]byte{{'H'}}; return w }, false, http1.Trace{Reused: true}},
+		{"reset behind a GET, after a byte", "GET", true, func(w *wire) net.Conn { w.reads, w.end = [][]byte{{'H'}}, reset; return w }, false, http1.Trace{Reused: true}},
 		{"malformed behind a GET", "GET", true, func(w *wire) net.Conn { w.reads = [][]byte{[]byte("x\r\n")}; return w }, false, http1.Trace{Reused: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,7 +158,8 @@ func TestRepetition(t *testing.T) {
 				require.Error(t, err)
 				assert.Zero(t, second.written.Len())
 			}
-			assert.Equal(t, c.trace, http1.Trace{Reused: trace.Reused, Stale: trace.Stale, Retried: trace.Retried})
+			got := http1.Trace{Reused: trace.Reused, Stale: trace.Stale, Retried: trace.Retried}
+			assert.Equal(t, c.trace, got)
 		})
 	}
 }
@@ -198,4 +201,33 @@ func TestKeptConnectionsAreAStack(t *testing.T) {
 		require.Equal(t, io.EOF, err)
 	}
 	assert.Equal(t, []bool{true, false, false}, []bool{wires[0].written.Len() > 0, wires[1].written.Len() > 0, wires[2].written.Len() > 0})
+}
+
+// After one kept connection that gave nothing the request takes a new one, not the next that may be as old.
+func TestRepetitionIsOnANewConnection(t *testing.T) {
+	gone := &net.OpError{Op: "write", Err: syscall.EPIPE}
+	used, kept, fresh := newWire(), newWire(), newWire([]byte(emptyAnswer))
+	connections := []net.Conn{&failing{used, 0, gone}, &failing{kept, 0, gone}, fresh}
+	transport := &http1.Transport{Dial: dialEach(&connections)}
+	route := routeTo(t, transport, "POST")
+	require.NoError(t, transport.Warm(t.Context(), []*http1.Route{route}, 2, 1))
+	call := http1.Call{Transport: transport}
+	require.NoError(t, call.Do(t.Context(), route, nil, nil))
+	assert.Equal(t, []bool{true, false}, []bool{used.isClosed(), kept.isClosed()})
+	assert.Equal(t, 1, call.Trace().Stale)
+	call.Close()
+}
+
+// A call that is aborted as its response ends is complete, but its connection has a deadline in the past.
+func TestAbortedConnectionIsNotKept(t *testing.T) {
+	w := newWire([]byte(ok + "Content-Length: 1\r\n\r\na"))
+	transport := transportTo(w)
+	call := http1.Call{Transport: transport}
+	require.NoError(t, call.Do(t.Context(), routeTo(t, transport, "POST"), nil, nil))
+	_, err := call.Next()
+	require.NoError(t, err)
+	call.Abort(errors.New("too late"))
+	_, err = call.Next()
+	require.Equal(t, io.EOF, err)
+	assert.True(t, w.isClosed())
 }

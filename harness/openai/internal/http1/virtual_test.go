@@ -131,3 +131,45 @@ func TestContextOfADial(t *testing.T) {
 		call.Close()
 	})
 }
+
+// A connection that lay idle for five minutes is not used again: what stands between may have forgotten it.
+func TestIdleConnectionsGrowOld(t *testing.T) {
+	for _, c := range []struct {
+		idle   time.Duration
+		reused bool
+	}{{5*time.Minute - 1, true}, {5 * time.Minute, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			first, second := newWire([]byte(emptyAnswer), []byte(emptyAnswer)), newWire([]byte(emptyAnswer))
+			transport := &http1.Transport{Epoch: time.Now(), Dial: dialTo(first, second)}
+			route := routeTo(t, transport, http.MethodPost)
+			call := http1.Call{Transport: transport}
+			for round := range 2 {
+				require.NoError(t, call.Do(t.Context(), route, nil, nil))
+				_, err := call.Next()
+				require.Equal(t, io.EOF, err)
+				trace := call.Trace()
+				call.Close()
+				assert.Equal(t, c.reused && round > 0, trace.Reused)
+				assert.Equal(t, !c.reused && round > 0, trace.Stale == 1)
+				time.Sleep(c.idle)
+			}
+			assert.Equal(t, !c.reused, first.isClosed())
+		})
+	}
+}
+
+// What one read brought has the stamp of that read, however late it is asked for.
+func TestStampIsOfTheReadNotOfTheAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := &http1.Transport{Epoch: time.Now(), Dial: dialTo(newWire([]byte(isChunked+"1\r\na\r\n1\r\nb\r\n"), []byte("1\r\nc\r\n0\r\n\r\n")))}
+		call := http1.Call{Transport: transport}
+		require.NoError(t, call.Do(t.Context(), routeTo(t, transport, http.MethodPost), nil, nil))
+		for _, want := range []int64{0, 0, int64(3 * time.Second)} {
+			time.Sleep(time.Second)
+			_, err := call.Next()
+			require.NoError(t, err)
+			assert.Equal(t, want, call.Stamp())
+		}
+		call.Close()
+	})
+}
