@@ -100,8 +100,9 @@ func (c *Call) render(fields []Field, body []byte) (*[]byte, error) {
 	if request == nil {
 		request = new([]byte)
 	}
-	b, err := (*request)[:0], error(nil)
+	b := (*request)[:0]
 	b = append(b, c.route.head...)
+	var err error
 	for _, f := range fields {
 		if b, err = appendField(b, f); err != nil {
 			return request, err
