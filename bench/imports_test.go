@@ -33,9 +33,10 @@ func allowedImports() map[string][]string {
 		// What kubectl prints, for tests without a cluster.
 		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.
-		"harness/workload":            {"harness/tokenizer", "harness/record"},
-		"harness/openai":              {"harness/workload", "harness/record", "harness/openai/internal/sse"},
-		"harness/openai/internal/sse": {},
+		"harness/workload":              {"harness/tokenizer", "harness/record"},
+		"harness/openai":                {"harness/workload", "harness/record", "harness/openai/internal/sse", "harness/openai/internal/http1"},
+		"harness/openai/internal/sse":   {},
+		"harness/openai/internal/http1": {},
 		// What it means.
 		"harness/metric":  {"harness/record", "harness/stat"},
 		"harness/steady":  {"harness/record", "harness/metric", "harness/stat"},

@@ -68,6 +68,8 @@ func table() []row {
 		{"continue-on-error", nil, false, "1", true, func(p *harness.Plan) any { return p.ContinueOnError }},
 		{"compat", nil, "llm", "openai", "openai", func(p *harness.Plan) any { return p.Compat }},
 		{"definitions", nil, "aiperf", "vllm", "vllm", func(p *harness.Plan) any { return p.Definitions }},
+		{"transport", nil, "auto", "nethttp", "nethttp", func(p *harness.Plan) any { return p.Transport }},
+		{"connection-reuse", nil, "pooled", "never", "never", func(p *harness.Plan) any { return p.ConnectionReuse }},
 		{"virtual", nil, false, "true", true, func(p *harness.Plan) any { return p.Virtual }},
 		{"verbose", nil, false, "true", true, func(p *harness.Plan) any { return p.Verbose }},
 		{"plot", nil, true, "false", false, func(p *harness.Plan) any { return p.Plot }},

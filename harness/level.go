@@ -39,6 +39,8 @@ type levelRun struct {
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
 	mended []string
+	// connections is what there is to say of how the connections were made.
+	connections []string
 }
 
 // RunLevel runs one level to its end and writes its files. A level that went wrong has a Status other than Done; the error is for
@@ -96,8 +98,10 @@ func (r *levelRun) open(dir string) (err error) {
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
 		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
 	r.client = openai.New(r.config)
+	r.record.Transport = r.client.Transport()
 	return nil
 }
 
@@ -110,6 +114,7 @@ func (r *levelRun) run(ctx context.Context) error {
 		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(capError(fmt.Sprintf("-max-duration %v reached", limit))) })
 		defer timer.Stop()
 	}
+	r.connect(issue)
 	r.runPhase(ctx, issue, stop, record.Warmup)
 	r.sweep.progress.measure()
 	r.startWatch()
@@ -118,6 +123,23 @@ func (r *levelRun) run(ctx context.Context) error {
 	r.record.Instrument = r.watch.Stop()
 	r.settle(ctx, issue)
 	return errors.Join(r.logErr, r.log.Close())
+}
+
+// connectLimit is how long connections are made before a level. Requests do without those that are not there by then.
+const connectLimit = time.Minute
+
+// connect makes the connections of the level beforehand, so that no request pays for its own. Those that fail are met again by the
+// requests; here they are worth a warning.
+func (r *levelRun) connect(ctx context.Context) {
+	p := r.sweep.Plan
+	if p.Transport == openai.OwnTransport && r.sweep.dialer() == nil && openai.Proxied(p.Targets) {
+		r.connections = append(r.connections, "the proxy of the environment is passed by: -transport own knows none")
+	}
+	within, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	if err := r.client.Warm(within, min(r.level.Concurrency, r.level.Requests)); err != nil && ctx.Err() == nil {
+		r.connections = append(r.connections, "before the level, "+p.Redact(err.Error()))
+	}
 }
 
 // capError is a limit of the plan that was reached: the level is stopped, not failed.
@@ -234,7 +256,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
 	}

@@ -39,6 +39,12 @@ type Plan struct {
 // limits; with DataDir a recorded benchmark, and else a run of now, by the limits of File.
 type Gate struct{ File, DataDir, Baseline, Candidate string }
 
+// What -connection-reuse may be.
+const (
+	pooled      = "pooled"
+	neverReused = "never"
+)
+
 const redacted = "[redacted]"
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -73,9 +79,9 @@ func (p *Plan) Validate() error {
 		c.fault("output-dir", "", "must not be empty")
 	}
 	c.limits(p)
-	if p.Compat != workload.CompatLLM && p.Compat != workload.CompatOpenAI {
-		c.fault("compat", p.Compat, "must be llm or openai")
-	}
+	c.oneOf("compat", p.Compat, workload.CompatLLM, workload.CompatOpenAI)
+	c.oneOf("transport", p.Transport, openai.AutoTransport, openai.OwnTransport, openai.NetHTTP)
+	c.oneOf("connection-reuse", p.ConnectionReuse, pooled, neverReused)
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
@@ -95,6 +101,12 @@ type checks []error
 
 func (c *checks) fault(name string, value any, reason string) {
 	*c = append(*c, fmt.Errorf("%s %q: %s", name, fmt.Sprint(value), reason))
+}
+
+func (c *checks) oneOf(name, value string, words ...string) {
+	if last := len(words) - 1; !slices.Contains(words, value) {
+		c.fault(name, value, "must be "+strings.Join(words[:last], ", ")+" or "+words[last])
+	}
 }
 
 func (c *checks) within(name string, value, least, most int) {

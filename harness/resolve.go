@@ -42,6 +42,7 @@ func (r *resolver) plan() *Plan {
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
 			MockArgs: strings.Fields(r.text("mock-args")),
 			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
+			Transport: r.text("transport"), ConnectionReuse: r.text("connection-reuse"),
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},

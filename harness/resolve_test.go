@@ -58,6 +58,8 @@ func TestBadValues(t *testing.T) {
 		"-max-error-rate=NaN":                   `max-error-rate "NaN": must be a share from 0 to 1`,
 		"-max-error-rate=5%":                    `-max-error-rate "5%": must be a share from 0 to 1`,
 		"-definitions=k6":                       `definitions "k6": must be aiperf, vllm or guidellm`,
+		"-transport=http2":                      `transport "http2": must be auto, own or nethttp`,
+		"-connection-reuse=always":              `connection-reuse "always": must be pooled or never`,
 		"-compat=azure":                         `compat "azure": must be llm or openai`,
 		"-overwrite=maybe":                      `-overwrite "maybe": must be true or false`,
 		"-plot=":                                `-plot "": must be true or false`,

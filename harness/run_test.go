@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -414,4 +417,65 @@ func TestTargetIsRedacted(t *testing.T) {
 	for _, echo := range []string{`sk-/"<&>zz`, `sk-/\"<&>zz`, `sk-/\"\u003c\u0026\u003ezz`, `sk-\/\"<&>zz`} {
 		assert.Equal(t, "{"+redacted+"}", s.Plan.Redact("{"+echo+"}"), "as JSON may write it")
 	}
+}
+
+// TestConnectionsAreThereBeforeTheLevel: one for each slot, by turns to the replicas, none of which a request pays for; without reuse one
+// for each request.
+func TestConnectionsAreThereBeforeTheLevel(t *testing.T) {
+	for _, c := range []struct {
+		args      []string
+		dialled   int
+		reused    bool
+		transport string
+	}{
+		{nil, 4, true, "own"},
+		{[]string{"-transport=own", "-request-count=3"}, 3, true, "own"},
+		{[]string{"-connection-reuse=never"}, 9, false, "own"},
+		{[]string{"-connection-reuse=never", "-transport=nethttp"}, 9, false, "nethttp"},
+	} {
+		perform(t, append([]string{"-concurrencies=4", "-request-count=9", "-endpoint=other:80"}, c.args...), answerAfter(time.Millisecond), func(t *testing.T, s stage) {
+			dial := s.sweep.Dial
+			var mu sync.Mutex
+			to := map[string]int{}
+			s.sweep.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				mu.Lock()
+				to[address]++
+				mu.Unlock()
+				time.Sleep(50 * time.Millisecond)
+				return dial(ctx, network, address)
+			}
+			l := s.run(t, 0)
+			assert.Equal(t, c.transport, l.Transport)
+			assert.Equal(t, record.Done, l.Status)
+			assert.Empty(t, l.Warnings)
+			assert.Equal(t, c.dialled, to["server:80"]+to["other:80"])
+			assert.InDelta(t, to["server:80"], to["other:80"], 1)
+			for _, x := range s.samples(t, 0) {
+				assert.Equal(t, c.reused, x.Conn.Reused)
+				wait := int64(50 * time.Millisecond)
+				if c.reused {
+					wait = 0
+					assert.GreaterOrEqual(t, x.StartNS, int64(50*time.Millisecond), "the level begins afterwards")
+				}
+				assert.Equal(t, x.StartNS+wait, x.Conn.GotNS)
+			}
+		})
+	}
+}
+
+// What cannot be connected to beforehand is a warning, and its requests fail by themselves.
+func TestConnectionsThatFailBeforehand(t *testing.T) {
+	perform(t, []string{"-concurrencies=2", "-request-count=4"}, answerAfter(time.Millisecond), func(t *testing.T, s stage) {
+		dial := s.sweep.Dial
+		var dials atomic.Int32
+		s.sweep.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if dials.Add(1) <= 2 {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}
+			return dial(ctx, network, address)
+		}
+		l := s.run(t, 0)
+		assert.Equal(t, record.Done, l.Status)
+		assert.Equal(t, []string{"before the level, 2 of 2 connections could not be made; the first: dial tcp: connection refused"}, l.Warnings)
+	})
 }

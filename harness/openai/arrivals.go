@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math"
 	"sync/atomic"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // arrivals is what the connection notes for one request: when bytes came last, and how much of a chunked body they hold.
@@ -14,10 +16,14 @@ import (
 type arrivals struct {
 	stamp atomic.Int64 // of the last socket read
 	body  atomic.Int64 // bytes of body so far, or untold
+	blind atomic.Bool  // untold before the last chunk
+	reads atomic.Int64 // that brought something
+	sent  atomic.Int64 // bytes
 
 	state     framing
 	lineEmpty bool
 	left      int64 // bytes of the HTTP chunk that are still to come
+	digits    int   // of the size so far
 }
 
 // untold is more than any body has.
@@ -34,10 +40,24 @@ const (
 	lost       // not readable, or behind the last chunk
 )
 
-// lose ends the following.
+// lose ends the following, although there is something to follow.
 func (a *arrivals) lose() {
+	a.blind.Store(true)
+	a.end()
+}
+
+// end ends the following.
+func (a *arrivals) end() {
 	a.state = lost
 	a.body.Store(untold)
+}
+
+// source says what the stamps are worth.
+func (a *arrivals) source() record.StampSource {
+	if a.blind.Load() {
+		return record.BodyRead
+	}
+	return record.SocketRead
 }
 
 // take follows the bytes of a socket read.
@@ -89,12 +109,15 @@ func (a *arrivals) size(p []byte) []byte {
 	for i, c := range p {
 		switch {
 		case '0' <= c && c <= '9':
-			a.left = a.left<<4 | int64(c-'0')
+			a.left, a.digits = a.left<<4|int64(c-'0'), a.digits+1
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			a.left = a.left<<4 | int64(c|0x20-'a'+10)
+			a.left, a.digits = a.left<<4|int64(c|0x20-'a'+10), a.digits+1
 		case c == '\n' && a.left > 0:
-			a.state = inChunk
+			a.state, a.digits = inChunk, 0
 			return p[i+1:]
+		case c == '\n' && a.digits > 0:
+			a.end() // what follows the last chunk has no content
+			return nil
 		case c != '\r':
 			a.lose()
 			return nil

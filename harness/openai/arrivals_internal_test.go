@@ -56,6 +56,7 @@ func TestArrivalsFollowChunkedFraming(t *testing.T) {
 		require.NoError(t, framed.Close())
 		a.take([]byte("0\r\n\r\n"))
 		assert.Equal(t, int64(untold), a.body.Load(), "after the last chunk all can be asked for")
+		assert.Equal(t, record.SocketRead, a.source())
 	}
 }
 
@@ -65,6 +66,7 @@ func TestArrivalsGiveUp(t *testing.T) {
 		var a arrivals
 		a.take([]byte(head + wire))
 		assert.Equal(t, int64(untold), a.body.Load(), "%q", wire)
+		assert.Equal(t, record.BodyRead, a.source(), "%q", wire)
 	}
 }
 
@@ -115,13 +117,16 @@ func TestStampedFindsTheConnectionBelowTLS(t *testing.T) {
 func TestTraceOfAConnection(t *testing.T) {
 	conn := &stampedConn{Conn: &script{}}
 	var plain, secure connTrace
-	plain.gotConn(httptrace.GotConnInfo{Conn: conn, Reused: true})
+	plain.gotConn(7, httptrace.GotConnInfo{Conn: conn, Reused: true})
 	assert.Zero(t, plain.arrivals.body.Load())
 	assert.Same(t, &plain.arrivals, conn.notes.Load())
 	assert.True(t, plain.reused)
-	secure.gotConn(httptrace.GotConnInfo{Conn: tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS12})})
+	assert.Equal(t, int64(7), plain.got)
+	assert.Equal(t, record.SocketRead, plain.arrivals.source())
+	secure.gotConn(8, httptrace.GotConnInfo{Conn: tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS12})})
 	assert.Equal(t, int64(untold), secure.arrivals.body.Load(), "what the socket gives is encrypted")
 	assert.Same(t, &secure.arrivals, conn.notes.Load())
+	assert.Equal(t, record.BodyRead, secure.arrivals.source())
 
 	plain.wrote(5, nil)
 	assert.Equal(t, int64(5), plain.sent)
@@ -142,15 +147,28 @@ func TestTLS(t *testing.T) {
 	defer server.Close()
 	target, err := url.Parse(server.URL + ChatPath)
 	require.NoError(t, err)
-	c := New(Config{Endpoints: []*url.URL{target}, Concurrency: 1, Epoch: time.Now()})
+	for _, transport := range []string{OwnTransport, NetHTTP} {
+		t.Run(transport, func(t *testing.T) { overTLS(t, transport, server, target) })
+	}
+}
+
+func overTLS(t *testing.T, transport string, server *httptest.Server, target *url.URL) {
+	c := New(Config{
+		Endpoints: []*url.URL{target}, Concurrency: 1, Epoch: time.Now(), Transport: transport,
+		TLS: server.Client().Transport.(*http.Transport).TLSClientConfig,
+	})
 	defer c.Close()
-	c.transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
+	assert.Equal(t, transport, c.Transport())
+	source := map[string]record.StampSource{OwnTransport: record.SocketRead, NetHTTP: record.BodyRead}[transport]
 	for serial := range 2 {
 		s := c.Do(t.Context(), &workload.Request{Serial: serial, OSL: 2, ISL: 1, Body: []byte("{}")}, 0)
 		require.Equal(t, record.OK, s.Outcome, "%+v", s.Error)
 		require.Len(t, s.ChunksNS, 2)
-		order := []int64{s.StartNS, s.SentNS, s.HeadersNS, s.FirstByteNS, s.ChunksNS[0], s.ChunksNS[1], s.EndNS}
+		order := []int64{s.StartNS, s.Conn.GotNS, s.SentNS, s.HeadersNS, s.FirstByteNS, s.ChunksNS[0], s.ChunksNS[1], s.EndNS}
 		assert.IsNonDecreasing(t, order)
+		assert.Equal(t, source, s.StampSource)
+		assert.Equal(t, transport == OwnTransport, s.Conn.BytesSent > 0)
+		assert.Positive(t, s.Conn.Reads)
 		assert.Equal(t, s.FirstVisibleNS, s.ChunksNS[0])
 		assert.Equal(t, target.Host, s.Conn.Remote)
 		assert.Equal(t, serial > 0, s.Conn.Reused)

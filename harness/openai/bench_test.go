@@ -24,7 +24,7 @@ const chunk = `data: {"id":"chatcmpl-0123456789abcdef","object":"chat.completion
 	`"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
 
 // inProcess returns a client, in real time, of a server that answers every request with n chunks, and what ends both.
-func inProcess(tb testing.TB, n int) (c *openai.Client, stop func()) {
+func inProcess(tb testing.TB, transport string, n int) (c *openai.Client, stop func()) {
 	tb.Helper()
 	l := memnet.Listen("mock:80")
 	answer := []byte(headers + strings.Repeat(chunked(chunk), n) + chunked(done) + chunked(""))
@@ -49,7 +49,7 @@ func inProcess(tb testing.TB, n int) (c *openai.Client, stop func()) {
 	target, err := url.Parse("http://mock" + openai.ChatPath)
 	require.NoError(tb, err)
 	c = openai.New(openai.Config{
-		Endpoints: []*url.URL{target}, Concurrency: 1, Epoch: time.Now(), Header: http.Header{}, IdleTimeout: time.Minute,
+		Endpoints: []*url.URL{target}, Concurrency: 1, Epoch: time.Now(), Header: http.Header{}, IdleTimeout: time.Minute, Transport: transport,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return l.DialContext(ctx, network, address)
 		},
@@ -72,20 +72,23 @@ func take(tb testing.TB, c *openai.Client, n int) {
 // A request may allocate, a chunk may not: ten times the chunks, as many allocations. The server's own are among them, but it
 // writes an answer in one piece.
 func TestNothingIsAllocatedForAChunk(t *testing.T) {
-	allocations := func(n int) float64 {
-		c, stop := inProcess(t, n)
-		defer stop()
-		take(t, c, n)
-		return testing.AllocsPerRun(50, func() { take(t, c, n) })
+	for _, transport := range []string{openai.OwnTransport, openai.NetHTTP} {
+		allocations := func(n int) float64 {
+			c, stop := inProcess(t, transport, n)
+			defer stop()
+			take(t, c, n)
+			return testing.AllocsPerRun(50, func() { take(t, c, n) })
+		}
+		few, many := allocations(100), allocations(1000)
+		assert.InDelta(t, few, many, 20, "%s: %v for 100 chunks, %v for 1,000", transport, few, many)
+		t.Logf("%s: %v allocations for a request", transport, few)
 	}
-	few, many := allocations(100), allocations(1000)
-	assert.InDelta(t, few, many, 20, "%v for 100 chunks, %v for 1,000", few, many)
 }
 
 // BenchmarkStream is one stream of 1,000 chunks that are all there at once: what the client needs for a chunk.
 func BenchmarkStream(b *testing.B) {
 	const n = 1000
-	c, stop := inProcess(b, n)
+	c, stop := inProcess(b, openai.OwnTransport, n)
 	defer stop()
 	take(b, c, n)
 	var before, after runtime.MemStats

@@ -66,13 +66,14 @@ func chunked(body string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(body),
 
 // stage is a client and a scripted server in one bubble.
 type stage struct {
-	t        *testing.T
-	epoch    time.Time
-	client   *openai.Client
-	listener *memnet.Listener
-	answers  chan []step // one for each request, in the order of arrival
-	served   sync.WaitGroup
-	links    sync.Map // of *link by local address
+	t         *testing.T
+	transport string
+	epoch     time.Time
+	client    *openai.Client
+	listener  *memnet.Listener
+	answers   chan []step // one for each request, in the order of arrival
+	served    sync.WaitGroup
+	links     sync.Map // of *link by local address
 
 	mu       sync.Mutex
 	requests []*http.Request
@@ -80,14 +81,22 @@ type stage struct {
 	dialled  []string
 }
 
-// inBubble runs a test in virtual time. It ends only if every goroutine does, so each use is a test for leaks as well.
+// inBubble runs a test in virtual time, over each transport. It ends only if every goroutine does, so each use is a test for leaks as
+// well.
 func inBubble(t *testing.T, configure func(*openai.Config), test func(s *stage)) {
 	t.Helper()
+	for _, transport := range []string{openai.OwnTransport, openai.NetHTTP} {
+		t.Run(transport, func(t *testing.T) { inBubbleOver(t, transport, configure, test) })
+	}
+}
+
+func inBubbleOver(t *testing.T, transport string, configure func(*openai.Config), test func(s *stage)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t, epoch: time.Now(), listener: memnet.Listen("mock:80"), answers: make(chan []step, 1000)}
+		s := &stage{t: t, transport: transport, epoch: time.Now(), listener: memnet.Listen("mock:80"), answers: make(chan []step, 1000)}
 		config := openai.Config{
 			Endpoints: []*url.URL{endpoint(t, "http://server:80/v1/chat/completions")}, Header: http.Header{}, UserAgent: "agent/1",
-			Concurrency: 4, Epoch: s.epoch, Dial: s.dial, Count: utf8.RuneCountInString,
+			Concurrency: 4, Epoch: s.epoch, Dial: s.dial, Count: utf8.RuneCountInString, Transport: transport,
 		}
 		if configure != nil {
 			configure(&config)
@@ -211,13 +220,28 @@ func request(n int) *workload.Request {
 // do sends the n-th request, scheduled 100 ns ago, and plays the script to it. What stamps_test.go looks at is taken out.
 func (s *stage) do(ctx context.Context, n int, script []step) record.Sample {
 	s.t.Helper()
-	return withoutStamps(s.whole(ctx, n, script))
+	got := s.whole(ctx, n, script)
+	s.connection(&got)
+	return withoutStamps(got)
 }
 
 // whole is do with every field.
 func (s *stage) whole(ctx context.Context, n int, script []step) record.Sample {
 	s.answers <- script
 	return *s.client.Do(ctx, request(n), s.client.Now()-100)
+}
+
+// connection checks and clears what TestConnectionReadings has exact: readings of the connection that are the same in all tests, and
+// those that the transports have from different places.
+func (s *stage) connection(got *record.Sample) {
+	s.t.Helper()
+	conn := &got.Conn
+	assert.Equal(s.t, got.HeadersNS != record.Never, got.StampSource != "")
+	assert.Equal(s.t, conn.Remote == "", conn.GotNS == record.Never)
+	if conn.GotNS != record.Never && got.SentNS != record.Never {
+		assert.Equal(s.t, got.SentNS, conn.GotNS, "writing takes no virtual time")
+	}
+	got.StampSource, conn.GotNS, conn.BytesSent, conn.Reads, conn.Stale, conn.ConnectNS = "", 0, 0, 0, 0, 0
 }
 
 func withoutStamps(s record.Sample) record.Sample {
@@ -253,6 +277,7 @@ type scene struct {
 	cancel    time.Duration // when the caller's context ends with errInterrupt; 0: never
 	script    []step
 	want      func(s *record.Sample) // changes to sample()
+	own       string                 // the message over our transport, where it has other words
 }
 
 // play runs a scene. The bytes received of a stream are those of the script's bodies, unless want says otherwise.
@@ -270,9 +295,19 @@ func (c scene) play(t *testing.T) {
 			want.BytesReceived += int64(len(step.body))
 		}
 		c.want(&want)
+		if c.own != "" && s.transport == openai.OwnTransport {
+			want.Error.Message = c.own
+		}
 		assert.Equal(t, want, s.do(ctx, 0, c.script))
 	})
 }
 
 // errInterrupt is why the caller's context ends.
 var errInterrupt = errors.New("interrupted")
+
+// cancelled is a context that ended for a cause.
+func cancelled(t *testing.T, cause error) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	return ctx, func() { cancel(nil) }
+}

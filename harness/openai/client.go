@@ -1,13 +1,14 @@
 // Package openai is the client: it sends one request to an OpenAI-compatible server and turns what happened into one
 // record.Sample.
 //
-// The stamp of a chunk is the return of the socket read that completed it, taken inside the connection before anything is
-// decoded. (Over TLS it is that of the next read if an HTTP chunk behind it came only in part: see arrivals.) What a request asks
+// The stamp of a chunk is the return of the socket read that completed it, taken before anything is decoded. What a request asks
 // is decided by package workload; when, by package harness; what the stamps mean, by package metric. There are no retries: what
 // the server did is what is recorded.
 //
 // On the way of a token nothing is decoded: a scanner looks at the bytes of an event for content, and only events that say more (usage,
 // finish_reason, an error) or are unusual are parsed. Text is kept only while it may have to be counted: see kept.
+// Requests go over a transport of our own (internal/http1), or over net/http where a proxy stands before the endpoint or the caller
+// wants it (carrier). There the stamp can be that of a later read; the sample says so (record.BodyRead; see arrivals).
 //
 // A chunk is an event whose first choice has text, reasoning or a tool call in it; role-only and empty ones are none. An answer
 // is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. Of several things that went wrong the one
@@ -25,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/openai/internal/http1"
 	"github.com/llmsweep/llmsweep/harness/openai/internal/sse"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
@@ -44,9 +46,16 @@ type Config struct {
 	IdleTimeout       time.Duration // between events after the first content chunk
 
 	// Dial replaces the network, as in virtual time. Nil: TCP.
+	// All the time that it takes counts as connecting; a proxy of the environment is not used.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Count counts the tokens of a text, for servers that report no usage.
 	Count func(text string) int
+	// TLS is the configuration for https; nil is the default one.
+	TLS *tls.Config
+	// Transport is one of AutoTransport (also if empty), OwnTransport and NetHTTP.
+	Transport string
+	// NoReuse makes a connection for each request.
+	NoReuse bool
 	// Chunks, if not nil, is raised by each content chunk, for a display that does not wait for requests to end.
 	Chunks *atomic.Int64
 }
@@ -54,6 +63,9 @@ type Config struct {
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
 	config    Config
+	own       *http1.Transport // nil: transport carries
+	routes    []*http1.Route   // to the endpoints
+	routeErr  error            // why requests cannot be sent
 	transport *http.Transport
 	scratch   sync.Pool // *scratch
 	promises  sync.Map  // of *promise by endpoint
@@ -61,53 +73,83 @@ type Client struct {
 
 // scratch is what a request needs and the next one can use again.
 type scratch struct {
-	read    []byte
-	decoder sse.Decoder
-	scanner scanner
-	parser  fastjson.Parser
-	kept    kept
+	exchange exchange
+	own      own
+	read     []byte // for net/http; internal/http1 has buffers of its own
+	decoder  sse.Decoder
+	scanner  scanner
+	parser   fastjson.Parser
+	kept     kept
 }
 
-// readBuffer is the size of a connection's and of a request's read buffer in bytes: a chunk is some 250, so one read takes
-// whatever a server wrote together.
+// readBuffer is the size of a read buffer for net/http in bytes: a chunk is some 250, so one read takes whatever a server wrote
+// together.
 const readBuffer = 16 << 10
+
+func (s *scratch) readBuffer() []byte {
+	if s.read == nil {
+		s.read = make([]byte, readBuffer)
+	}
+	return s.read
+}
 
 // New returns a client whose stamps count from config.Epoch.
 func New(config Config) *Client {
 	c := &Client{config: config}
-	c.scratch.New = func() any { return &scratch{read: make([]byte, readBuffer)} }
-	c.transport = NewTransport(config.Dial)
-	c.transport.MaxIdleConnsPerHost = config.Concurrency
-	dial := c.transport.DialContext
-	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &stampedConn{Conn: conn, epoch: config.Epoch}, nil
+	c.scratch.New = func() any { return c.newScratch() }
+	if config.Transport != NetHTTP {
+		c.own = &http1.Transport{Epoch: config.Epoch, Dial: config.Dial, TLS: config.TLS, NoReuse: config.NoReuse}
+		c.routes, c.routeErr = ownRoutes(&config, c.own)
+	}
+	if config.Transport != OwnTransport && (c.routeErr != nil || config.Dial == nil && Proxied(config.Endpoints)) {
+		c.own = nil
+	}
+	if c.own == nil {
+		c.transport = stampedTransport(&config)
 	}
 	return c
 }
 
-// NewTransport returns the HTTP/1.1 transport that measurements and probes share; dial replaces TCP where it is not nil. HTTP/2
-// would put all streams on one connection, where they queue behind each other and behind the server's stream limit.
-func NewTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, Protocols: protocols, DisableCompression: true,
-		ReadBufferSize: readBuffer, WriteBufferSize: 32 << 10, TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: 5 * time.Minute,
+func (c *Client) newScratch() *scratch {
+	s := new(scratch)
+	x := &s.exchange
+	x.client, x.scratch = c, s
+	x.watch.client, x.watch.interrupt = c, x.interrupt
+	s.own.client, s.own.call.Transport, s.own.call.OnWait = c, c.own, x.watch.arm
+	return s
+}
+
+// Transport is the one that carries the requests: OwnTransport or NetHTTP.
+func (c *Client) Transport() string {
+	if c.own == nil {
+		return NetHTTP
 	}
-	if dial == nil {
-		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	} else {
-		t.Proxy = nil
+	return OwnTransport
+}
+
+// warmDials is how many connections are made at once before a level: more would be a load of its own.
+const warmDials = 128
+
+// Warm makes n connections to the endpoints by turns before they are needed. A failure is no reason to stop: the requests will meet
+// it again. net/http makes no connection without a request, and a client that does not reuse them needs none.
+func (c *Client) Warm(ctx context.Context, n int) error {
+	if c.own == nil {
+		return nil
 	}
-	return t
+	if c.routeErr != nil {
+		return c.routeErr
+	}
+	return c.own.Warm(ctx, c.routes, n, warmDials)
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	} else {
+		c.transport.CloseIdleConnections()
+	}
+}
 
 // Now is the current stamp: nanoseconds since the epoch.
 func (c *Client) Now() int64 { return time.Since(c.config.Epoch).Nanoseconds() }
@@ -123,42 +165,8 @@ func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *
 		Counted: record.Counted{ISL: r.ISL},
 	}
 	buffers := c.scratch.Get().(*scratch)
-	defer c.scratch.Put(buffers)
-	x := exchange{client: c, sample: s, scratch: buffers}
-	x.run(ctx, endpoint, r)
-	return s
-}
-
-// stampedConn notes when reads returned, for the request that has the connection.
-//
-// net/http may read on while that request still looks at its last bytes: it waits on an idle connection for the next response
-// or the end. Therefore each request has notes of its own, and a read of nothing changes none.
-type stampedConn struct {
-	net.Conn
-	epoch time.Time
-	notes atomic.Pointer[arrivals] // of the request that got the connection last
-}
-
-// Read stamps before it returns, so that nothing the caller does delays the stamp.
-func (c *stampedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	now := time.Since(c.epoch).Nanoseconds()
-	if notes := c.notes.Load(); notes != nil && n > 0 {
-		notes.stamp.Store(now)
-		notes.take(p[:n])
+	if buffers.exchange.run(ctx, s, r) {
+		c.scratch.Put(buffers)
 	}
-	return n, err
-}
-
-// stamped finds the stampedConn under a connection, below TLS to the server and to a proxy.
-func stamped(conn net.Conn) *stampedConn {
-	for {
-		secure, ok := conn.(*tls.Conn)
-		if !ok {
-			break
-		}
-		conn = secure.NetConn()
-	}
-	s, _ := conn.(*stampedConn)
 	return s
 }

@@ -137,6 +137,10 @@ func TestHeaders(t *testing.T) {
 			"the user's win", http.Header{"User-Agent": {"mine"}, "Accept": {"*/*"}}, "server:80",
 			func(h http.Header) { h["User-Agent"], h["Accept"] = []string{"mine"}, []string{"*/*"} },
 		},
+		{
+			"the user's identifiers win", http.Header{"X-Request-Id": {"mine"}, "Traceparent": {"t"}}, "server:80",
+			func(h http.Header) { h["X-Request-Id"], h["Traceparent"] = []string{"mine"}, []string{"t"} },
+		},
 		{"another host", http.Header{"Host": {"models.example"}}, "models.example", func(http.Header) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

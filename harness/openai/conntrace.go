@@ -18,14 +18,15 @@ type connTrace struct {
 	mu                            sync.Mutex
 	conn                          net.Conn
 	reused, connected             bool
-	got, sent                     int64
+	sent, got                     int64
+	secure                        bool
 	dnsStart, connectStart        int64
 	tlsStart                      int64
 	dnsTook, connectTook, tlsTook int64
 }
 
 func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
-	t.got, t.sent, t.connectStart = record.Never, record.Never, record.Never
+	t.sent, t.got, t.connectStart = record.Never, record.Never, record.Never
 	note := func(f func(now int64)) {
 		now := c.Now()
 		t.mu.Lock()
@@ -33,7 +34,7 @@ func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
 		f(now)
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:           func(info httptrace.GotConnInfo) { note(func(now int64) { t.got = now; t.gotConn(info) }) },
+		GotConn:           func(info httptrace.GotConnInfo) { note(func(now int64) { t.gotConn(now, info) }) },
 		WroteRequest:      func(info httptrace.WroteRequestInfo) { note(func(now int64) { t.wrote(now, info.Err) }) },
 		DNSStart:          func(httptrace.DNSStartInfo) { note(func(now int64) { t.dnsStart = now }) },
 		DNSDone:           func(httptrace.DNSDoneInfo) { note(func(now int64) { t.dnsTook = now - t.dnsStart }) },
@@ -45,11 +46,11 @@ func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
 }
 
 // gotConn comes again when net/http takes another connection, because the first was closed before anything was written to it.
-func (t *connTrace) gotConn(info httptrace.GotConnInfo) {
-	t.conn, t.reused = info.Conn, info.Reused
+func (t *connTrace) gotConn(now int64, info httptrace.GotConnInfo) {
+	t.got, t.conn, t.reused = now, info.Conn, info.Reused
 	c := stamped(info.Conn)
-	if c != info.Conn {
-		t.arrivals.lose() // TLS
+	if t.secure = c != info.Conn; t.secure {
+		t.arrivals.lose()
 	}
 	c.notes.Store(&t.arrivals)
 }
@@ -80,7 +81,14 @@ func (t *connTrace) fill(s *record.Sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.SentNS = t.sent
-	s.Conn.Reused, s.Conn.GotNS = t.reused, t.got
+	s.Conn.Reused = t.reused
+	s.Conn.GotNS, s.Conn.Reads = t.got, int(t.arrivals.reads.Load())
+	if !t.secure {
+		s.Conn.BytesSent = t.arrivals.sent.Load()
+	}
+	if s.HeadersNS != record.Never {
+		s.StampSource = t.arrivals.source()
+	}
 	if t.conn != nil {
 		s.Conn.Remote = t.conn.RemoteAddr().String()
 	}

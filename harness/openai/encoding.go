@@ -15,28 +15,57 @@ import (
 // badEncoding is the reason of an answer whose content encoding is not to be read.
 const badEncoding = "encoded"
 
-// unpack sets from where the decoded body is read. No encoding is asked for, but some proxies compress all that they pass on.
+// unpack decides how plainBytes reads the body. No encoding is asked for, but some proxies compress all that they pass on.
 func (x *exchange) unpack(encoding string) error {
-	x.plain = x
+	x.plain = nil
 	switch strings.ToLower(encoding) {
 	case "", "identity":
 		return nil
 	case "gzip", "x-gzip":
-		x.plain = &unpacker{x: x, source: bufio.NewReader(x)}
+		x.plain = &unpacker{x: x, source: bufio.NewReader(&packed{x: x}), decoded: make([]byte, readBuffer)}
 		return nil
 	}
 	err := fmt.Errorf("content encoding %q, which was not asked for; only gzip is read", encoding)
 	return &failure{outcome: record.Malformed, reason: badEncoding, err: err}
 }
 
+// plainBytes is next for a body that may be encoded.
+func (x *exchange) plainBytes() ([]byte, error) {
+	if x.plain == nil {
+		return x.next()
+	}
+	n, err := x.plain.read(x.plain.decoded)
+	return x.plain.decoded[:n], err
+}
+
+// packed is the body as it comes.
+type packed struct {
+	x    *exchange
+	left []byte
+}
+
+// Read gives what there is before it waits for more.
+func (p *packed) Read(b []byte) (int, error) {
+	if len(p.left) == 0 {
+		var err error
+		if p.left, err = p.x.next(); len(p.left) == 0 {
+			return 0, err // what comes with bytes comes again
+		}
+	}
+	n := copy(b, p.left)
+	p.left = p.left[n:]
+	return n, nil
+}
+
 // unpacker decodes a gzip body as it comes: what the server flushed is given without waiting for more, so that the stamp of the last socket
 // read is that of what was decoded. Servers that do not flush make chunks come in bursts; that is what their users see, too.
 type unpacker struct {
-	x      *exchange
-	source *bufio.Reader // gzip takes no more from it than it needs
-	gzip   gzip.Reader
-	within bool // a member of the body, behind its header
-	given  int64
+	x       *exchange
+	source  *bufio.Reader // gzip takes no more from it than it needs
+	decoded []byte        // used again
+	gzip    gzip.Reader
+	within  bool // a member of the body, behind its header
+	given   int64
 }
 
 // A body that unpacks to more than this, and to so many times its size, is made to exhaust who reads it. A stream that is flushed shrinks to
@@ -46,8 +75,8 @@ const (
 	dense    = 200
 )
 
-// Read gives decoded bytes, at most what p holds.
-func (u *unpacker) Read(p []byte) (int, error) {
+// read gives decoded bytes, at most what p holds.
+func (u *unpacker) read(p []byte) (int, error) {
 	for {
 		if !u.within {
 			if err := u.gzip.Reset(u.source); err != nil {

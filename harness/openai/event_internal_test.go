@@ -30,7 +30,7 @@ func BenchmarkEvent(b *testing.B) {
 				events = append(events, c.events(i)...)
 			}
 			x := &exchange{client: New(Config{Epoch: time.Now()}), sample: &record.Sample{ChunksNS: make([]int64, 0, n)}, scratch: new(scratch)}
-			x.watch = &watchdog{client: x.client}
+			x.watch.client = x.client
 			x.client.promiseOf("").tokens.Store(proven)
 			b.ReportAllocs()
 			for b.Loop() {

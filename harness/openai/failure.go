@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/llmsweep/llmsweep/harness/openai/internal/http1"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -105,6 +106,7 @@ func Printable(text string) string {
 // connectionReason names why no response came.
 func connectionReason(err error) string {
 	var dns *net.DNSError
+	var protocol *http1.ProtocolError
 	var late interface{ Timeout() bool }
 	text := err.Error()
 	switch {
@@ -118,7 +120,7 @@ func connectionReason(err error) string {
 		return "closed before headers"
 	case strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
 		return "tls"
-	case strings.Contains(text, "malformed HTTP"):
+	case errors.As(err, &protocol), strings.Contains(text, "malformed HTTP"):
 		return "not http"
 	case errors.As(err, &late) && late.Timeout():
 		return "connect timeout"

@@ -67,12 +67,12 @@ func TestBrokenStreams(t *testing.T) {
 			want:   func(s *record.Sample) { answered(s, 1, 20) },
 		},
 		{
-			name:   "chunked framing broken",
+			name: "chunked framing broken", own: `malformed HTTP chunk size "zz"`,
 			script: stream(step{at: 20 * ms, body: text("a")}, step{at: 90 * ms, raw: "zz\r\n" + text("b")}),
 			want:   func(s *record.Sample) { cut(s, "invalid byte in chunk length", 20) },
 		},
 		{
-			name:   "chunked framing broken behind a chunk",
+			name: "chunked framing broken behind a chunk", own: `malformed HTTP chunk: "??" where its line end should be`,
 			script: stream(step{at: 20 * ms, body: text("a")}, step{at: 90 * ms, raw: strings.Replace(chunked(text("b")), "\n\n\r\n", "\n\n??\r\n", 1)}),
 			want: func(s *record.Sample) {
 				cut(s, "malformed chunked encoding", 20, 90)
@@ -185,7 +185,10 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 		{name: "429 with a retry hint", script: response("429 Too Many Requests", "Retry-After: 1\r\n", `{"error":"slow down"}`), want: rejected(429, `{"error":"slow down"}`)},
 		{name: "503 as JSON", script: response("503 Service Unavailable", "Content-Type: application/json\r\n", `{"error":"busy"}`), want: rejected(503, `{"error":"busy"}`)},
 		{name: "a redirection is not followed", script: response("307 Temporary Redirect", "Location: http://other/\r\n", "there"), want: rejected(307, "there")},
-		{name: "of a long body the start is kept", script: response("400 Bad Request", "", long+"y"), want: rejected(400, long)},
+		{name: "of a long body the start is kept", script: response("400 Bad Request", "", long+"y"), want: func(s *record.Sample) {
+			rejected(400, long)(s)
+			s.BytesReceived++ // it came, too
+		}},
 		{
 			name: "500 without a body", script: response("500 Internal Server Error", "", "")[:1],
 			want: func(s *record.Sample) {
@@ -287,7 +290,7 @@ func TestConnectionFailures(t *testing.T) {
 			},
 		},
 		{
-			name:   "closed within headers",
+			name: "closed within headers", own: "unexpected EOF",
 			script: []step{{at: 20 * ms, raw: headers[:30], end: shut}},
 			want: func(s *record.Sample) {
 				unanswered(s, stamp(20*ms))
@@ -303,7 +306,7 @@ func TestConnectionFailures(t *testing.T) {
 			},
 		},
 		{
-			name:   "not HTTP",
+			name: "not HTTP", own: `malformed HTTP response "SSH-2.0-x"`,
 			script: []step{{at: 20 * ms, raw: "SSH-2.0-x\r\n\r\n"}},
 			want: func(s *record.Sample) {
 				unanswered(s, stamp(20*ms))
@@ -317,7 +320,7 @@ func TestConnectionFailures(t *testing.T) {
 
 // A listener that is closed refuses, and the next request tries again: there is no state of failure in the client.
 func TestRefusedThenServed(t *testing.T) {
-	refuse := true
+	var refuse bool
 	inBubble(t, func(c *openai.Config) {
 		dial := c.Dial
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -327,6 +330,7 @@ func TestRefusedThenServed(t *testing.T) {
 			return dial(ctx, network, address)
 		}
 	}, func(s *stage) {
+		refuse = true
 		assert.Equal(t, record.ConnectionFailed, s.client.Do(s.t.Context(), request(0), 0).Outcome)
 		refuse = false
 		require.Equal(t, record.OK, s.do(s.t.Context(), 1, stream(step{at: 20 * ms, body: text("a")}, ended())).Outcome)

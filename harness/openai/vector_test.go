@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
@@ -144,8 +145,9 @@ func (f *facts) holdAgainst(t *testing.T, expect map[string]string) {
 }
 
 // run plays steps to one request. Each read of the connection returns at most so many bytes; 0 is no limit.
-func (v *vector) run(t *testing.T, steps []step, atMost int) (got record.Sample) {
+func (v *vector) run(t *testing.T, steps []step, atMost int) record.Sample {
 	t.Helper()
+	var samples []record.Sample
 	inBubble(t, func(c *openai.Config) {
 		if dial := c.Dial; atMost > 0 {
 			c.Dial = narrowing(dial, atMost)
@@ -154,11 +156,22 @@ func (v *vector) run(t *testing.T, steps []step, atMost int) (got record.Sample)
 		s.answers <- steps
 		r := request(0)
 		r.OSL = v.osl
-		got = *s.client.Do(s.t.Context(), r, s.client.Now())
+		got := *s.client.Do(s.t.Context(), r, s.client.Now())
 		assert.Len(s.t, s.requests, 1, "a request was sent again")
 		assert.Len(s.t, s.dialled, 1)
+		samples = append(samples, got)
 	})
-	return got
+	require.Len(t, samples, 2)
+	for i := range samples {
+		samples[i].Conn = record.Conn{} // how many reads it took, for example, is tested elsewhere
+	}
+	own, other := samples[0], samples[1]
+	require.Contains(t, []record.StampSource{record.SocketRead, ""}, own.StampSource)
+	forgetUnread(own, &other)
+	if other.StampSource == own.StampSource {
+		assert.Equal(t, own, other, "over both transports")
+	}
+	return own
 }
 
 func TestVectors(t *testing.T) {

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -10,17 +9,20 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// watchdog ends a request whose time is up. It has one timer, which is not reset by each event: when it fires it looks whether
-// the limit has really passed and otherwise sleeps on.
+// watchdog ends a request whose time is up. Its timer, which it keeps for the next request, is set only before a wait, and only where
+// a limit passes before the timer fires. Events do not reset it: when it fires it looks whether a limit has really passed and
+// otherwise sleeps on.
 type watchdog struct {
-	client *Client
-	cancel context.CancelCauseFunc
-	start  int64
-	last   atomic.Int64 // stamp of the last event
+	client    *Client
+	interrupt func(cause error)
+	start     int64
+	last      atomic.Int64 // stamp of the last event
+	changed   bool         // since the timer was looked at; of the goroutine that runs the request
 
 	mu      sync.Mutex // held while state is read for a timer that is set by it, so that no older timer replaces a newer one
 	state   watchState
 	timer   *time.Timer
+	fires   int64 // stamp at which the timer does; untold: it does not
 	stopped bool
 }
 
@@ -36,26 +38,45 @@ const (
 // drain is how long a server may keep a response open after [DONE].
 const drain = time.Second
 
-func startWatchdog(c *Client, start int64, cancel context.CancelCauseFunc) *watchdog {
-	w := &watchdog{client: c, cancel: cancel, start: start}
+// begin watches a request that starts at a stamp.
+func (w *watchdog) begin(start int64) {
+	w.start = start
+	w.mu.Lock()
+	w.stopped, w.fires = false, untold
+	w.mu.Unlock()
 	w.enter(waiting, start)
-	return w
+	w.arm()
 }
 
 // enter changes the state at the stamp now.
 func (w *watchdog) enter(state watchState, now int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state = state
+	w.state, w.changed = state, true
 	w.last.Store(now)
-	limit := w.next()
-	switch {
-	case limit.after == 0: // an older timer may still fire; it will find no limit
-	case w.timer == nil:
-		w.timer = time.AfterFunc(w.left(limit), w.fire)
-	default:
-		w.timer.Reset(w.left(limit))
+}
+
+// arm makes sure that the timer fires no later than a limit passes. It is called before each wait.
+func (w *watchdog) arm() {
+	if !w.changed {
+		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changed = false
+	if limit := w.next(); limit.after != 0 && limit.stamp() < w.fires {
+		w.set(limit)
+	}
+}
+
+// set sets the timer to a limit, with the lock held.
+func (w *watchdog) set(limit timeLimit) {
+	w.fires = limit.stamp()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(w.left(limit), w.fire)
+		return
+	}
+	w.timer.Reset(w.left(limit))
 }
 
 // touch notes an event.
@@ -74,15 +95,16 @@ func (w *watchdog) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	limit := w.next()
+	w.fires = untold
 	if w.stopped || limit.after == 0 {
 		return
 	}
-	if wait := w.left(limit); wait > 0 {
-		w.timer.Reset(wait)
+	if w.left(limit) > 0 {
+		w.set(limit)
 		return
 	}
 	err := fmt.Errorf("no %s within %v (%s)", limit.missing, limit.after, limit.flag)
-	w.cancel(&failure{outcome: record.TimedOut, reason: limit.reason, err: err})
+	w.interrupt(&failure{outcome: record.TimedOut, reason: limit.reason, err: err})
 }
 
 // left is how long a limit is away.

@@ -24,9 +24,10 @@ func good() *record.Sample {
 	return &record.Sample{
 		Index: 3, RequestID: "r-3", ScheduledNS: 0, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
 		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EmptyNS: []int64{48_100_000}, LastByteNS: 54_299_000, EndNS: 54_300_000,
-		Outcome: record.OK, FinishReason: "length", Status: 200, RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
+		StampSource: record.SocketRead, Outcome: record.OK, FinishReason: "length", Status: 200,
+		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
 		Counted:   record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
-		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000"},
+		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Reads: 3, Stale: 1},
 		BytesSent: 99, BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",
 	}
 }
@@ -115,10 +116,10 @@ func TestTraceIsTheDesigns(t *testing.T) {
 	data, err := json.Marshal(good())
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"scheduled_ns":0,"start_ns":100,"sent_ns":2500,"headers_ns":47000000,"first_byte_ns":48000000,"first_visible_ns":48552300,
-		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"outcome":"ok","finish_reason":"length","status":200,
+		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
 		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
-		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000"},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
+		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"reads":3,"stale":1},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
 		"endpoint":"127.0.0.1:8000","traceparent":"00-a-b-01"}`, string(data))
 }
 

@@ -71,6 +71,18 @@ const (
 	FromChunks    TokenSource = "chunks"    // the number of chunks: usage, by which all answers before had been counted, stayed out
 )
 
+// StampSource says what the stamps of a response are taken at.
+type StampSource string
+
+// The stamp sources.
+const (
+	// SocketRead is the return of the read of the TCP connection that completed the head or the chunk, below TLS where there is any.
+	SocketRead StampSource = "socket read"
+	// BodyRead is the last such return before net/http gave the bytes: that read, or a later one for which net/http waited because it
+	// gives an HTTP chunk only when it is whole. So it is over TLS through net/http, and where a body's framing is unusual.
+	BodyRead StampSource = "body read"
+)
+
 // Sample is one request: what was planned, what happened, when. Stamps are in nanoseconds since the level's start; Never where
 // the event did not occur.
 type Sample struct {
@@ -88,6 +100,8 @@ type Sample struct {
 	EmptyNS        []int64 `json:"empty_ns,omitempty"` // every event with a choice but without content, such as role and finish_reason
 	LastByteNS     int64   `json:"last_byte_ns"`       // the last byte of the response's body
 	EndNS          int64   `json:"end_ns"`
+
+	StampSource StampSource `json:"stamp_source,omitempty"` // of HeadersNS, FirstByteNS and ChunksNS; empty: no response
 
 	Outcome      Outcome `json:"outcome"`
 	Reason       string  `json:"reason,omitempty"` // sub-reason of an outcome other than OK
@@ -139,12 +153,16 @@ type Counted struct {
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
 type Conn struct {
-	Reused    bool   `json:"reused"`
-	GotNS     int64  `json:"got_ns"` // stamp: the request had the connection
+	Reused    bool   `json:"reused"` // it was open before the request: used by an earlier one, or warmed
 	DNSNS     int64  `json:"dns_ns"`
 	ConnectNS int64  `json:"connect_ns"`
 	TLSNS     int64  `json:"tls_ns"`
 	Remote    string `json:"remote"`
+
+	GotNS     int64 `json:"got_ns"`          // stamp: the request had its connection; Never if it got none
+	BytesSent int64 `json:"bytes_sent"`      // of the request, head and body, before encryption; 0 through net/http over TLS: not known
+	Reads     int   `json:"reads"`           // socket reads that brought something of the response
+	Stale     int   `json:"stale,omitempty"` // open connections thrown away for this request, because the server had closed them
 }
 
 // Error is AIPerf's error object: an HTTP-like code, a type and a message.
@@ -202,6 +220,7 @@ type Level struct {
 	EndedNS       int64     `json:"ended_ns"`   // stamp of the level's end
 	Counts        Counts    `json:"counts"`
 	Warmup        Counts    `json:"warmup"`
+	Transport     string    `json:"transport"` // that carried the requests: own or nethttp
 	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included; it is
 	// empty where these are too many to be kept (see inputs.json).
 	WorkloadSHA256 string      `json:"workload_sha256"`
@@ -274,7 +293,9 @@ type Plan struct {
 	MaxErrorRate      float64           `json:"max_error_rate"`
 	ContinueOnError   bool              `json:"continue_on_error"`
 	Compat            string            `json:"compat"`
-	Definitions       string            `json:"definitions"` // whose formulas tables follow; files hold AIPerf's
+	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
+	Transport         string            `json:"transport"`        // asked for: auto, own or nethttp
+	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`

@@ -1,0 +1,176 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout      = 30 * time.Second // of a TCP connection
+	handshakeTimeout = 30 * time.Second // of TLS on it
+	keepAlive        = 30 * time.Second // between probes of an idle TCP connection
+	idleLimit        = 5 * time.Minute  // after which an idle connection is not used again: routers forget it without a word
+)
+
+// Transport keeps connections. It is safe for concurrent use; its fields are set before the first use and then left alone. It
+// limits nothing: a call that finds no idle connection makes one.
+type Transport struct {
+	// Epoch is stamp 0. Stamps and durations are nanoseconds.
+	Epoch time.Time
+	// Dial replaces TCP, as in virtual time. All the time that it takes counts as connecting.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS is the configuration for https; nil is the default one.
+	TLS *tls.Config
+	// NoReuse makes a connection for each call and asks the server to close it.
+	NoReuse bool
+
+	blocks   sync.Pool // *block
+	requests sync.Pool // *[]byte: requests on their way out
+
+	mu      sync.Mutex
+	targets map[string]*target
+}
+
+// target is where connections lead, and those that wait there for a call.
+type target struct {
+	address string      // host:port to dial
+	tls     *tls.Config // nil: plain
+
+	mu   sync.Mutex
+	idle []*conn // the one used last is used next, so that those too many grow old
+}
+
+// now is the current stamp.
+func (t *Transport) now() int64 { return time.Since(t.Epoch).Nanoseconds() }
+
+// target returns the one of a scheme and an address.
+func (t *Transport) target(scheme, host, address string) *target {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := scheme + "://" + address
+	found, known := t.targets[key]
+	if known {
+		return found
+	}
+	made := &target{address: address}
+	if scheme == "https" {
+		made.tls = t.tlsConfig(host)
+	}
+	if t.targets == nil {
+		t.targets = map[string]*target{}
+	}
+	t.targets[key] = made
+	return made
+}
+
+func (t *Transport) tlsConfig(host string) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.TLS != nil {
+		config = t.TLS.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	config.NextProtos = []string{"http/1.1"}
+	return config
+}
+
+// take returns the idle connection that was used last and lives, or nil. stale is how many did not.
+func (t *Transport) take(from *target) (c *conn, stale int) {
+	for {
+		if c = from.pop(); c == nil {
+			return nil, stale
+		}
+		if t.now()-c.idleSince < idleLimit.Nanoseconds() && c.alive() {
+			return c, stale
+		}
+		c.close()
+		stale++
+	}
+}
+
+func (t *target) pop() *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := len(t.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := t.idle[last]
+	t.idle[last], t.idle = nil, t.idle[:last]
+	return c
+}
+
+// put keeps a connection for the next call.
+func (t *Transport) put(c *conn) {
+	c.idleSince = t.now()
+	c.target.mu.Lock()
+	defer c.target.mu.Unlock()
+	c.target.idle = append(c.target.idle, c)
+}
+
+// CloseIdleConnections closes the connections that wait for a call.
+func (t *Transport) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, target := range t.targets {
+		for c := target.pop(); c != nil; c = target.pop() {
+			c.close()
+		}
+	}
+}
+
+// Warm makes n connections before they are needed, by turns on the routes, at most parallel at once. The error is the first of those
+// that could not be made, with their number; the others are kept.
+func (t *Transport) Warm(ctx context.Context, routes []*Route, n, parallel int) error {
+	if t.NoReuse || n <= 0 {
+		return nil
+	}
+	made, failures := make([]*conn, n), make([]error, n)
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range max(1, min(n, parallel)) {
+		workers.Go(func() {
+			for i := range next {
+				made[i], failures[i] = t.dial(ctx, routes[i%len(routes)].target, new(Trace))
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	for i := range made {
+		// From behind, so that the first call gets the first: the order does not depend on how fast each was.
+		if c := made[n-1-i]; c != nil {
+			t.put(c)
+		}
+	}
+	return summary(failures)
+}
+
+// summary is the first of some errors and how many there are.
+func summary(failures []error) error {
+	var first error
+	failed := 0
+	for _, err := range failures {
+		if err == nil {
+			continue
+		}
+		if failed++; first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return fmt.Errorf("%d of %d connections could not be made; the first: %w", failed, len(failures), first)
+}
+
+var errAborted = errors.New("the call was aborted")
