@@ -10,7 +10,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep gate image image-oci cluster-demo test test-cluster test-clients race lint report
+.PHONY: help sweep calibrate gate image image-oci cluster-demo test test-cluster test-clients race lint report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -20,6 +20,9 @@ help: ## List these targets and llmsweep's flags
 
 sweep: ## Measure ENDPOINT, or the embedded mock server if there is none
 	$(GO) test ./bench -run Sweep -v -count=1 -timeout 0 $(overwrite) $(ARGS)
+
+calibrate: ## Measure how much load this machine can generate and measure, for later runs to quote
+	$(GO) test ./bench -run Calibrate -v -count=1 -timeout 0 $(ARGS)
 
 gate: ## Compare two virtual runs, of BASE (default: this tree) and of this tree
 	SWEEP_ARGS="$(ARGS)" scripts/ci-gate.sh $(or $(BASE),.)

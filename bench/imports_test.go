@@ -42,10 +42,11 @@ func allowedImports() map[string][]string {
 		"harness/steady":  {"harness/record", "harness/metric", "harness/stat"},
 		"harness/compare": {"harness/metric", "harness/steady", "harness/stat", "harness/record"},
 		// What the client knows of itself: its canaries are requests like any other.
+		"harness/ceiling":    {"harness/record", "harness/stat"},
 		"harness/instrument": {"harness/clock", "harness/openai", "harness/record", "harness/stat", "harness/steady", "harness/workload"},
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
-			"harness/steady", "harness/host", "harness/kubectl", "harness/instrument",
+			"harness/steady", "harness/host", "harness/kubectl", "harness/instrument", "harness/ceiling",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine", "mockserver/metrics"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,12 +39,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "unexpected arguments %q: flags are written -name=value, after the package\n", left)
 		os.Exit(2)
 	}
-	if flags.Given() && !namesEntryPoint("Sweep") && !namesEntryPoint("Gate") {
-		fmt.Fprintln(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run Sweep or -run Gate")
+	if flags.Given() && !slices.ContainsFunc(entryPoints(), namesEntryPoint) {
+		fmt.Fprintf(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run %s\n", strings.Join(entryPoints(), ", -run "))
 		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }
+
+// entryPoints are the tests that -run must name.
+func entryPoints() []string { return []string{"Sweep", "Gate", "Calibrate"} }
 
 // commandNamed returns the command that a link of this name to the compiled test stands for, or nil. Compiled, the tests hold all that
 // report and mockserver are made of: as links to them, the two add nothing to the size of the container image.

@@ -106,7 +106,7 @@ func TestEntryPointsWaitToBeNamed(t *testing.T) {
 	}
 	r := child{args: []string{"-test.run=Imports", "-isl=5"}}.run(t)
 	assert.Equal(t, 2, r.code)
-	assert.Contains(t, r.output, "-run names none: add -run Sweep or -run Gate")
+	assert.Contains(t, r.output, "-run names none: add -run Sweep, -run Gate, -run Calibrate")
 	r = child{args: []string{"-test.run=^Test[S]weep$"}}.passes(t)
 	assert.Contains(t, r.output, "sends load: run it with -run Sweep")
 }

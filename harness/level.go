@@ -31,10 +31,12 @@ type levelRun struct {
 	config  openai.Config // of client
 	client  *openai.Client
 	watch   *instrument.Watch // nil outside the measurement
-	begun   time.Duration     // of the present phase, since epoch
-	log     *record.Log
-	epoch   time.Time
-	logErr  error
+	// What the watch has seen: content chunks and requests that ended.
+	events, requestsEnded int
+	begun                 time.Duration // of the present phase, since epoch
+	log                   *record.Log
+	epoch                 time.Time
+	logErr                error
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
@@ -120,7 +122,7 @@ func (r *levelRun) run(ctx context.Context) error {
 	r.startWatch()
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
-	r.record.Instrument = r.watch.Stop()
+	r.stopWatch()
 	r.settle(ctx, issue)
 	return errors.Join(r.logErr, r.log.Close())
 }

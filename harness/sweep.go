@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/ceiling"
 	"github.com/llmsweep/llmsweep/harness/host"
 	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/kubectl"
@@ -53,6 +54,7 @@ type Sweep struct {
 	elapsed  time.Duration // of finished levels, for -max-duration
 	deadline time.Time     // of go test; zero: none
 	floor    *record.TimerFloor
+	ceiling  *ceiling.Table // of this machine, or nil
 	// interrupted returns why the run should stop, or nil.
 	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/ceiling"
+	"github.com/llmsweep/llmsweep/harness/host"
 	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
@@ -12,10 +14,15 @@ import (
 // readsMachine reports whether the sweep runs on this machine's clock and network, so that readings of them mean something.
 func (s *Sweep) readsMachine() bool { return !s.Plan.Virtual && s.Dial == nil }
 
-// measureFloor measures how late an idle process sleeps, once, before the first level.
+// measureFloor measures how late an idle process sleeps, once, before the first level, and looks for what calibration knows of the machine.
 func (s *Sweep) measureFloor() {
-	if s.floor == nil && s.readsMachine() {
-		s.floor = instrument.Floor()
+	if s.floor != nil || !s.readsMachine() {
+		return
+	}
+	s.floor = instrument.Floor()
+	var err error
+	if s.ceiling, err = ceiling.Load(host.Read()); err != nil {
+		s.progress.print(fmt.Sprintf("the machine's ceiling is not known: %v; -run Calibrate measures it again", err))
 	}
 }
 
@@ -26,11 +33,22 @@ func (r *levelRun) startWatch() {
 	})
 }
 
+// stopWatch ends that and says which share of the machine's ceiling the phase used.
+func (r *levelRun) stopWatch() {
+	i := r.watch.Stop()
+	if seconds := i.MeasuredMS / 1000; seconds > 0 {
+		i.CeilingShare, _ = r.sweep.ceiling.Share(r.level.Concurrency, float64(r.events)/seconds, float64(r.requestsEnded)/seconds)
+	}
+	r.record.Instrument = i
+}
+
 // observe hands a request that ended to the watch.
 func (r *levelRun) observe(s *record.Sample, values []record.MetricValue) {
 	if r.watch == nil {
 		return // warm-up
 	}
+	r.events += len(s.ChunksNS)
+	r.requestsEnded++
 	ttft, itl := math.NaN(), math.NaN()
 	for _, v := range values {
 		switch v.Tag {

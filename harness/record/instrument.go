@@ -9,6 +9,8 @@ type Instrument struct {
 	// ErrorMS is how much too late a stamp of the level may be: the larger p99 of canary and probe. A latency is too high by no more, save in
 	// one of a hundred.
 	ErrorMS float64 `json:"error_ms"`
+	// CeilingShare is which part of what the machine was calibrated to do the level used; 0: it was not calibrated. Above 1 it did more.
+	CeilingShare float64 `json:"ceiling_share,omitempty"`
 	Checks  []Check `json:"checks"`
 	Readings
 }

@@ -99,8 +99,23 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
-	facts = append(facts, [2]string{"Verdict", verdict(benchmark)})
+	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
+}
+
+// ceiling quotes the largest share of the client machine's calibrated ceiling that a level used.
+func ceiling(benchmark *results.Benchmark) string {
+	most, at := 0.0, 0
+	for i := range benchmark.Levels {
+		l := &benchmark.Levels[i]
+		if l.Record != nil && l.Record.Instrument != nil && l.Record.Instrument.CeilingShare > most {
+			most, at = l.Record.Instrument.CeilingShare, l.Concurrency
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; at most %.2g %% of this machine's calibrated ceiling (at %d)", 100*most, at)
 }
 
 // counting says who counted the output tokens.
