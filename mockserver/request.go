@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
@@ -34,8 +35,9 @@ type call struct {
 	minimum    int // an answer does not stop before it has so many
 	ignoreEOS  bool
 	stop       []string
-	function   *function // to be called
-	pooled     bool      // embeddings: the engine's token is none of the client's
+	function   *function   // to be called
+	pooled     bool        // embeddings: the engine's token is none of the client's
+	gone       func() bool // the client, or nil
 }
 
 // tokens is a text as the engine sees it.
@@ -223,6 +225,7 @@ func (b *body) longest(answers int) (most int, whose string) {
 const (
 	mostChoices     = 128
 	mostStops       = 32
+	mostStopLength  = 1000 // in characters: what is said is searched for them before the answer begins
 	mostTopLogprobs = 20
 	// Tokens of all answers to a request.
 	mostTokens = 1 << 30
@@ -263,6 +266,12 @@ func (l stopList) check() *failure {
 		return invalid(http.StatusBadRequest, "invalid_value", "stop has %d strings: at most %d are allowed.", len(l), mostStops).of("stop")
 	case slices.Contains(l, ""):
 		return invalid(http.StatusBadRequest, "invalid_value", "stop has an empty string: every answer would end at once.").of("stop")
+	}
+	for _, stop := range l {
+		if n := utf8.RuneCountInString(stop); n > mostStopLength {
+			return invalid(http.StatusBadRequest, "invalid_value",
+				"stop has a string of %d characters: at most %d are allowed.", n, mostStopLength).of("stop")
+		}
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ func TestErrors(t *testing.T) {
 		{"POST", text, of(`"prompt":"x","min_tokens":-1`), 400, "invalid_value", "min_tokens is -1"},
 		{"POST", text, of(`"prompt":"x","stop":[""]`), 400, "invalid_value", "empty string"},
 		{"POST", text, of(`"prompt":"x","stop":[` + strings.Repeat(`"a",`, 32) + `"a"]`), 400, "invalid_value", "stop has 33 strings"},
+		{"POST", text, of(`"prompt":"x","stop":["` + strings.Repeat("é", 1001) + `"]`), 400, "invalid_value", "stop has a string of 1001 characters"},
 		{"POST", text, of(`"prompt":"x","stop":7`), 400, "invalid_value", "number"},
 		{"POST", chat, of(`"messages":[{}],"tool_choice":"required"`), 400, "invalid_value", "not among the 0"},
 		{"POST", chat, of(`"messages":[{}],"tool_choice":"always"`), 400, "invalid_value", `"always"`},
