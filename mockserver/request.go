@@ -107,6 +107,10 @@ func (s *Server) fits(c *call, b *body) *failure {
 			return invalid(http.StatusBadRequest, "context_length_exceeded", "%v.", err)
 		}
 	}
+	if c.minimum > c.length {
+		return invalid(http.StatusBadRequest, "invalid_value",
+			"min_tokens is %d, but the answer may have only %d tokens: lower it or raise max_tokens.", c.minimum, c.length).of("min_tokens")
+	}
 	return nil
 }
 
