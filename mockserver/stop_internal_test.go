@@ -69,6 +69,25 @@ func TestStopsAreThoseOfANaiveSearch(t *testing.T) {
 	assert.Greater(t, stopped, 300)
 }
 
+// No byte of the overlap of two stretches is missing.
+func TestStopsAcrossStretches(t *testing.T) {
+	t.Parallel()
+	s, err := New(DefaultOptions())
+	require.NoError(t, err)
+	defer s.Close()
+	said := spoken(s, 1, 2*drawnAtOnce)
+	all, stretch := strings.Join(said, ""), len(strings.Join(said[:drawnAtOnce], ""))
+	for length := 2; length < 60; length++ {
+		for within := 1; within < length; within++ {
+			stop := all[stretch-within : stretch-within+length]
+			tokens, bytes := naiveStop(said, drawnAtOnce+1, []string{stop})
+			p := s.newScript(stopping(2*drawnAtOnce, drawnAtOnce+1, stop), 1)
+			require.Equal(t, tokens, p.tokens, "%q", stop)
+			require.Equal(t, bytes, len(strings.Join(said[:p.shown], ""))+p.part, "%q", stop)
+		}
+	}
+}
+
 // spoken are the tokens of an answer that nothing stops.
 func spoken(s *Server, number uint64, length int) []string {
 	d := speaker{kind: text, seed: uint64(s.options.Seed), words: s.words}
