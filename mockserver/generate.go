@@ -26,9 +26,14 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, k kind) {
 	}
 	e.seen.Stream = c.stream
 	e.line.understood(c)
+	c.gone = func() bool { return r.Context().Err() != nil }
 	first := s.numbers(len(c.prompts) * c.n)
 	d := s.newRenderer(c, first, time.Now().Unix())
 	e.line.identified(d, first)
+	if c.gone() { // while the answer was drawn, which then is not what it should be
+		e.abandon(d)
+		panic(http.ErrAbortHandler)
+	}
 	if !e.submit(d) {
 		e.refuse(shuttingDown())
 		return

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
@@ -34,8 +35,9 @@ type call struct {
 	minimum    int // an answer does not stop before it has so many
 	ignoreEOS  bool
 	stop       []string
-	function   *function // to be called
-	pooled     bool      // embeddings: the engine's token is none of the client's
+	function   *function   // to be called
+	pooled     bool        // embeddings: the engine's token is none of the client's
+	gone       func() bool // the client, or nil
 }
 
 // tokens is a text as the engine sees it.
@@ -104,6 +106,10 @@ func (s *Server) fits(c *call, b *body) *failure {
 		if err := s.options.fleet().Check(p.count, length); err != nil {
 			return invalid(http.StatusBadRequest, "context_length_exceeded", "%v.", err)
 		}
+	}
+	if c.minimum > c.length {
+		return invalid(http.StatusBadRequest, "invalid_value",
+			"min_tokens is %d, but the answer may have only %d tokens: lower it or raise max_tokens.", c.minimum, c.length).of("min_tokens")
 	}
 	return nil
 }
@@ -223,6 +229,7 @@ func (b *body) longest(answers int) (most int, whose string) {
 const (
 	mostChoices     = 128
 	mostStops       = 32
+	mostStopLength  = 1000 // in characters: what is said is searched for them before the answer begins
 	mostTopLogprobs = 20
 	// Tokens of all answers to a request.
 	mostTokens = 1 << 30
@@ -263,6 +270,12 @@ func (l stopList) check() *failure {
 		return invalid(http.StatusBadRequest, "invalid_value", "stop has %d strings: at most %d are allowed.", len(l), mostStops).of("stop")
 	case slices.Contains(l, ""):
 		return invalid(http.StatusBadRequest, "invalid_value", "stop has an empty string: every answer would end at once.").of("stop")
+	}
+	for _, stop := range l {
+		if n := utf8.RuneCountInString(stop); n > mostStopLength {
+			return invalid(http.StatusBadRequest, "invalid_value",
+				"stop has a string of %d characters: at most %d are allowed.", n, mostStopLength).of("stop")
+		}
 	}
 	return nil
 }

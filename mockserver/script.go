@@ -2,7 +2,6 @@ package mockserver
 
 import (
 	"math"
-	"strings"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
 )
@@ -53,57 +52,6 @@ func (s *Server) drawnEnd(c *call, number uint64) int {
 	u := (float64(random(uint64(s.options.Seed), number, drawEnd)>>11) + 0.5) / (1 << 53)
 	further := math.Log(u) / math.Log1p(-s.options.EOSProbability)
 	return max(1, c.minimum) + int(min(further, math.MaxInt32))
-}
-
-// stopAt ends the script with the token that completes a stop string, and its text where
-// the string begins. Thoughts, and what comes before the minimum, are not searched.
-func (s *Server) stopAt(c *call, p *script) {
-	longest := 0
-	for _, stop := range c.stop {
-		longest = max(longest, len(stop))
-	}
-	if longest == 0 {
-		return
-	}
-	d := speaker{kind: c.kind, seed: uint64(s.options.Seed), words: s.words}
-	var said []byte  // the end of the content
-	var starts []int // where in it its tokens begin
-	for k := p.thought; k < p.tokens; k++ {
-		start := len(said)
-		starts = append(starts, start)
-		said = d.appendText(said, p, k)
-		from := max(0, start-longest+1)
-		at := firstOf(string(said[from:]), c.stop)
-		if at >= 0 && k+1 >= c.minimum {
-			p.tokens, p.finish = k+1, "stop"
-			p.shown, p.part = k, from+at-start
-			for ; p.part < 0; p.part = from + at - starts[len(starts)-1] {
-				p.shown--
-				starts = starts[:len(starts)-1]
-			}
-			return
-		}
-		if drop := len(starts) - longest; drop > 1000 { // a token has one byte or more
-			n := copy(said, said[starts[drop]:])
-			cut := starts[drop]
-			said = said[:n]
-			starts = starts[:copy(starts, starts[drop:])]
-			for i := range starts {
-				starts[i] -= cut
-			}
-		}
-	}
-}
-
-// firstOf is where the first of the strings begins in text, or -1.
-func firstOf(text string, strs []string) int {
-	first := -1
-	for _, s := range strs {
-		if at := strings.Index(text, s); at >= 0 && (first < 0 || at < first) {
-			first = at
-		}
-	}
-	return first
 }
 
 // speaker knows which words an answer has.

@@ -68,7 +68,7 @@ func TestMinTokensPutsOffTheEnd(t *testing.T) {
 	eager := func(o *mockserver.Options) { o.EOSProbability = 0.999999 }
 	assert.Equal(t, 1, first(t, "/v1/completions", `,"max_tokens":60`, eager).Usage.CompletionTokens)
 	assert.Equal(t, 7, first(t, "/v1/completions", `,"max_tokens":60,"min_tokens":7`, eager).Usage.CompletionTokens)
-	assert.Equal(t, 5, first(t, "/v1/completions", `,"max_tokens":5,"min_tokens":7`, eager).Usage.CompletionTokens)
+	assert.Equal(t, 7, first(t, "/v1/completions", `,"max_tokens":7,"min_tokens":7`, eager).Usage.CompletionTokens)
 }
 
 // Lengths are geometrically distributed: 500 of them with a mean of 1 / 0.1 and a standard deviation of 9.49, so their mean is within

@@ -2,6 +2,7 @@ package mockserver
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -24,16 +25,13 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 		invalid(http.StatusBadRequest, "missing_prompt", "The request has neither prompt nor messages.").of("prompt").write(w)
 		return
 	}
-	words := b.textWords()
+	words, ids := b.tokenized()
 	reply := struct {
 		Count   int      `json:"count"`
 		Longest *int     `json:"max_model_len"`
 		Tokens  []uint32 `json:"tokens"`
 		Strings []string `json:"token_strs"`
-	}{Count: len(words), Tokens: make([]uint32, 0, len(words))}
-	for _, word := range words {
-		reply.Tokens = append(reply.Tokens, tokenOf(word))
-	}
+	}{Count: len(ids), Tokens: ids}
 	if s.options.MaxModelLen > 0 {
 		reply.Longest = &s.options.MaxModelLen
 	}
@@ -43,18 +41,27 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, reply)
 }
 
-// textWords are the words of what a request says.
-func (b *body) textWords() []string {
-	words := []string{}
+// tokenized are the tokens of what a request says and their identifiers. Of a token that was
+// sent as an identifier nothing else is known.
+func (b *body) tokenized() (words []string, ids []uint32) {
+	words, ids = []string{}, []uint32{}
+	add := func(said string) {
+		for word := range strings.FieldsSeq(said) {
+			words, ids = append(words, word), append(ids, tokenOf(word))
+		}
+	}
 	if b.Prompt != nil {
 		for _, in := range *b.Prompt {
-			words = append(words, strings.Fields(in.text)...)
+			add(in.text)
+			for _, id := range in.ids {
+				words, ids = append(words, strconv.FormatUint(uint64(id), 10)), append(ids, id)
+			}
 		}
 	}
 	for _, m := range b.Messages {
 		for _, part := range m.Content {
-			words = append(words, strings.Fields(part)...)
+			add(part)
 		}
 	}
-	return words
+	return words, ids
 }

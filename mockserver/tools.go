@@ -1,7 +1,6 @@
 package mockserver
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,8 +11,8 @@ import (
 type tool struct {
 	Type     string `json:"type"`
 	Function struct {
-		Name       string  `json:"name"`
-		Parameters *schema `json:"parameters"`
+		Name       string          `json:"name"`
+		Parameters json.RawMessage `json:"parameters"` // a schema, which is read if the tool must be called
 	} `json:"function"`
 }
 
@@ -54,6 +53,9 @@ type function struct {
 // pieceBytes is how much of a function's arguments is a token.
 const pieceBytes = 4
 
+// mostNameBytes is more than clients give functions: OpenAI allows 64.
+const mostNameBytes = 1000
+
 // forced is the call that tool_choice asks for, or nil.
 func (b *body) forced() (*function, *failure) {
 	name := b.ToolChoice.name
@@ -69,18 +71,31 @@ func (b *body) forced() (*function, *failure) {
 		return nil, invalid(http.StatusBadRequest, "invalid_value",
 			"tool_choice is %q: must be none, auto, required or a function.", mode).of("tool_choice")
 	}
+	if len(b.Tools) == 0 {
+		return nil, invalid(http.StatusBadRequest, "invalid_value",
+			"tool_choice asks for a call of a tool, but the request has no tools: add tools or leave tool_choice out.").of("tools")
+	}
 	for _, t := range b.Tools {
 		if name == "" || t.Function.Name == name {
-			return newFunction(t), nil
+			return newFunction(t)
 		}
 	}
 	return nil, invalid(http.StatusBadRequest, "invalid_value",
 		"tool_choice asks for the function %q, which is not among the %d of tools.", name, len(b.Tools)).of("tool_choice")
 }
 
-func newFunction(t tool) *function {
-	f := &function{name: quoted(t.Function.Name)}
-	arguments := t.Function.Parameters.arguments()
+// newFunction fails where no arguments are found.
+func newFunction(t tool) (*function, *failure) {
+	name := t.Function.Name
+	if len(name) > mostNameBytes {
+		return nil, invalid(http.StatusBadRequest, "invalid_value",
+			"The name of a function has %d bytes: at most %d are allowed.", len(name), mostNameBytes).of("tools")
+	}
+	arguments, err := t.arguments()
+	if err != nil {
+		return nil, invalid(http.StatusBadRequest, "invalid_value", "The parameters of the function %q: %v.", name, err).of("tools")
+	}
+	f := &function{name: quoted(name)}
 	for len(arguments) > 0 {
 		n := min(pieceBytes, len(arguments))
 		for n < len(arguments) && !utf8.RuneStart(arguments[n]) {
@@ -90,21 +105,18 @@ func newFunction(t tool) *function {
 		f.pieces = append(f.pieces, escaped[1:len(escaped)-1])
 		arguments = arguments[n:]
 	}
-	return f
+	return f, nil
 }
 
 // arguments is a JSON object that satisfies the schema of a function's parameters.
-func (s *schema) arguments() []byte {
-	if s == nil {
-		return []byte("{}")
+func (t tool) arguments() ([]byte, error) {
+	if len(t.Function.Parameters) == 0 {
+		return []byte("{}"), nil
 	}
-	value := s.instance()
-	if value[0] != '{' {
-		return []byte("{}") // parameters are an object, whatever else the schema allows
+	s, err := readSchema(t.Function.Parameters)
+	if err != nil {
+		return nil, err
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, value); err != nil {
-		panic(err) // it was made of JSON
-	}
-	return compact.Bytes()
+	// Parameters are an object, whatever else the schema allows.
+	return s.instance(&schema{types: []string{"object"}})
 }
