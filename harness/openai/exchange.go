@@ -23,6 +23,9 @@ type exchange struct {
 	plain   *unpacker // decodes the body; nil where it is not encoded
 	stream  stream
 
+	// Of the requests so far the last one's context and the same without its end; nearly always they have one in common.
+	parent, detached context.Context
+
 	mu    sync.Mutex
 	cause error // why the client ended the request; nil: it did not
 }
@@ -43,7 +46,10 @@ func (x *exchange) run(ctx context.Context, s *record.Sample, r *workload.Reques
 	}
 	ignore := context.AfterFunc(ctx, func() { x.interrupt(context.Cause(ctx)) })
 	// Of ctx only interrupt makes use: a failure must not be seen before its cause.
-	err := x.carrier.send(context.WithoutCancel(ctx), r.Serial, r)
+	if x.parent != ctx {
+		x.parent, x.detached = ctx, context.WithoutCancel(ctx)
+	}
+	err := x.carrier.send(x.detached, r.Serial, r)
 	if err == nil {
 		err = x.receive()
 	} else {
@@ -135,7 +141,7 @@ func (x *exchange) readStream() error {
 	emit := x.stream.event // one closure a stream, not one an event
 	for {
 		p, err := x.plainBytes()
-		if bad := decoder.Feed(p, emit); bad != nil {
+		if bad := decoder.Feed(x.stream.recall(p), emit); bad != nil {
 			return asFailure(bad, "framing")
 		}
 		if errors.Is(err, io.EOF) {

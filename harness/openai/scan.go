@@ -18,10 +18,17 @@ type scanner struct {
 	// escaped says that one of found has an escape.
 	escaped bool
 
-	// What surrounds the only string found in the last event that had one.
+	// What surrounds the only string found in the last event that had one: "data: " and what stands before it, and what stands behind it
+	// and the blank line. That is how servers write an event; whole says that another one may be written so, too.
 	before, behind []byte
 	which          piece
+	whole          bool
 }
+
+const (
+	dataField = "data: "
+	eventEnd  = "\n\n"
+)
 
 // piece is a string that is content of choice 0.
 type piece int
@@ -68,18 +75,53 @@ func (s *scanner) thought() []byte {
 
 // recall compares with the last event.
 func (s *scanner) recall(data []byte) bool {
-	start := len(s.before)
-	if start == 0 || len(data) < start || !bytes.Equal(data[:start], s.before) {
+	if len(s.before) == 0 {
+		return false
+	}
+	before, behind := s.before[len(dataField):], s.behind[:len(s.behind)-len(eventEnd)]
+	start := len(before)
+	if len(data) < start || !bytes.Equal(data[:start], before) {
 		return false
 	}
 	s.data = data
 	end, escaped := s.text(start)
-	if end < 0 || !bytes.Equal(data[end:], s.behind) {
+	if end < 0 || !bytes.Equal(data[end:], behind) {
 		return false
 	}
-	s.found, s.escaped, s.chose = [pieces][]byte{}, escaped, true
-	s.found[s.which] = data[start:end]
+	s.recalled(start, end, escaped)
 	return true
+}
+
+// recallWhole compares the beginning of a stream's bytes, where an event begins, with the last event as it would be written. It returns
+// the length of the event, or 0 if it is another one, written in another way, or not all there: a decoder finds out.
+func (s *scanner) recallWhole(p []byte) int {
+	start := len(s.before)
+	if !s.whole || len(p) < start+len(s.behind) || !bytes.Equal(p[:start], s.before) {
+		return 0
+	}
+	s.data = p
+	end, escaped := s.text(start)
+	if end < 0 || len(p)-end < len(s.behind) || !bytes.Equal(p[end:end+len(s.behind)], s.behind) || hasLineEnd(p[start:end]) {
+		return 0
+	}
+	s.recalled(start, end, escaped)
+	return end + len(s.behind)
+}
+
+// recalled notes the only string of an event that is like the last one.
+func (s *scanner) recalled(start, end int, escaped bool) {
+	s.found, s.escaped, s.chose = [pieces][]byte{}, escaped, true
+	s.found[s.which] = s.data[start:end]
+}
+
+// hasLineEnd looks at a text that is short.
+func hasLineEnd(text []byte) bool {
+	for _, c := range text {
+		if c == '\n' || c == '\r' {
+			return true
+		}
+	}
+	return false
 }
 
 // remember keeps what surrounds the string found, if there was one.
@@ -92,11 +134,13 @@ func (s *scanner) remember() {
 		}
 	}
 	if count != 1 {
-		s.before = s.before[:0]
+		s.before, s.whole = s.before[:0], false
 		return
 	}
 	p := s.found[s.which]
 	start := cap(s.data) - cap(p) // p is a part of data
-	s.before = append(s.before[:0], s.data[:start]...)
-	s.behind = append(s.behind[:0], s.data[start+len(p):]...)
+	s.before = append(append(s.before[:0], dataField...), s.data[:start]...)
+	s.behind = append(append(s.behind[:0], s.data[start+len(p):]...), eventEnd...)
+	// Several data lines were joined by line ends: written in one, they would be something else.
+	s.whole = !hasLineEnd(s.data[:start]) && !hasLineEnd(s.data[start+len(p):])
 }

@@ -38,12 +38,7 @@ func (st *stream) event(name, data []byte) error {
 	case len(data) == 0:
 		return nil // a keep-alive
 	}
-	if scan := &st.x.scratch.scanner; scan.look(data) && !(scan.escaped && st.kept.wants()) {
-		st.events++
-		st.x.watch.touch(st.x.now)
-		if scan.chose {
-			st.chunk(st.seen(scan))
-		}
+	if scan := &st.x.scratch.scanner; scan.look(data) && st.understood(scan) {
 		return nil
 	}
 	if string(bytes.TrimSpace(data)) == "[DONE]" {
@@ -52,6 +47,32 @@ func (st *stream) event(name, data []byte) error {
 		return nil
 	}
 	return st.parse(name, data)
+}
+
+// understood takes an event that the scanner has accepted. It reports false if the event must be parsed all the same, for its text.
+func (st *stream) understood(scan *scanner) bool {
+	if scan.escaped && st.kept.wants() {
+		return false
+	}
+	st.events++
+	st.x.watch.touch(st.x.now)
+	if scan.chose {
+		st.chunk(st.seen(scan))
+	}
+	return true
+}
+
+// recall takes the events at the beginning of p that are like the last one, and returns the rest.
+func (st *stream) recall(p []byte) []byte {
+	scan := &st.x.scratch.scanner
+	for !st.done && st.x.scratch.decoder.AtBoundary() {
+		n := scan.recallWhole(p)
+		if n == 0 || !st.understood(scan) {
+			break
+		}
+		p = p[n:]
+	}
+	return p
 }
 
 // parse decodes an event that the scanner left.
@@ -204,18 +225,20 @@ func tokens(v *fastjson.Value, path ...string) int {
 
 // finish judges the end of the stream. err is what the reading or the last, unfinished event ended with, nil for a clean end.
 func (st *stream) finish(err error) error {
-	var f *failure
-	if errors.As(err, &f) {
-		if f.outcome == record.StreamError || f.reason == badEncoding && !st.done {
-			return f
+	if err != nil {
+		var f *failure
+		if errors.As(err, &f) {
+			if f.outcome == record.StreamError || f.reason == badEncoding && !st.done {
+				return f
+			}
+			err = fmt.Errorf("the stream ended within an event: %w", f.err)
 		}
-		err = fmt.Errorf("the stream ended within an event: %w", f.err)
 	}
 	complete := st.done || (err == nil && st.sample.FinishReason != "")
-	if err == nil {
-		err = errors.New("the stream ended without finish_reason and [DONE]")
-	}
 	switch {
+	case !complete && err == nil:
+		err = errors.New("the stream ended without finish_reason and [DONE]")
+		fallthrough
 	case !complete:
 		return &failure{outcome: record.Cut, reason: cutReason(len(st.sample.ChunksNS)), err: err}
 	case len(st.sample.ChunksNS) == 0:

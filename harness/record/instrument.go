@@ -11,7 +11,7 @@ type Instrument struct {
 	ErrorMS float64 `json:"error_ms"`
 	// CeilingShare is which part of what the machine was calibrated to do the level used; 0: it was not calibrated. Above 1 it did more.
 	CeilingShare float64 `json:"ceiling_share,omitempty"`
-	Checks  []Check `json:"checks"`
+	Checks       []Check `json:"checks"`
 	Readings
 }
 

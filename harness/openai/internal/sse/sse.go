@@ -47,6 +47,11 @@ func emptied(buffer []byte) []byte {
 	return buffer[:0]
 }
 
+// AtBoundary reports whether the bytes fed next begin an event, with nothing of them seen before, not even a byte order mark.
+func (d *Decoder) AtBoundary() bool {
+	return d.started && d.size == 0 && len(d.line)+len(d.name)+len(d.comment) == 0 && !d.hasData && !d.skipLF
+}
+
 // Comment returns the last comment of the event that is being emitted, valid until Emit returns.
 func (d *Decoder) Comment() []byte { return d.comment }
 
