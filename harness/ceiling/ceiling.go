@@ -85,20 +85,19 @@ func (t *Table) Share(streams int, eventsPerSecond, requestsPerSecond float64) (
 	return eventsPerSecond/row.MostEventsPerSecond + requestsPerSecond/row.MostRequestsPerSecond, true
 }
 
-// path is the table's file, of this kind of machine and runtime.
-func path(host *record.Host) (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding the user's cache directory: %w", err)
+// path is the table's file, of this kind of machine and runtime, or "" where the user has no cache directory.
+func path(host *record.Host) string {
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "llmsweep", "ceiling-"+host.Fingerprint+".json")
 	}
-	return filepath.Join(dir, "llmsweep", "ceiling-"+host.Fingerprint+".json"), nil
+	return ""
 }
 
 // Save keeps a table where Load finds it, and returns its path.
 func (t *Table) Save() (string, error) {
-	file, err := path(&t.Host)
-	if err != nil {
-		return "", err
+	file := path(&t.Host)
+	if file == "" {
+		return "", errors.New("keeping the ceiling: the user has no cache directory: set XDG_CACHE_HOME or HOME")
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", fmt.Errorf("keeping the ceiling: %w", err)
@@ -108,18 +107,18 @@ func (t *Table) Save() (string, error) {
 
 // Load returns the table of a machine, or nil if it was never calibrated. The error is for a file that cannot be read.
 func Load(host *record.Host) (*Table, error) {
-	file, err := path(host)
-	if err != nil {
-		return nil, nil // nowhere to have kept one
+	file := path(host)
+	if file == "" {
+		return nil, nil
 	}
 	var t Table
-	if err := record.ReadJSON(file, &t); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
+	err := record.ReadJSON(file, &t)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
 		return nil, err
-	}
-	if t.SchemaVersion != SchemaVersion || t.Host.Fingerprint != host.Fingerprint {
+	case t.SchemaVersion != SchemaVersion || t.Host.Fingerprint != host.Fingerprint:
 		return nil, nil
 	}
 	return &t, nil

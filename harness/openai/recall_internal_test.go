@@ -14,7 +14,9 @@ import (
 // decoder, however it is cut.
 func FuzzRecall(f *testing.F) {
 	usual := "data: " + usualChunk + "\n\n"
-	like := func(text string) string { return fmt.Sprintf(`data: {"choices":[{"index":0,"delta":{"content":%s}}]}`, text) }
+	like := func(text string) string {
+		return fmt.Sprintf(`data: {"choices":[{"index":0,"delta":{"content":%s}}]}`, text)
+	}
 	for _, stream := range []string{
 		usual + usual + usual + "data: [DONE]\n\n" + usual,
 		usual + "\n" + usual + ": comment\n" + usual + "event: x\n" + usual + usual,
