@@ -17,7 +17,6 @@ type arrivals struct {
 	stamp atomic.Int64 // of the last socket read
 	body  atomic.Int64 // bytes of body so far, or untold
 	blind atomic.Bool  // untold before the last chunk
-	reads atomic.Int64 // that brought something
 	sent  atomic.Int64 // bytes
 
 	state     framing

@@ -64,7 +64,7 @@ func (o *own) fill(s *record.Sample) {
 	s.SentNS, s.HeadersNS = t.Sent, t.Head
 	s.Conn = record.Conn{
 		Reused: t.Reused, DNSNS: t.DNS, ConnectNS: t.Connect, TLSNS: t.TLS, Remote: t.Remote,
-		GotNS: t.Got, BytesSent: t.BytesSent, Reads: t.Reads, Stale: t.Stale,
+		GotNS: t.Got, BytesSent: t.BytesSent, Stale: t.Stale,
 	}
 	if t.Head != record.Never {
 		s.StampSource = record.SocketRead

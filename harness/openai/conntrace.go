@@ -82,7 +82,7 @@ func (t *connTrace) fill(s *record.Sample) {
 	defer t.mu.Unlock()
 	s.SentNS = t.sent
 	s.Conn.Reused = t.reused
-	s.Conn.GotNS, s.Conn.Reads = t.got, int(t.arrivals.reads.Load())
+	s.Conn.GotNS = t.got
 	if !t.secure {
 		s.Conn.BytesSent = t.arrivals.sent.Load()
 	}

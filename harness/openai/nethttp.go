@@ -140,7 +140,6 @@ func (c *stampedConn) Read(p []byte) (int, error) {
 	now := time.Since(c.epoch).Nanoseconds()
 	if notes := c.notes.Load(); notes != nil && n > 0 {
 		notes.stamp.Store(now)
-		notes.reads.Add(1)
 		notes.take(p[:n])
 	}
 	return n, err

@@ -27,7 +27,7 @@ func good() *record.Sample {
 		StampSource: record.SocketRead, Outcome: record.OK, FinishReason: "length", Status: 200,
 		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
 		Counted:   record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
-		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Reads: 3, Stale: 1},
+		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Stale: 1},
 		BytesSent: 99, BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",
 	}
 }
@@ -119,7 +119,7 @@ func TestTraceIsTheDesigns(t *testing.T) {
 		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
 		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
-		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"reads":3,"stale":1},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
+		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
 		"endpoint":"127.0.0.1:8000","traceparent":"00-a-b-01"}`, string(data))
 }
 

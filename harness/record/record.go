@@ -161,7 +161,6 @@ type Conn struct {
 
 	GotNS     int64 `json:"got_ns"`          // stamp: the request had its connection; Never if it got none
 	BytesSent int64 `json:"bytes_sent"`      // of the request, head and body, before encryption; 0 through net/http over TLS: not known
-	Reads     int   `json:"reads"`           // socket reads that brought something of the response
 	Stale     int   `json:"stale,omitempty"` // open connections thrown away for this request, because the server had closed them
 }
 
