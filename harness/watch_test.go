@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,11 +43,11 @@ func (s stage) injectLateReads(seed uint64, delay time.Duration) {
 	dials := uint64(0)
 	late := func(dial instrument.Dial) instrument.Dial {
 		dials++
-		stream := dials << 32
+		var stream atomic.Uint64 // dials come side by side
+		stream.Store(dials << 32)
 		return func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
-			stream++
-			return &lateReads{conn, rand.New(rand.NewPCG(seed, stream)), delay}, err
+			return &lateReads{conn, rand.New(rand.NewPCG(seed, stream.Add(1))), delay}, err
 		}
 	}
 	s.sweep.Dial = late(s.sweep.Dial)

@@ -40,9 +40,8 @@ const drain = time.Second
 
 // begin watches a request that starts at a stamp.
 func (w *watchdog) begin(start int64) {
-	w.start = start
 	w.mu.Lock()
-	w.stopped, w.fires = false, untold
+	w.start, w.stopped, w.fires = start, false, untold // a timer of the last request may be about to look
 	w.mu.Unlock()
 	w.enter(waiting, start)
 	w.arm()
