@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func FuzzRecall(f *testing.F) {
 		"\xef\xbb\xbf" + usual + usual + "\xef\xbb\xbf" + usual + usual,
 		usual + usual[:40],
 	} {
-		for _, piece := range []byte{1, 7, 64, 255} {
+		for _, piece := range []byte{1, 7, 64, wholeEvents} {
 			f.Add([]byte(stream), piece)
 		}
 	}
@@ -42,6 +43,9 @@ func FuzzRecall(f *testing.F) {
 	})
 }
 
+// wholeEvents is the length of pieces that stands for a cut behind each blank line.
+const wholeEvents = 255
+
 // played feeds a stream to a fresh exchange, stamped with the number of the piece, as readStream does.
 func played(stream []byte, piece int, recalling bool) (record.Sample, error) {
 	var s record.Sample
@@ -52,6 +56,9 @@ func played(stream []byte, piece int, recalling bool) (record.Sample, error) {
 	for len(stream) > 0 {
 		x.now++
 		p := stream[:min(piece, len(stream))]
+		if end := bytes.Index(stream, []byte("\n\n")); piece == wholeEvents && end >= 0 {
+			p = stream[:end+2]
+		}
 		stream = stream[len(p):]
 		if recalling {
 			p = x.stream.recall(p)
