@@ -79,6 +79,33 @@ func TestStartupTime(t *testing.T) {
 	})
 }
 
+// Two workers of two engines: the server is ready with the first, and the second is sent nothing before its time.
+func TestStaggerDelay(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(o *mockserver.Options) {
+		o.NumWorkers, o.DataParallelSize = 2, 2
+		o.StartupTime, o.StaggerDelay, o.SpeedupRatio = 2*time.Second, 3*time.Second, 0
+	}, func(r *rig) {
+		served := func(answers int) []float64 {
+			for range answers {
+				assert.Len(t, tokens(t, r.stream(1, 2)), 2)
+			}
+			page := r.page("/metrics")
+			counts := make([]float64, 4)
+			for k := range counts {
+				counts[k] = page.sum("vllm:request_success_total", fmt.Sprintf(`engine="%d"`, k))
+			}
+			return counts
+		}
+		r.at(2 * time.Second)
+		assert.Equal(t, []float64{2, 2, 0, 0}, served(4))
+		r.at(5*time.Second - time.Millisecond)
+		assert.Equal(t, []float64{3, 3, 0, 0}, served(2))
+		r.at(5 * time.Second)
+		assert.Equal(t, []float64{4, 4, 1, 1}, served(4))
+	})
+}
+
 // secure is a server on TLS, with a first token at once and the next one in an hour, and a client of one version of HTTP.
 type secure struct {
 	server *mockserver.Server

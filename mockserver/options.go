@@ -70,6 +70,9 @@ type Options struct {
 	// StartupTime is how long the server is not ready, counted from New: as if it
 	// loaded a model.
 	StartupTime time.Duration
+	// StaggerDelay is how much later than the worker before it each worker starts;
+	// the server is ready with the first. Prefill workers are a row of their own.
+	StaggerDelay time.Duration
 	// APIKey is what clients must send as a bearer token; "" asks for none. The
 	// routes that only tell of the server's state are open to all.
 	APIKey string
@@ -130,17 +133,14 @@ func (o Options) Validate() error {
 }
 
 func (o Options) validateAnswers() error {
-	var eos, thinking, startup error
+	var eos, thinking error
 	if !(o.EOSProbability >= 0 && o.EOSProbability < 1) {
 		eos = fmt.Errorf(`eos-probability "%v": must be from 0 to below 1`, o.EOSProbability)
 	}
 	if !(o.ThinkingRatio >= 0 && o.ThinkingRatio <= 1) {
 		thinking = fmt.Errorf(`thinking ratio "%v": must be from 0 to 1`, o.ThinkingRatio)
 	}
-	if o.StartupTime < 0 {
-		startup = fmt.Errorf(`startup-time "%v": must be at least 0`, o.StartupTime)
-	}
-	return errors.Join(eos, thinking, startup)
+	return errors.Join(eos, thinking)
 }
 
 func (o Options) engine() engine.Config {
@@ -178,6 +178,7 @@ func (o Options) fleet() engine.FleetConfig {
 		Engine:         o.engine(),
 		Engines:        max(1, o.NumWorkers*o.DataParallelSize),
 		PrefillEngines: o.NumPrefillWorkers * max(1, o.DataParallelSize),
+		Stagger:        engine.Stagger{First: o.StartupTime, Delay: o.StaggerDelay, Ranks: o.DataParallelSize},
 		Transfer:       o.Transfer,
 		Plain:          o.Plain,
 		Apart:          o.Virtual,

@@ -35,10 +35,6 @@ func refusals() []refusal {
 			keys:   []string{"worker_type", "is_prefill", "is_decode", "bootstrap_port", "handoff_session_timeout_ms"},
 		},
 		{
-			reason: "all workers start at once, after -startup-time",
-			names:  []string{"stagger-delay"},
-		},
-		{
 			reason: "the AI Configurator is not built in: measure a profile for -planner-profile-data, or use -prefill-ms and -decode-ms",
 			names: []string{
 				"aic-system", "aic-backend", "aic-backend-version", "aic-tp-size", "aic-moe-tp-size", "aic-moe-ep-size", "aic-attention-dp-size",

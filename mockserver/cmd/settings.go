@@ -140,6 +140,7 @@ func (s *settings) defineDeployment() {
 	f, o := s.flags, &s.options
 	f.heading("The deployment")
 	f.count(&s.workers, "num-workers", "`n` workers, which take turns")
+	f.value(span{&o.StaggerDelay, true}, "stagger-delay", "start workers `seconds` apart, the first after -startup-time")
 	f.count(&o.DataParallelSize, "data-parallel-size", "`n` engines in each worker, which take turns")
 	f.text(&s.mode, "disaggregation-mode", "`mode` | agg, or disagg: prefill before decode workers")
 	f.count(&s.prefillers, "num-prefill-workers", "`n` prefill workers (disagg)")

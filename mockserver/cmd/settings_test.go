@@ -85,6 +85,7 @@ func settingsOfFlags() []setting {
 			}
 		}},
 		{"-itl=5ms -max-num-seqs=7", func(o *options) { o.Plain, o.MaxNumSeqs = &engine.Plain{ITL: 5 * time.Millisecond}, 7 }},
+		{"-stagger-delay=0.1", func(o *options) { o.StaggerDelay = 100 * time.Millisecond }},
 		{"-num-workers=2", func(o *options) { o.NumWorkers = 2 }},
 		{"-data-parallel-size=3", func(o *options) { o.DataParallelSize = 3 }},
 		{"-disaggregation-mode=disagg", disagg},
@@ -137,6 +138,7 @@ func TestBadOptions(t *testing.T) {
 		"-engine-type=tgi":                                       `engine-type "tgi": must be one of ["vllm" "sglang" "trtllm"]`,
 		"-preemption-mode=random":                                `preemption-mode "random": must be one of ["lifo" "fifo"]`,
 		"-startup-time=soon":                                     `invalid value "soon" for flag -startup-time: must be a number of seconds, or a time with its unit, such as 90s`,
+		"-stagger-delay=-1":                                      `stagger-delay "-1s": must be at least 0, which starts all workers at once`,
 		"-startup-time=-1":                                       `startup-time "-1s": must be at least 0`,
 		"-ttft=20":                                               `invalid value "20" for flag -ttft: must be a time with its unit, such as 20ms`,
 		"-prefill-ms=1,2":                                        `invalid value "1,2" for flag -prefill-ms: must be 3 numbers with commas between them`,

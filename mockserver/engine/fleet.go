@@ -19,6 +19,8 @@ type FleetConfig struct {
 	// PrefillEngines is how many other engines compute the prompts. 0 means that
 	// the deployment is not disaggregated.
 	PrefillEngines int
+	// Stagger is when they start.
+	Stagger Stagger
 	// Transfer is how prompts get from the ones to the others.
 	Transfer Transfer
 	// Plain replaces the engines by a plain server; nil does not.
@@ -41,6 +43,7 @@ func (c FleetConfig) Validate() error {
 	errs := []error{
 		c.Engine.Validate(),
 		atLeastOne("num-workers times data-parallel-size", c.Engines),
+		c.Stagger.validate(),
 		c.Transfer.validate(),
 	}
 	if c.PrefillEngines < 0 {
@@ -79,7 +82,7 @@ func (c FleetConfig) roles() (decode, prefill Config) {
 	return decode, prefill
 }
 
-// Fleet is a deployment. Requests go to its engines in turn. Like an [Engine] it has
+// Fleet is a deployment. Requests go in turn to those of its engines that have started. Like an [Engine] it has
 // no clock: the caller says when a request arrives, asks with Next when something is
 // to be done and does it with Step, one instant after the other. It is not
 // safe for concurrent use.
@@ -192,8 +195,7 @@ func (f *Fleet) Submit(at time.Duration, r Request) error {
 	fl := &flight{request: r, prefill: -1, worker: -1}
 	f.flights[r.ID] = fl
 	if len(f.prefills) > 0 {
-		fl.prefill = f.turnFirst
-		f.turnFirst = (f.turnFirst + 1) % len(f.prefills)
+		fl.prefill = f.config.Stagger.take(&f.turnFirst, at, len(f.prefills))
 		f.prefills[fl.prefill].submit(at, r)
 		f.timetable.changed(len(f.workers) + fl.prefill)
 		return nil
@@ -205,16 +207,14 @@ func (f *Fleet) Submit(at time.Duration, r Request) error {
 // answer hands a request to the next of the engines that answer.
 func (f *Fleet) answer(at time.Duration, fl *flight) {
 	if fl.worker < 0 {
-		fl.worker = f.nextWorker()
+		fl.worker = f.nextWorker(at)
 	}
 	f.workers[fl.worker].submit(at, fl.request)
 	f.timetable.changed(fl.worker)
 }
 
-func (f *Fleet) nextWorker() int {
-	k := f.turn
-	f.turn = (f.turn + 1) % len(f.workers)
-	return k
+func (f *Fleet) nextWorker(at time.Duration) int {
+	return f.config.Stagger.take(&f.turn, at, len(f.workers))
 }
 
 // Cancel takes a request out, wherever it is, and reports whether it was there. A
@@ -324,7 +324,7 @@ func (f *Fleet) transfer(at time.Duration, c Chunk) {
 		return // canceled meanwhile: the engine will hear of it
 	}
 	fl.cached = c.CachedTokens
-	fl.worker = f.nextWorker()
+	fl.worker = f.nextWorker(at)
 	tokens := fl.request.PromptTokens
 	if f.config.Transfer.Timing == DestinationMissing {
 		if b, isEngine := f.workers[fl.worker].(*batching); isEngine {
