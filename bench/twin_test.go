@@ -158,7 +158,7 @@ func naiveTransport(tr map[string]any) map[string]float64 {
 	}
 	return map[string]float64{
 		"time_to_first_byte": first - start, "http_req_blocked": got - start - connecting, "http_req_dns_lookup": 0, "http_req_connecting": connecting,
-		"http_req_sending": sent - got, "http_req_waiting": first - sent, "http_req_receiving": last - first, "http_req_duration": stamp("end_ns") - got,
+		"http_req_sending": sent - got, "http_req_waiting": first - sent, "http_req_receiving": last - first, "http_req_duration": last - got,
 		"http_req_connection_overhead": got - start, "http_req_total": last - start, "http_req_connection_reused": reused,
 		"http_req_data_sent": tr["bytes_sent"].(float64) / 1024, "http_req_data_received": tr["bytes_received"].(float64) / 1024,
 	}

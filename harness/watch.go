@@ -28,8 +28,11 @@ func (s *Sweep) measureFloor() {
 
 // startWatch has the client measured beside the phase that follows.
 func (r *levelRun) startWatch() {
+	config := r.config
+	// What "auto" came to for the load, by a proxy perhaps, which no canary would see.
+	config.Transport = r.client.Transport()
 	r.watch = instrument.Start(instrument.Config{
-		Client: r.config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
+		Client: config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
 	})
 }
 

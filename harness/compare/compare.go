@@ -108,26 +108,6 @@ func (l Limit) check(level Level) Finding {
 	return f.doubted(level)
 }
 
-// doubted takes the verdict back where the client's error could have made it.
-func (f Finding) doubted(level Level) Finding {
-	switch {
-	case level.Unfinished != "":
-	case level.Client == record.ClientLimited:
-		f.Client = level.Client
-		if f.Verdict != Inconclusive {
-			f.Verdict = Inconclusive
-			f.Text += fmt.Sprintf("; %s: the figures of %s are its own as much as the server's", level.Client, level.Name)
-		}
-	case level.Client == record.ClientSuspect && f.Client != record.ClientLimited:
-		f.Client = level.Client
-		if f.Verdict != Inconclusive && f.Unit == "ms" && math.Abs(f.Value-f.Bound) <= level.ErrorMS {
-			f.Verdict = Inconclusive
-			f.Text += fmt.Sprintf("; %s: its stamps may be %s ms late, which is more than that", level.Client, short(level.ErrorMS))
-		}
-	}
-	return f
-}
-
 // bound is the limit that v is nearer to; max, if v is NaN.
 func (l Limit) bound(v float64) float64 {
 	switch {

@@ -264,7 +264,7 @@ func TestBadRules(t *testing.T) {
 	assert.Equal(t, Rules{}, empty)
 }
 
-// TestNoVerdictOnALimitedClient: neither pass nor fail, whatever the figure, in either time; a level without figures fails all the same.
+// TestNoVerdictOnALimitedClient: neither pass nor fail, whatever the figure, in either time, whether it finished or not.
 func TestNoVerdictOnALimitedClient(t *testing.T) {
 	r := rules(t, `
 limits:
@@ -274,6 +274,7 @@ limits:
 `)
 	watched := func(name string, ttft float64, client record.ClientVerdict, errorMS float64) Level {
 		l := level(name, 300, ttft, 900)
+		l.Figures["request_latency"] = map[string]float64{"avg": 1000}
 		l.Client, l.ErrorMS = client, errorMS
 		return l
 	}
@@ -293,7 +294,8 @@ limits:
 		"c3 time_to_first_token inconclusive client suspect", "c3 output_token_throughput fail client suspect", "c3 inter_token_latency fail client suspect",
 		"c4 time_to_first_token fail client suspect", "c4 output_token_throughput fail client suspect", "c4 inter_token_latency fail client suspect",
 		"c5 time_to_first_token fail", "c5 output_token_throughput fail", "c5 inter_token_latency fail",
-		"c6 time_to_first_token fail", "c6 output_token_throughput fail", "c6 inter_token_latency fail",
+		"c6 time_to_first_token inconclusive client limited", "c6 output_token_throughput inconclusive client limited",
+		"c6 inter_token_latency inconclusive client limited",
 	}, got)
 	f := r.Check([]Level{watched("c1", 50, record.ClientLimited, 30)})[0]
 	assert.Equal(t, "time_to_first_token avg of c1 is 50 ms, within the limit 100 by 50 ms (-50.00 %), 300 requests; "+

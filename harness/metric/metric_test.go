@@ -55,7 +55,7 @@ func TestFiguresByHand(t *testing.T) {
 		"total_usage_prompt_cache_miss_tokens": 22, "total_usage_prompt_audio_tokens": 23, "total_usage_completion_audio_tokens": 24,
 		"total_usage_accepted_prediction_tokens": 25, "total_usage_rejected_prediction_tokens": 26,
 		"time_to_first_byte": 21, "stream_drain_latency": 5, "http_req_blocked": 0.3, "http_req_dns_lookup": 0.1, "http_req_connecting": 0.5,
-		"http_req_sending": 0.1, "http_req_waiting": 20, "http_req_receiving": 73, "http_req_duration": 94.1, "http_req_connection_overhead": 0.9,
+		"http_req_sending": 0.1, "http_req_waiting": 20, "http_req_receiving": 73, "http_req_duration": 93.1, "http_req_connection_overhead": 0.9,
 		"http_req_total": 94, "http_req_data_sent": 2, "http_req_data_received": 3, "http_req_connection_reused": 0, "chunk_token_mismatch_count": 1,
 		"request_count": 1, "min_request_timestamp": 100e6, "max_response_timestamp": 190e6, "benchmark_duration": 0.09, "osl_mismatch_count": 1,
 		"request_throughput": 1 / 0.09, "output_token_throughput": 5 / 0.09, "total_token_throughput": 105 / 0.09, "input_token_throughput": 100 / 0.09,

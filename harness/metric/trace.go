@@ -55,8 +55,8 @@ func phaseRules() []rule {
 
 func spanRules() []rule {
 	return []rule{
-		inMS("http_req_duration", "HTTP Duration (excl. conn)", "end of the response - connection had", func(s *record.Sample) (int64, bool) {
-			return apart(s.Conn.GotNS, s.EndNS)
+		inMS("http_req_duration", "HTTP Duration (excl. conn)", "last byte of the response's body - connection had", func(s *record.Sample) (int64, bool) {
+			return apart(s.Conn.GotNS, s.LastByteNS)
 		}),
 		inMS("http_req_connection_overhead", "HTTP Connection Overhead", "blocked + dns_lookup + connecting", sumOf(blocked, dnsLookup, connecting)),
 		inMS("http_req_total", "HTTP Total Time", "blocked + dns_lookup + connecting + sending + waiting + receiving",

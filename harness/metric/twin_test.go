@@ -81,7 +81,7 @@ func naiveTrace(v map[string][]float64, s *record.Sample) {
 	blocked := max(before-dns-connect, 0)
 	put("blocked", blocked)
 	put("sending", s.SentNS-s.Conn.GotNS)
-	put("duration", s.EndNS-s.Conn.GotNS)
+	put("duration", s.LastByteNS-s.Conn.GotNS)
 	put("connection_overhead", max(before, dns+connect))
 	if s.SentNS <= s.FirstByteNS {
 		put("total", max(before, dns+connect)+s.LastByteNS-s.Conn.GotNS)

@@ -1,0 +1,58 @@
+package compare
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// Stamps may be 3 ms late. What that is in the unit of each figure, by hand: a rate of 50 tokens/s to a user is a gap of 20 ms, and 3 ms of 20 are 15 %, or 7.5;
+// 3 ms of a TTFT of 100 ms are 3 %; 3 ms of a latency of 1,000 ms are 0.3 %.
+func TestErrorOfASuspectClientInEachUnit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		limit   string
+		value   float64
+		verdict Verdict
+	}{
+		{"{metric: request_latency, statistic: p99, max: 2000}", 2002.9, Inconclusive},
+		{"{metric: request_latency, statistic: p99, max: 2000}", 2003.1, Fail},
+		{"{metric: benchmark_duration, max: 10}", 10.0029, Inconclusive},
+		{"{metric: benchmark_duration, max: 10}", 10.0031, Fail},
+		{"{metric: output_token_throughput_per_user, statistic: p99, min: 57}", 50, Inconclusive},
+		{"{metric: output_token_throughput_per_user, statistic: p99, min: 58}", 50, Fail},
+		{"{metric: output_token_throughput_per_user, statistic: p99, min: 43}", 50, Inconclusive},
+		{"{metric: output_token_throughput_per_user, statistic: p99, min: 42}", 50, Pass},
+		{"{metric: prefill_throughput_per_user, statistic: p99, min: 1029}", 1000, Inconclusive},
+		{"{metric: prefill_throughput_per_user, statistic: p99, min: 1031}", 1000, Fail},
+		{"{metric: output_token_throughput, min: 1002.9}", 1000, Inconclusive},
+		{"{metric: output_token_throughput, min: 1003.1}", 1000, Fail},
+		{"{metric: request_throughput, min: 9.98}", 10, Inconclusive},
+		{"{metric: request_throughput, min: 9.96}", 10, Pass},
+		{"{metric: output_sequence_length, max: 100}", 100.001, Fail},
+	} {
+		r := rules(t, "limits: ["+c.limit+"]")
+		l := level("c1", 300, 100, 1)
+		l.Client, l.ErrorMS = record.ClientSuspect, 3
+		limit := r.Limits[0]
+		for tag, statistic := range map[string]string{"request_latency": "avg", limit.Metric: limit.Statistic} {
+			if l.Figures[tag] == nil {
+				l.Figures[tag] = map[string]float64{"count": 300}
+			}
+			l.Figures[tag][statistic] = 1000
+		}
+		l.Figures[limit.Metric][limit.Statistic] = c.value
+		f := r.Check([]Level{l})[0]
+		assert.Equal(t, c.verdict, f.Verdict, "%s: %v: %s", c.limit, c.value, f.Text)
+	}
+}
+
+// Without a latency nothing is known that speaks for a rate.
+func TestARateWithoutALatency(t *testing.T) {
+	t.Parallel()
+	l := level("c1", 300, 100, 1)
+	l.Client, l.ErrorMS = record.ClientSuspect, 3
+	assert.Equal(t, Inconclusive, rules(t, "limits: [{metric: output_token_throughput, min: 1000}]").Check([]Level{l})[0].Verdict)
+}
