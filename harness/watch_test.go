@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/instrument"
+	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/mockserver/memnet"
 )
@@ -152,4 +153,16 @@ func TestClientWarnings(t *testing.T) {
 	}, clientWarnings(i))
 	i = instrument.Judge(record.Readings{Canary: &record.Canary{Chunks: 3000, DelayP99MS: 25}}, instrument.Medians{ITL: 20})
 	assert.True(t, strings.HasPrefix(clientWarnings(i)[0], "client limited: canary delay p99 25 ms, limit 1 ms; "), clientWarnings(i))
+}
+
+// TestCanariesTakeTheLevelsTransport: what was left to be chosen was chosen by the level's endpoint, of which a canary knows nothing.
+func TestCanariesTakeTheLevelsTransport(t *testing.T) {
+	for host, transport := range map[string]string{"server": openai.OwnTransport, "sérver": openai.NetHTTP} {
+		perform(t, []string{"-concurrencies=2", "-request-count=2", "-endpoint=http://" + host + ":80"}, answerAfter(time.Second), func(t *testing.T, s stage) {
+			s.injectLateReads(0, 0)
+			l := s.run(t, 0)
+			assert.Equal(t, transport, l.Transport)
+			assert.Equal(t, transport, l.Instrument.Canary.Transport)
+		})
+	}
 }

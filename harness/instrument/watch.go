@@ -129,6 +129,7 @@ func (w *Watch) stopCanaries(end int64) *record.Canary {
 	var delays series
 	for i, k := range w.canaries {
 		k.stop(end)
+		c.Transport = k.client.Transport()
 		delays.merge(&k.delays)
 		if k.failure != "" {
 			c.Failure = fmt.Sprintf("canary %d of %d: %s", i+1, len(w.canaries), k.failure)

@@ -64,7 +64,7 @@ func TestCanaryMeasuresTheDelay(t *testing.T) {
 			got := w.Stop()
 			want := 100*streams - 1
 			require.Equal(t, &record.Canary{
-				Streams: streams, IntervalMS: 20, Chunks: want, DelayP50MS: got.Canary.DelayP50MS, DelayP99MS: got.Canary.DelayP99MS, DelayMaxMS: got.Canary.DelayMaxMS,
+				Streams: streams, Transport: openai.OwnTransport, IntervalMS: 20, Chunks: want, DelayP50MS: got.Canary.DelayP50MS, DelayP99MS: got.Canary.DelayP99MS, DelayMaxMS: got.Canary.DelayMaxMS,
 			}, got.Canary)
 			if streams == 1 {
 				assert.Equal(t, 0.050, got.Canary.DelayP50MS)

@@ -71,6 +71,7 @@ type Readings struct {
 // Canary is the delay from the instant just before an in-process writer wrote a chunk to the client's stamp of it.
 type Canary struct {
 	Streams    int     `json:"streams"`
+	Transport  string  `json:"transport,omitempty"` // that carried them; the level's own
 	IntervalMS float64 `json:"interval_ms"`
 	Chunks     int     `json:"chunks"`
 	DelayP50MS float64 `json:"delay_p50_ms"`
