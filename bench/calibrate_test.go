@@ -25,7 +25,8 @@ import (
 )
 
 // TestCalibrate measures the ceiling of this machine against the built-in mock server, in a process of its own, prints it and keeps it
-// for later runs. -concurrencies chooses other numbers of streams; what a run says of the client holds for its other flags, too.
+// for later runs. -concurrencies, or CONCURRENCIES in the environment, chooses other numbers of streams; the ceiling is that of the transport
+// and the reuse of connections that the other flags ask for.
 func TestCalibrate(t *testing.T) {
 	entryPoint(t, "Calibrate")
 	plan := resolvedPlan(t)
@@ -33,15 +34,15 @@ func TestCalibrate(t *testing.T) {
 		t.Fatal("nothing was sent: -run Calibrate measures this machine against the built-in mock server: leave out -endpoint and -virtual")
 	}
 	streams := []int{1, 10, 100, 500, 1000, 5000}
-	if chosen("concurrencies") {
+	if chosen() {
 		streams = plan.Concurrencies
 	}
 	ctx, release := harness.Owned(context.Background())
 	defer release()
-	table := &ceiling.Table{SchemaVersion: ceiling.SchemaVersion, MeasuredAt: time.Now().UTC().Round(time.Second), Host: *host.Read()}
+	table := &ceiling.Table{SchemaVersion: ceiling.SchemaVersion, Setup: ceiling.Setup{Host: *host.Read(), ConnectionReuse: plan.ConnectionReuse}}
 	for _, n := range streams {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			row, err := calibration{ctx: ctx, dir: t.TempDir(), streams: n}.row()
+			row, err := calibration{ctx: ctx, dir: t.TempDir(), streams: n, of: &table.Setup}.row()
 			if err != nil {
 				row.Failure = err.Error()
 				t.Error(err)
@@ -63,10 +64,13 @@ func TestCalibrate(t *testing.T) {
 	fmt.Printf("\nKept in %s: later runs quote their share of it.\n", file)
 }
 
-// chosen reports whether the command line has a flag of ours.
-func chosen(name string) bool {
+// chosen reports whether the numbers of streams were given.
+func chosen() bool {
+	if os.Getenv("CONCURRENCIES")+os.Getenv("BENCH_CONCURRENCIES") != "" {
+		return true
+	}
 	for _, arg := range flags.Args() {
-		if strings.HasPrefix(arg, "-"+name+"=") {
+		if strings.HasPrefix(arg, "-concurrencies=") {
 			return true
 		}
 	}
@@ -78,11 +82,12 @@ type calibration struct {
 	ctx     context.Context
 	dir     string
 	streams int
+	of      *ceiling.Setup // learns which transport the runs took
 }
 
 // row makes the three runs. Of what fails the figures are missing.
 func (c calibration) row() (ceiling.Row, error) {
-	row := ceiling.Row{Streams: c.streams}
+	row := ceiling.Row{Streams: c.streams, MeasuredAt: time.Now().UTC().Round(time.Second)}
 	return row, errors.Join(c.paced(&row), c.fast(&row))
 }
 
@@ -161,7 +166,7 @@ func (c calibration) load(url, name string, requests, tokens int) (*record.Level
 	if err := set.Parse(args); err != nil {
 		return nil, nil, err
 	}
-	plan, err := own.Plan(func(string) string { return "" })
+	plan, err := own.Plan(os.Getenv)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,6 +186,7 @@ func (c calibration) load(url, name string, requests, tokens int) (*record.Level
 	case level.Status != record.Done:
 		return nil, nil, fmt.Errorf("%s run: %s", name, level.Reason)
 	}
+	c.of.Transport = level.Transport
 	var samples []*record.Sample
 	_, err = record.ReadLog(filepath.Join(sweep.LevelDir(only), record.LogFile), func(s *record.Sample) error {
 		samples = append(samples, s)

@@ -29,7 +29,7 @@ func TestCeilingIsKeptAndQuoted(t *testing.T) {
 	assert.Zero(t, before.Instrument.CeilingShare)
 	assert.NotContains(t, summary, "calibrated ceiling")
 
-	r := child{entry: "TestCalibrate", env: env, args: []string{"-concurrencies=2"}}.passes(t)
+	r := child{entry: "TestCalibrate", env: append(env, "CONCURRENCIES=2")}.passes(t)
 	assert.Regexp(t, `(?m)^ +2 +\d.* (ok|suspect|limited)$`, r.output)
 	assert.Contains(t, r.output, "Kept in "+filepath.Join(dir, "cache", "llmsweep", "ceiling-"))
 

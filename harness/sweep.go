@@ -45,16 +45,17 @@ type Sweep struct {
 
 	forwards map[string]*kubectl.Forward // by the host:port of a target
 
-	dir      string   // of the benchmark
-	made     []string // folders that were not there before, the innermost first
-	levels   []Level
-	run      record.Run
-	progress *progress
-	spent    atomic.Int64  // tokens, for -max-tokens-total
-	elapsed  time.Duration // of finished levels, for -max-duration
-	deadline time.Time     // of go test; zero: none
-	floor    *record.TimerFloor
-	ceiling  *ceiling.Table // of this machine, or nil
+	dir           string   // of the benchmark
+	made          []string // folders that were not there before, the innermost first
+	levels        []Level
+	run           record.Run
+	progress      *progress
+	spent         atomic.Int64  // tokens, for -max-tokens-total
+	elapsed       time.Duration // of finished levels, for -max-duration
+	deadline      time.Time     // of go test; zero: none
+	floor         *record.TimerFloor
+	ceiling       *ceiling.Table // of this machine, or nil
+	ceilingSought bool
 	// interrupted returns why the run should stop, or nil.
 	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.

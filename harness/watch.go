@@ -14,14 +14,23 @@ import (
 // readsMachine reports whether the sweep runs on this machine's clock and network, so that readings of them mean something.
 func (s *Sweep) readsMachine() bool { return !s.Plan.Virtual && s.Dial == nil }
 
-// measureFloor measures how late an idle process sleeps, once, before the first level, and looks for what calibration knows of the machine.
+// measureFloor measures how late an idle process sleeps, once, before the first level.
 func (s *Sweep) measureFloor() {
 	if s.floor != nil || !s.readsMachine() {
 		return
 	}
 	s.floor = instrument.Floor()
+}
+
+// findCeiling looks, once, for what calibration knows of this machine with the transport that all levels use.
+func (s *Sweep) findCeiling(transport string) {
+	if s.ceilingSought || !s.readsMachine() {
+		return
+	}
+	s.ceilingSought = true
 	var err error
-	if s.ceiling, err = ceiling.Load(host.Read()); err != nil {
+	s.ceiling, err = ceiling.Load(&ceiling.Setup{Host: *host.Read(), Transport: transport, ConnectionReuse: s.Plan.ConnectionReuse})
+	if err != nil {
 		s.progress.print(fmt.Sprintf("the machine's ceiling is not known: %v; -run Calibrate measures it again", err))
 	}
 }
@@ -31,6 +40,7 @@ func (r *levelRun) startWatch() {
 	config := r.config
 	// What "auto" came to for the load, by a proxy perhaps, which no canary would see.
 	config.Transport = r.client.Transport()
+	r.sweep.findCeiling(config.Transport)
 	r.watch = instrument.Start(instrument.Config{
 		Client: config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
 	})

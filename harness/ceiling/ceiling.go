@@ -1,7 +1,7 @@
 // Package ceiling is how much load this machine can generate and measure, and how far off its figures are while it does.
 //
-// Calibration runs the client against a server of known times and keeps a [Table] in the user's cache directory. A later run asks the
-// table with [Table.Share] which part of the ceiling it used. The package computes and stores; what is run is package bench's business.
+// Calibration runs the client against a server of known times and keeps a [Table] in the user's cache directory, one for each [Setup]. A later
+// run asks the table with [Table.Share] which part of the ceiling it used. The package computes and stores; what is run is package bench's business.
 //
 // # What is measured
 //
@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -36,7 +37,8 @@ const (
 
 // Row is what was measured at one number of streams. Times are in milliseconds.
 type Row struct {
-	Streams int `json:"streams"`
+	Streams    int       `json:"streams"`
+	MeasuredAt time.Time `json:"measured_at"`
 
 	EventsPerSecond float64 `json:"events_per_s"`       // paced
 	TTFTExcessMS    float64 `json:"ttft_excess_ms"`     // mean TTFT less the known one
@@ -55,59 +57,91 @@ type Row struct {
 	Failure string `json:"failure,omitempty"`
 }
 
-// Table is the ceiling of a machine.
+// Setup is what a ceiling is of: another transport, or a connection for each request, has another one.
+type Setup struct {
+	Host            record.Host `json:"host"`
+	Transport       string      `json:"transport"`        // that carried the requests: own or nethttp
+	ConnectionReuse string      `json:"connection_reuse"` // pooled or never
+}
+
+// same reports whether the figures of the one hold for the other.
+func (s *Setup) same(other *Setup) bool {
+	return s.Host.Fingerprint == other.Host.Fingerprint && s.Transport == other.Transport && s.ConnectionReuse == other.ConnectionReuse
+}
+
+// Table is the ceiling of a setup.
 type Table struct {
-	SchemaVersion string      `json:"schema_version"`
-	MeasuredAt    time.Time   `json:"measured_at"`
-	Host          record.Host `json:"host"`
-	Rows          []Row       `json:"rows"` // by rising number of streams
+	SchemaVersion string `json:"schema_version"`
+	Setup
+	Rows []Row `json:"rows"` // by rising number of streams
 }
 
 // Share is which part of the ceiling a load uses, from 0; above 1 the load is more than calibration has seen. Events and requests add up, since
-// the same processors do both. It reports false where the table has no figures at so many streams or more, or at its largest number.
+// the same processors do both. It reports false where the table has no figures at so many streams or more: what they would be is not known.
 func (t *Table) Share(streams int, eventsPerSecond, requestsPerSecond float64) (share float64, known bool) {
 	if t == nil {
 		return 0, false
 	}
-	var row *Row
 	for k := range t.Rows {
-		r := &t.Rows[k]
-		if r.MostEventsPerSecond <= 0 || r.MostRequestsPerSecond <= 0 {
-			continue
-		}
-		if row = r; r.Streams >= streams {
-			break
+		if r := &t.Rows[k]; r.whole() && r.Streams >= streams {
+			return eventsPerSecond/r.MostEventsPerSecond + requestsPerSecond/r.MostRequestsPerSecond, true
 		}
 	}
-	if row == nil {
-		return 0, false
-	}
-	return eventsPerSecond/row.MostEventsPerSecond + requestsPerSecond/row.MostRequestsPerSecond, true
+	return 0, false
 }
 
+// whole reports whether the row has the figures of a ceiling.
+func (r *Row) whole() bool { return r.MostEventsPerSecond > 0 && r.MostRequestsPerSecond > 0 }
+
 // path is the table's file, of this kind of machine and runtime, or "" where the user has no cache directory.
-func path(host *record.Host) string {
+func (s *Setup) path() string {
 	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "llmsweep", "ceiling-"+host.Fingerprint+".json")
+		return filepath.Join(dir, "llmsweep", fmt.Sprintf("ceiling-%s-%s-%s.json", s.Host.Fingerprint, s.Transport, s.ConnectionReuse))
 	}
 	return ""
 }
 
-// Save keeps a table where Load finds it, and returns its path.
+// Save keeps the rows of a table where Load finds them, and returns the path. Rows that are there stay, unless the table has figures at as many
+// streams: neither a failure nor a calibration at a few numbers takes away what is known.
 func (t *Table) Save() (string, error) {
-	file := path(&t.Host)
+	file := t.path()
 	if file == "" {
 		return "", errors.New("keeping the ceiling: the user has no cache directory: set XDG_CACHE_HOME or HOME")
+	}
+	if !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.whole() }) {
+		return "", errors.New("keeping the ceiling: there is no number of streams with all figures")
+	}
+	kept, err := Load(&t.Setup)
+	if err != nil {
+		kept = nil // it cannot be read, and is written anew
+	}
+	if kept == nil {
+		kept = &Table{SchemaVersion: t.SchemaVersion, Setup: t.Setup}
+	}
+	for _, r := range t.Rows {
+		if r.whole() {
+			kept.put(r)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", fmt.Errorf("keeping the ceiling: %w", err)
 	}
-	return file, record.WriteJSON(file, t)
+	return file, record.WriteJSON(file, kept)
 }
 
-// Load returns the table of a machine, or nil if it was never calibrated. The error is for a file that cannot be read.
-func Load(host *record.Host) (*Table, error) {
-	file := path(host)
+// put replaces the row of as many streams, or inserts one.
+func (t *Table) put(r Row) {
+	k, found := slices.BinarySearchFunc(t.Rows, r.Streams, func(have Row, streams int) int { return have.Streams - streams })
+	if found {
+		t.Rows[k] = r
+		return
+	}
+	t.Rows = slices.Insert(t.Rows, k, r)
+}
+
+// Load returns the table of a setup, or nil if it was never calibrated. The error is for a file that cannot be read.
+func Load(of *Setup) (*Table, error) {
+	file := of.path()
 	if file == "" {
 		return nil, nil
 	}
@@ -118,11 +152,11 @@ func Load(host *record.Host) (*Table, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case t.SchemaVersion != SchemaVersion || t.Host.Fingerprint != host.Fingerprint:
+	case t.SchemaVersion != SchemaVersion || !t.same(of):
 		return nil, nil
 	}
 	return &t, nil
 }
 
 // SchemaVersion is that of the table's file.
-const SchemaVersion = "1"
+const SchemaVersion = "2"

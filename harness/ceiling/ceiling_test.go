@@ -1,6 +1,8 @@
 package ceiling_test
 
 import (
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,9 +68,13 @@ func TestPacedNoticesWhatDoesNotFit(t *testing.T) {
 	require.EqualError(t, err, "line 1 of the server's record: 1 writes and 0 numbers of tokens")
 }
 
+func setup(host, transport, reuse string) ceiling.Setup {
+	return ceiling.Setup{Host: record.Host{Fingerprint: host}, Transport: transport, ConnectionReuse: reuse}
+}
+
 func table() *ceiling.Table {
 	return &ceiling.Table{
-		SchemaVersion: ceiling.SchemaVersion, MeasuredAt: started.UTC(), Host: record.Host{Fingerprint: "abc"},
+		SchemaVersion: ceiling.SchemaVersion, Setup: setup("abc", "own", "pooled"),
 		Rows: []ceiling.Row{
 			{
 				Streams: 1, EventsPerSecond: 97.1, TTFTExcessMS: 0.31, StampP50MS: 0.05, StampP99MS: 0.2, FirstP99MS: 0.25, GapP99MS: 0.3, LatenessP99MS: 0.01,
@@ -94,42 +100,76 @@ func TestShareAddsEventsAndRequests(t *testing.T) {
 		{1, 20_000, 1000, 0.2},
 		{2, 123_400, 1000, 0.15},
 		{100, 617_000, 0, 0.5},
-		{5000, 2_468_000, 0, 2},
+		{100, 2_468_000, 0, 2},
 	} {
 		got, known := table().Share(c.streams, c.events, c.requests)
 		assert.True(t, known)
 		assert.InDelta(t, c.want, got, 1e-12, "%+v", c)
 	}
-	_, known := (&ceiling.Table{Rows: []ceiling.Row{{Streams: 1}}}).Share(1, 1, 1)
+	_, known := table().Share(101, 1, 1)
+	assert.False(t, known, "so many streams were not calibrated")
+	_, known = (&ceiling.Table{Rows: []ceiling.Row{{Streams: 1}}}).Share(1, 1, 1)
 	assert.False(t, known)
 	_, known = (*ceiling.Table)(nil).Share(1, 1, 1)
 	assert.False(t, known)
 }
 
-func TestTableIsKeptForItsMachine(t *testing.T) {
+// whole are the rows that have figures: others are not kept.
+func whole(t *ceiling.Table) *ceiling.Table {
+	t.Rows = slices.DeleteFunc(t.Rows, func(r ceiling.Row) bool { return r.Failure != "" })
+	return t
+}
+
+func TestTableIsKeptForItsSetup(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	host := &record.Host{Fingerprint: "abc"}
-	none, err := ceiling.Load(host)
-	require.NoError(t, err)
-	assert.Nil(t, none)
+	load := func(of ceiling.Setup) *ceiling.Table {
+		got, err := ceiling.Load(&of)
+		require.NoError(t, err)
+		return got
+	}
+	own := setup("abc", "own", "pooled")
+	assert.Nil(t, load(own))
 	file, err := table().Save()
 	require.NoError(t, err)
 	assert.FileExists(t, file)
-	got, err := ceiling.Load(host)
-	require.NoError(t, err)
-	assert.Equal(t, table(), got)
-	other, err := ceiling.Load(&record.Host{Fingerprint: "def"})
-	require.NoError(t, err)
-	assert.Nil(t, other)
+	assert.Equal(t, whole(table()), load(own))
+	for _, other := range []ceiling.Setup{setup("def", "own", "pooled"), setup("abc", "nethttp", "pooled"), setup("abc", "own", "never")} {
+		assert.Nil(t, load(other))
+	}
+
+	require.NoError(t, os.WriteFile(file, []byte("{"), 0o644))
+	_, err = ceiling.Load(&own)
+	require.ErrorContains(t, err, file)
+	_, err = table().Save()
+	require.NoError(t, err, "what cannot be read is written anew")
+	assert.Equal(t, whole(table()), load(own))
 
 	older := table()
 	older.SchemaVersion = "0"
-	_, err = older.Save()
+	require.NoError(t, record.WriteJSON(file, older))
+	assert.Nil(t, load(own), "what another version has measured is not understood")
+}
+
+// A later calibration at other numbers of streams, or one that fails, takes nothing away.
+func TestSaveKeepsWhatIsKnown(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	_, err := table().Save()
 	require.NoError(t, err)
-	got, err = ceiling.Load(host)
+	later := table()
+	later.Rows = []ceiling.Row{
+		{Streams: 1, Failure: "stopped", MostEventsPerSecond: 5},
+		{Streams: 100, MostEventsPerSecond: 1, MostRequestsPerSecond: 2}, {Streams: 50, MostEventsPerSecond: 3, MostRequestsPerSecond: 4},
+	}
+	_, err = later.Save()
 	require.NoError(t, err)
-	assert.Nil(t, got, "what another version has measured is not understood")
+	got, err := ceiling.Load(&later.Setup)
+	require.NoError(t, err)
+	assert.Equal(t, []ceiling.Row{table().Rows[0], later.Rows[2], later.Rows[1]}, got.Rows)
+	later.Rows = later.Rows[:1]
+	_, err = later.Save()
+	require.EqualError(t, err, "keeping the ceiling: there is no number of streams with all figures")
 }
 
 func TestPrint(t *testing.T) {
