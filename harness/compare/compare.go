@@ -14,6 +14,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -212,6 +213,8 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	differ(&reasons, "lengths", lengths(b), lengths(c))
 	differ(&reasons, "token sources", baseline.Source, candidate.Source)
 	differ(&reasons, "clocks (virtual time)", b.Virtual, c.Virtual)
+	// The times of a new connection are in TTFT. What earlier versions wrote has no such key, and kept its connections.
+	differ(&reasons, "reuses of connections", cmp.Or(b.ConnectionReuse, "pooled"), cmp.Or(c.ConnectionReuse, "pooled"))
 	for level, fingerprint := range baseline.Workload {
 		if other, both := candidate.Workload[level]; both && other != fingerprint {
 			reasons = append(reasons, fmt.Sprintf("workload fingerprints of %s differ: the two runs did not ask for the same work", level))
@@ -220,6 +223,7 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	if x, y := baseline.Record.Host, candidate.Record.Host; x != nil && y != nil {
 		differ(&warnings, "host fingerprints", x.Fingerprint, y.Fingerprint)
 	}
+	differ(&warnings, "transports", cmp.Or(b.Transport, "nethttp"), cmp.Or(c.Transport, "nethttp"))
 	return reasons, warnings
 }
 

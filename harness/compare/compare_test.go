@@ -216,6 +216,7 @@ func TestRefusal(t *testing.T) {
 		"lengths differ: ISL 1 +/- 0, OSL 2 in a, ISL 1 +/- 0, OSL 3": func(r *Run) { r.Record.Plan.OSL = 3 },
 		"token sources differ: server in a, tokenizer in b":           func(r *Run) { r.Source = record.FromTokenizer },
 		"clocks (virtual time) differ: true in a, false in b":         func(r *Run) { r.Record.Plan.Virtual = false },
+		"reuses of connections differ: pooled in a, never in b":       func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
 		"workload fingerprints of c1 differ":                          func(r *Run) { r.Workload["c1"] = "other" },
 		"b has no run.json: what it asked for is not known":           func(r *Run) { r.Record = nil },
 	} {
@@ -226,10 +227,11 @@ func TestRefusal(t *testing.T) {
 		assert.Contains(t, reasons[0], want)
 	}
 	a, b = same()
-	b.Record.Host.Fingerprint = "other"
+	a.Record.Plan.ConnectionReuse = "pooled" // as it was before the key was
+	b.Record.Host.Fingerprint, b.Record.Plan.Transport = "other", "own"
 	reasons, warnings = Refusal(a, b)
 	assert.Empty(t, reasons)
-	assert.Equal(t, []string{"host fingerprints differ: h in a, other in b"}, warnings)
+	assert.Equal(t, []string{"host fingerprints differ: h in a, other in b", "transports differ: nethttp in a, own in b"}, warnings)
 }
 
 func TestBadRules(t *testing.T) {

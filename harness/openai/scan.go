@@ -12,9 +12,11 @@ import "bytes"
 type scanner struct {
 	data  []byte
 	found [pieces][]byte // in data, escapes as they are; empty ones are nothing
-	seen  uint           // members that came
-	depth int
-	chose bool // there is a choice
+	// reason is why the choice ends, in data; empty if it does not.
+	reason []byte
+	seen   uint // members that came
+	depth  int
+	chose  bool // there is a choice
 	// escaped says that one of found has an escape.
 	escaped bool
 
@@ -47,7 +49,7 @@ func (s *scanner) look(data []byte) bool {
 	if s.recall(data) {
 		return true
 	}
-	s.data, s.found, s.seen, s.depth, s.escaped, s.chose = data, [pieces][]byte{}, 0, 0, false, false
+	s.data, s.found, s.reason, s.seen, s.depth, s.escaped, s.chose = data, [pieces][]byte{}, nil, 0, 0, false, false
 	end := s.space(0)
 	if s.at(end) != '{' {
 		return false
@@ -110,7 +112,7 @@ func (s *scanner) recallWhole(p []byte) int {
 
 // recalled notes the only string of an event that is like the last one.
 func (s *scanner) recalled(start, end int, escaped bool) {
-	s.found, s.escaped, s.chose = [pieces][]byte{}, escaped, true
+	s.found, s.reason, s.escaped, s.chose = [pieces][]byte{}, nil, escaped, true
 	s.found[s.which] = s.data[start:end]
 }
 
@@ -124,8 +126,11 @@ func hasLineEnd(text []byte) bool {
 	return false
 }
 
-// remember keeps what surrounds the string found, if there was one.
+// remember keeps what surrounds the string found, if there was one. An event that ends its choice has no successor that is like it.
 func (s *scanner) remember() {
+	if len(s.reason) > 0 {
+		return
+	}
 	count := 0
 	for which, p := range s.found {
 		if len(p) > 0 {

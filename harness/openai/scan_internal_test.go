@@ -13,7 +13,7 @@ import (
 // meaning is what an event says to a stream that keeps everything.
 type meaning struct {
 	malformed, failed bool
-	finish            bool
+	finish            string
 	usage             bool
 	texts, thought    string
 	visible, reasoned bool
@@ -33,7 +33,7 @@ func parsed(data []byte) meaning {
 	if choice == nil || choice.GetInt("index") != 0 {
 		return m
 	}
-	m.finish = len(choice.GetStringBytes("finish_reason")) > 0
+	m.finish = string(choice.GetStringBytes("finish_reason"))
 	m.thought = string(choice.GetStringBytes("delta", "reasoning_content"))
 	if m.thought == "" {
 		m.thought = string(choice.GetStringBytes("delta", "reasoning"))
@@ -54,6 +54,7 @@ func agree(t *testing.T, s *scanner, data []byte) (looked bool) {
 	}
 	want := parsed(data)
 	got := meaning{texts: string(s.found[content]) + string(s.found[toolName]) + string(s.found[toolArguments]), thought: string(s.thought())}
+	got.finish = string(s.reason)
 	got.visible, got.reasoned = s.visible(), len(s.thought()) > 0
 	if s.escaped {
 		want.texts, want.thought, got.texts, got.thought = "", "", "", ""
@@ -71,14 +72,17 @@ func looked() map[string]string {
 		usualChunk: " word",
 		`{}`:       "",
 		` { "choices" : [ { "delta" : { "content" : "a" } , "index" : 0 } ] } `: "a",
-		"{\"choices\"\t:\r\n[]}":                                  "",
-		`{"choices":null,"usage":null,"error":null}`:              "",
-		`{"choices":[{}]}`:                                        "",
-		`{"choices":[{"delta":null,"finish_reason":null}]}`:       "",
-		`{"choices":[{"delta":{"content":null}}]}`:                "",
-		`{"choices":[{"delta":{"content":""}}]}`:                  "",
-		`{"choices":[{"delta":{"tool_calls":[],"content":"日"}}]}`: "日",
-		`{"choices":[{"delta":{"x":{"content":"no"}}}]}`:          "",
+		"{\"choices\"\t:\r\n[]}":                            "",
+		`{"choices":null,"usage":null,"error":null}`:        "",
+		`{"choices":[{}]}`:                                  "",
+		`{"choices":[{"delta":null,"finish_reason":null}]}`: "",
+		`{"choices":[{"delta":{"content":null}}]}`:          "",
+		`{"choices":[{"finish_reason":"stop"}]}`:            "",
+		`{"choices":[{"finish_reason":""}]}`:                "",
+		`{"finish_reason":"no","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"length"}]}`: "a",
+		`{"choices":[{"delta":{"content":""}}]}`:                                                          "",
+		`{"choices":[{"delta":{"tool_calls":[],"content":"日"}}]}`:                                         "日",
+		`{"choices":[{"delta":{"x":{"content":"no"}}}]}`:                                                  "",
 		`{"content":"no","delta":{"content":"no"},"choices":[{"content":"no","logprobs":{"content":[{"token":"a","logprob":-1.2e-05,"content":"no"}]},"delta":{"content":"yes"}}]}`: "yes",
 		`{"choices":[{"delta":{"x":"\",\"content\":\"no","content":"yes"}}]}`:                                                                                                       "yes",
 		`{"choices":[{"delta":{"x":"\\","content":"yes"}}]}`:                                                                                                                        "yes",
@@ -100,7 +104,8 @@ func leftToParser() []string {
 		`{"a":nul`, `{"a":-}`, `{"a":+1}`, `{"a":inf}`, `{"a":[}`, `{"a":[1,]}`, `{"a":[1 2]}`, `{"a":"x}`, `{"a":"x\"}`, `{}{}`, `{} x`, `{"a":{"b":1]}}`,
 		`{"\u0061":1}`, `{"choices":[{"delta":{"cont\u0065nt":"a"}}]}`, `{"choices":{}}`, `{"choices":[1]}`, `{"choices":[{}` + `,{}]}`, `{"choices":[{}],"choices":[]}`,
 		`{"choices":[{"index":1,"delta":{"content":"a"}}]}`, `{"choices":[{"index":00}]}`, `{"choices":[{"index":0.0}]}`, `{"choices":[{"index":null}]}`, `{"choices":[{"index":0,"index":0}]}`,
-		`{"choices":[{"finish_reason":"stop"}]}`, `{"choices":[{"finish_reason":""}]}`, `{"choices":[{"delta":[]}]}`, `{"choices":[{"delta":{"content":1}}]}`,
+		`{"choices":[{"finish_reason":"st\u006fp"}]}`, `{"choices":[{"finish_reason":1}]}`, `{"choices":[{"finish_reason":"stop","finish_reason":"length"}]}`,
+		`{"choices":[{"finish_reason":null,"finish_reason":"stop"}]}`, `{"choices":[{"finish_reason":"stop","index":1}]}`, `{"choices":[{"delta":[]}]}`, `{"choices":[{"delta":{"content":1}}]}`,
 		`{"choices":[{"delta":{"content":"a","content":"b"}}]}`, `{"choices":[{"delta":{"content":null,"content":"b"}}]}`, `{"choices":[{"delta":{"content":["a"]}}]}`,
 		`{"choices":[{"delta":{"tool_calls":[{},{}]}}]}`, `{"choices":[{"delta":{"tool_calls":{}}}]}`, `{"choices":[{"delta":{"tool_calls":["x"]}}]}`,
 		`{"usage":{}}`, `{"usage":{"completion_tokens":1}}`, `{"error":{}}`, `{"error":"x"}`, `{"error":""}`, `{"object":"error"}`, `{"object":"err\u006fr"}`, `{"object":1}`,

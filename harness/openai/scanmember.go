@@ -70,7 +70,7 @@ func (s *scanner) ofChoice(name []byte, i int) int {
 	case "index":
 		return s.zero(i)
 	case "finish_reason":
-		return s.null(memberFinishReason, i)
+		return s.ending(i)
 	case "delta":
 		return s.nested(memberDelta, i, inDelta)
 	}
@@ -109,6 +109,19 @@ func (s *scanner) piece(p piece, i int) int {
 	}
 	s.found[p] = s.data[i+1 : end]
 	s.escaped = s.escaped || escaped
+	return end + 1
+}
+
+// ending takes the reason of the end, or null.
+func (s *scanner) ending(i int) int {
+	if s.at(i) != '"' {
+		return s.null(memberFinishReason, i)
+	}
+	end, escaped := s.text(i + 1)
+	if end < 0 || escaped || s.again(memberFinishReason) {
+		return unknown
+	}
+	s.reason = s.data[i+1 : end]
 	return end + 1
 }
 

@@ -56,6 +56,9 @@ func (st *stream) understood(scan *scanner) bool {
 	}
 	st.events++
 	st.x.watch.touch(st.x.now)
+	if len(scan.reason) > 0 {
+		st.sample.FinishReason = finishReason(scan.reason)
+	}
 	if scan.chose {
 		st.chunk(st.seen(scan))
 	}
@@ -119,9 +122,22 @@ func (st *stream) choice(v *fastjson.Value) bool {
 		return false
 	}
 	if reason := choice.GetStringBytes("finish_reason"); len(reason) > 0 {
-		st.sample.FinishReason = string(reason)
+		st.sample.FinishReason = finishReason(reason)
 	}
 	return st.chunk(st.delta(choice.Get("delta")))
+}
+
+// finishReason is the string, of which the usual ones are not allocated for each request.
+func finishReason(reason []byte) string {
+	switch string(reason) {
+	case "stop":
+		return "stop"
+	case "length":
+		return "length"
+	case "tool_calls":
+		return "tool_calls"
+	}
+	return string(reason)
 }
 
 // chunk notes what an event has: text or a tool call, and reasoning. It reports whether there was any.
