@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -164,5 +166,15 @@ func TestCanariesTakeTheLevelsTransport(t *testing.T) {
 			assert.Equal(t, transport, l.Transport)
 			assert.Equal(t, transport, l.Instrument.Canary.Transport)
 		})
+	}
+}
+
+// TestProbesTakeTheLoadsWay: a proxy of the environment stands between a server and its probes where it stands before the load.
+func TestProbesTakeTheLoadsWay(t *testing.T) {
+	for transport, proxied := range map[string]bool{openai.AutoTransport: true, openai.NetHTTP: true, openai.OwnTransport: false} {
+		s := &Sweep{Plan: &Plan{Plan: record.Plan{Transport: transport}}}
+		prober, done := s.prober(&url.URL{Scheme: "http", Host: "server:80"})
+		assert.Equal(t, proxied, prober.Transport.(*http.Transport).Proxy != nil, transport)
+		done()
 	}
 }
