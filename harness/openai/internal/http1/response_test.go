@@ -66,6 +66,11 @@ func vectors() []vector {
 		{name: "extension", wire: isChunked + "5;name=value;other=\"a b\"\r\nhello\r\n0;x\r\n\r\n", want: "200 hello"},
 		{name: "long line before a chunk", wire: isChunked + "5;" + long + "\r\nhello\r\n0\r\n\r\n", fails: "too long", want: "200 "},
 		{
+			name: "much framing, excused by the chunks between",
+			wire: isChunked + strings.Repeat("1;"+long[:60]+"\r\na\r\n40\r\n"+long[:64]+"\r\n", 400) + "0\r\n\r\n",
+			want: "200 " + strings.Repeat("a"+long[:64], 400),
+		},
+		{
 			name: "much framing, little data", wire: isChunked + strings.Repeat("1;"+long[:2000]+"\r\na\r\n", 100) + "0\r\n\r\n",
 			fails: "more framing than data", want: "200 aaaaaaaa",
 		},
