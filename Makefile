@@ -48,8 +48,11 @@ test-clients: ## Run OpenAI's own clients and Prometheus' parser against the moc
 	gotestsum=$$($(GO) tool -n gotestsum) && cd mockserver/clienttest && "$$gotestsum" -- -count=1 ./... $(ARGS)
 
 # Containers and documented commands are built without the race detector, which would find nothing there. That runs are identical takes ten runs,
-# that a report is repeatable five: all minutes long under it, and the same code races, if it does, in the runs of the other tests.
-no_race = ^(TestDocker[A-Z].*|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow)$$
+# that a report is repeatable five: all minutes long under it, and the same code races, if it does, in the runs of the other tests. So it is with those
+# that decode hundreds of megabytes or draw many pictures in one goroutine, and with the calibration, which sends millions of events.
+repeats = TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
+alone = TestGzipBomb|TestDenseStreamIsNoBomb|TestEventBeyondMaxEventIsAnError|TestVectorsSplitAtEveryByte|TestEverySeriesIsSeenInThePlotArea|TestPictureSizeAndResolution|TestSummaryUnderOtherDefinitions|TestSummaryGolden|TestReportRewritesItself
+no_race = ^(TestDocker[A-Z].*|$(repeats)|$(alone))$$
 
 # Two busy cores come close to go test's own limit of ten minutes.
 race: ## Run the tests under the race detector, except the longest and those of containers
