@@ -166,16 +166,16 @@ func pauses(stop <-chan struct{}) func() (at []time.Time, late []time.Duration) 
 	return func() ([]time.Time, []time.Duration) { <-ended; return at, late }
 }
 
-// TestMarksCoincideWithPauses runs far below what the client can do. On a quiet machine no level is marked; where one is, a sleep loop in
-// another process was late at that time too.
+// TestMarksCoincideWithPauses runs at a quarter of what two cores can do, which is some 16,000 requests of one token a second: 80 streams that
+// wait 20 ms for each. On a quiet machine no level is marked; where one is, a sleep loop in another process was late at that time too.
 func TestMarksCoincideWithPauses(t *testing.T) {
 	stop := make(chan struct{})
 	seen := pauses(stop)
-	m := startMeasuring(t, "-osl=64", "-request-count=60", "-concurrencies=20,21")
+	m := startMeasuring(t, "-osl=1", "-request-count=10000", "-concurrencies=80,81")
 	m.passes(t)
 	close(stop)
 	at, late := seen()
-	for c := 20; c <= 21; c++ {
+	for c := 80; c <= 81; c++ {
 		l := readLevel(t, filepath.Join(m.dir, fmt.Sprintf("c%d", c)))
 		require.NotNil(t, l.Instrument.Probe)
 		pause := time.Duration(0)
@@ -184,7 +184,8 @@ func TestMarksCoincideWithPauses(t *testing.T) {
 				pause = max(pause, late[i])
 			}
 		}
-		t.Logf("c%d: %s, stamps %.3f ms late at p99, the loop %v at most; %v", c, l.Client(), l.Instrument.ErrorMS, pause, *l.Instrument.Probe)
+		t.Logf("c%d: %s, stamps %.3f ms late at p99, the loop %v at most; %v; share of the ceiling %.2f", c, l.Client(), l.Instrument.ErrorMS, pause,
+			*l.Instrument.Probe, l.Instrument.CeilingShare)
 		if l.Client() != record.ClientOK {
 			assert.NotZero(t, pause, "marked, and nothing else on the machine was late: %v", l.Warnings)
 		}

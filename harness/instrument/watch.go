@@ -99,6 +99,7 @@ func (w *Watch) Request(s *record.Sample, first bool, ttft, itl float64) {
 	if first {
 		return
 	}
+	// Not SentNS: how long a server takes to accept a connection and the request's bytes is no fault of the client's.
 	late := s.StartNS - s.ScheduledNS
 	w.late.add(late)
 	if late > (10 * time.Millisecond).Nanoseconds() {
