@@ -90,7 +90,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Lengths", fmt.Sprintf("ISL %d +/- %d, OSL %d tokens", p.ISL, p.StdDev, p.OSL)},
 		{"Tokenizer", p.Tokenizer},
 		{"Counting", counting(benchmark)},
-		{"Load", fmt.Sprintf("closed loop, seed %d, nonce %d", p.Seed, p.Nonce)},
+		{"Load", fmt.Sprintf("closed loop, seed %d, nonce %d", p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
 	if run.Target.Version != "" {
@@ -101,6 +101,18 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	}
 	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
+}
+
+// unusual names what is not the default of the way that requests took: figures depend on it.
+func unusual(benchmark *results.Benchmark) string {
+	text := ""
+	if slices.ContainsFunc(benchmark.Levels, func(l results.Level) bool { return l.Record != nil && l.Record.Transport == "nethttp" }) {
+		text += ", through net/http"
+	}
+	if benchmark.Run.Plan.ConnectionReuse == "never" {
+		text += ", a new connection for each request"
+	}
+	return text
 }
 
 // ceiling quotes the largest share of the client machine's calibrated ceiling that a level used.

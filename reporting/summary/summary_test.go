@@ -143,3 +143,19 @@ func TestVerdictOfAllLevels(t *testing.T) {
 	b.Levels[1].Record.Instrument = nil
 	assert.Equal(t, "client not measured", verdict(b))
 }
+
+// What is not the default of the requests' way stands beside the load, and nothing of it where all is usual or not known.
+func TestUnusualWayOfRequests(t *testing.T) {
+	for want, b := range map[string]*results.Benchmark{
+		"closed loop, seed 0, nonce 0": {
+			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "pooled"}},
+			Levels: []results.Level{{}, {Record: &record.Level{Transport: "own"}}},
+		},
+		"closed loop, seed 0, nonce 0, through net/http, a new connection for each request": {
+			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "never"}},
+			Levels: []results.Level{{}, {Record: &record.Level{Transport: "nethttp"}}},
+		},
+	} {
+		assert.Contains(t, Facts(b), [2]string{"Load", want})
+	}
+}
