@@ -43,7 +43,7 @@ func options() []option {
 		{name: "request-timeout", value: "D", preset: "10m", usage: "limit of a whole request; 0: none"},
 		{name: "first-token-timeout", value: "D", preset: "5m", usage: "limit until its first token; 0: none"},
 		{name: "idle-timeout", value: "D", preset: "2m", usage: "limit between two events of a stream; 0: none"},
-		{name: "transport", value: "KIND", preset: "auto", usage: "what carries the requests: own, which stamps every socket read; nethttp, Go's; auto: own, but nethttp where a proxy of the environment stands before the endpoint"},
+		{name: "transport", value: "KIND", preset: "auto", usage: "what carries the requests: own, which stamps every socket read; nethttp, Go's; http2, Go's by HTTP/2; auto: own, but nethttp where a proxy of the environment stands before the endpoint"},
 		{name: "connection-reuse", value: "KIND", preset: "pooled", usage: "pooled: connections are made before each level and kept; never: a new one for each request"},
 		{name: "max-duration", value: "D", preset: "0", usage: "stop the sweep after this time; 0: no limit"},
 		{name: "max-tokens-total", value: "N", preset: "0", usage: "stop it after this many tokens, prompts and outputs; 0: no limit"},

@@ -71,7 +71,7 @@ func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (recor
 
 // prober asks one server what it is; done closes its connections.
 func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
-	transport := openai.NewTransport(s.dialer())
+	transport := openai.NewTransport(s.dialer(), s.Plan.Transport == openai.HTTP2)
 	if s.Plan.Transport == openai.OwnTransport {
 		transport.Proxy = nil // the load passes by it, too
 	}

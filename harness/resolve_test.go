@@ -58,7 +58,7 @@ func TestBadValues(t *testing.T) {
 		"-max-error-rate=NaN":                   `max-error-rate "NaN": must be a share from 0 to 1`,
 		"-max-error-rate=5%":                    `-max-error-rate "5%": must be a share from 0 to 1`,
 		"-definitions=k6":                       `definitions "k6": must be aiperf, vllm or guidellm`,
-		"-transport=http2":                      `transport "http2": must be auto, own or nethttp`,
+		"-transport=http3":                      `transport "http3": must be auto, own, nethttp or http2`,
 		"-connection-reuse=always":              `connection-reuse "always": must be pooled or never`,
 		"-compat=azure":                         `compat "azure": must be llm or openai`,
 		"-overwrite=maybe":                      `-overwrite "maybe": must be true or false`,

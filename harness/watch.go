@@ -8,6 +8,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/ceiling"
 	"github.com/llmsweep/llmsweep/harness/host"
 	"github.com/llmsweep/llmsweep/harness/instrument"
+	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -41,6 +42,9 @@ func (r *levelRun) startWatch() {
 	// What "auto" came to for the load, by a proxy perhaps, which no canary would see.
 	config.Transport = r.client.Transport()
 	r.sweep.findCeiling(config.Transport)
+	if config.Transport == openai.HTTP2 {
+		config.Transport = openai.NetHTTP // a canary's writer speaks HTTP/1.1
+	}
 	r.watch = instrument.Start(instrument.Config{
 		Client: config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
 	})

@@ -16,6 +16,7 @@ const (
 	AutoTransport = "auto"    // OwnTransport where it can be
 	OwnTransport  = "own"     // one goroutine a request, stamps of socket reads: see internal/http1
 	NetHTTP       = "nethttp" // net/http's, which knows proxies
+	HTTP2         = "http2"   // net/http's, by HTTP/2 alone
 )
 
 // carrier takes one request to a server and brings the response. abort may be called by other goroutines, until close.

@@ -97,7 +97,7 @@ func (s *scratch) readBuffer() []byte {
 func New(config Config) *Client {
 	c := &Client{config: config}
 	c.scratch.New = func() any { return c.newScratch() }
-	if config.Transport != NetHTTP {
+	if config.Transport != NetHTTP && config.Transport != HTTP2 {
 		c.own = &http1.Transport{Epoch: config.Epoch, Dial: config.Dial, TLS: config.TLS, NoReuse: config.NoReuse}
 		c.routes, c.routeErr = ownRoutes(&config, c.own)
 	}
@@ -119,12 +119,15 @@ func (c *Client) newScratch() *scratch {
 	return s
 }
 
-// Transport is the one that carries the requests: OwnTransport or NetHTTP.
+// Transport is the one that carries the requests: OwnTransport, NetHTTP or HTTP2.
 func (c *Client) Transport() string {
-	if c.own == nil {
-		return NetHTTP
+	switch {
+	case c.own != nil:
+		return OwnTransport
+	case c.config.Transport == HTTP2:
+		return HTTP2
 	}
-	return OwnTransport
+	return NetHTTP
 }
 
 // warmDials is how many connections are made at once before a level: more would be a load of its own.

@@ -22,6 +22,7 @@ type viaNetHTTP struct {
 	ctx      context.Context // of this one request: abort may come before send
 	response *http.Response
 	given    int64 // bytes of the body
+	shared   bool  // the connection has other streams, too: HTTP/2
 	now      int64
 	err      error // that came with the last bytes
 }
@@ -51,10 +52,19 @@ func (v *viaNetHTTP) send(_ context.Context, serial int, r *workload.Request) (e
 	v.exchange.watch.arm()
 	v.response, err = c.transport.RoundTrip(request.WithContext(v.trace.attach(v.ctx, c))) //nolint:bodyclose // close does
 	if err == nil {
-		v.now = v.trace.arrivals.stamp.Load()
+		v.shared = v.response.ProtoMajor > 1
+		v.now = v.arrived()
 		v.exchange.sample.HeadersNS = v.now
 	}
 	return err
+}
+
+// arrived is when the last bytes came. Of a connection that many streams share nobody knows for which of them a socket read was.
+func (v *viaNetHTTP) arrived() int64 {
+	if v.shared {
+		return v.exchange.client.Now()
+	}
+	return v.trace.arrivals.stamp.Load()
 }
 
 func (v *viaNetHTTP) status() int { return v.response.StatusCode }
@@ -69,19 +79,28 @@ func (v *viaNetHTTP) next() ([]byte, error) {
 	v.exchange.watch.arm()
 	buffer := v.exchange.scratch.readBuffer()
 	here := v.trace.arrivals.body.Load() - v.given
+	if v.shared {
+		here = untold
+	}
 	var n int
 	n, v.err = v.response.Body.Read(buffer[:max(1, min(int64(len(buffer)), here))])
 	if n == 0 {
 		return nil, v.err
 	}
 	v.given += int64(n)
-	v.now = v.trace.arrivals.stamp.Load()
+	v.now = v.arrived()
 	return buffer[:n], nil
 }
 
-func (v *viaNetHTTP) stamp() int64          { return v.now }
-func (v *viaNetHTTP) abort(cause error)     { v.cancel(cause) }
-func (v *viaNetHTTP) fill(s *record.Sample) { v.trace.fill(s) }
+func (v *viaNetHTTP) stamp() int64      { return v.now }
+func (v *viaNetHTTP) abort(cause error) { v.cancel(cause) }
+
+func (v *viaNetHTTP) fill(s *record.Sample) {
+	v.trace.fill(s)
+	if v.shared {
+		s.StampSource, s.Conn.BytesSent = record.BodyRead, 0
+	}
+}
 
 // close comes before fill: an answer can overtake the news that the request was written.
 func (v *viaNetHTTP) close() {
@@ -91,11 +110,14 @@ func (v *viaNetHTTP) close() {
 	v.cancel(nil)
 }
 
-// NewTransport returns net/http's HTTP/1.1 transport as measurements and probes use it; dial replaces TCP where it is not nil. HTTP/2
-// would put all streams on one connection, where they queue behind each other and behind the server's stream limit.
-func NewTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+// NewTransport returns net/http's transport as measurements and probes use it; dial replaces TCP where it is not nil. It speaks HTTP/1.1,
+// unless HTTP/2 is asked for, and then that alone, to http:// without asking the server: it puts all streams on one connection, where they
+// queue behind each other and behind the server's stream limit.
+func NewTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), http2 bool) *http.Transport {
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
+	protocols.SetHTTP1(!http2)
+	protocols.SetHTTP2(http2)
+	protocols.SetUnencryptedHTTP2(http2)
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial, Protocols: protocols, DisableCompression: true,
 		ReadBufferSize: readBuffer, WriteBufferSize: 32 << 10, TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: 5 * time.Minute,
@@ -110,7 +132,7 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 
 // stampedTransport is NewTransport over connections that note when reads returned.
 func stampedTransport(config *Config) *http.Transport {
-	t := NewTransport(config.Dial)
+	t := NewTransport(config.Dial, config.Transport == HTTP2)
 	t.TLSClientConfig, t.DisableKeepAlives = config.TLS.Clone(), config.NoReuse
 	t.MaxIdleConnsPerHost = config.Concurrency
 	dial := t.DialContext

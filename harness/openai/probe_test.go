@@ -34,7 +34,7 @@ func probe(t *testing.T, chat string, handler http.HandlerFunc, test func(p *ope
 		handler(w, r)
 	}))
 	defer server.Close()
-	transport := openai.NewTransport(nil)
+	transport := openai.NewTransport(nil, false)
 	defer transport.CloseIdleConnections()
 	test(&openai.Prober{
 		Chat: endpoint(t, server.URL+chat), Header: http.Header{"Authorization": {"Bearer key"}}, UserAgent: "agent/1", Transport: transport,
@@ -161,7 +161,7 @@ func TestProbeWaitsFifteenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := memnet.Listen("mock:80")
 		start := time.Now()
-		p := openai.Prober{Chat: endpoint(t, "http://mock"+openai.ChatPath), Transport: openai.NewTransport(l.DialContext)}
+		p := openai.Prober{Chat: endpoint(t, "http://mock"+openai.ChatPath), Transport: openai.NewTransport(l.DialContext, false)}
 		assert.EqualError(t, p.Health(t.Context()), "asking /health: no answer within 15s") // nobody accepts
 		assert.Equal(t, 15*time.Second, time.Since(start))
 		p.Transport.(*http.Transport).CloseIdleConnections()

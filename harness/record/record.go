@@ -219,7 +219,7 @@ type Level struct {
 	EndedNS       int64     `json:"ended_ns"`   // stamp of the level's end
 	Counts        Counts    `json:"counts"`
 	Warmup        Counts    `json:"warmup"`
-	Transport     string    `json:"transport"` // that carried the requests: own or nethttp
+	Transport     string    `json:"transport"` // that carried the requests: own, nethttp or http2
 	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included; it is
 	// empty where these are too many to be kept (see inputs.json).
 	WorkloadSHA256 string      `json:"workload_sha256"`
@@ -293,7 +293,7 @@ type Plan struct {
 	ContinueOnError   bool              `json:"continue_on_error"`
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
-	Transport         string            `json:"transport"`        // asked for: auto, own or nethttp
+	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`

@@ -105,9 +105,15 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 
 // unusual names what is not the default of the way that requests took: figures depend on it.
 func unusual(benchmark *results.Benchmark) string {
+	over := func(transport string) bool {
+		return slices.ContainsFunc(benchmark.Levels, func(l results.Level) bool { return l.Record != nil && l.Record.Transport == transport })
+	}
 	text := ""
-	if slices.ContainsFunc(benchmark.Levels, func(l results.Level) bool { return l.Record != nil && l.Record.Transport == "nethttp" }) {
+	if over("nethttp") {
 		text += ", through net/http"
+	}
+	if over("http2") {
+		text += ", over HTTP/2"
 	}
 	if benchmark.Run.Plan.ConnectionReuse == "never" {
 		text += ", a new connection for each request"
