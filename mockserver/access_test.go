@@ -191,6 +191,31 @@ func TestAClientThatLeavesOverTLS(t *testing.T) {
 	}
 }
 
+// A client that begins with HTTP/2 is answered by it without TLS as well, and its events are not held back.
+func TestHTTP2WithoutTLS(t *testing.T) {
+	t.Parallel()
+	o := mockserver.DefaultOptions()
+	o.Plain = &engine.Plain{ITL: time.Hour}
+	server, err := mockserver.New(o)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: &protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	s := secure{client: &http.Client{Transport: transport, Timeout: 30 * time.Second}, url: "http://" + l.Addr().String()}
+	response, events := s.stream(t, t.Context(), 2)
+	require.NoError(t, server.Close())
+	require.NoError(t, <-served)
+	_, err = events.ReadString('\n')
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, io.EOF, "a stream that is cut must not look complete")
+	require.NoError(t, response.Body.Close())
+}
+
 // A client that goes away takes all of its request along, streamed or not, of one choice or several.
 func TestAClientThatLeavesFreesItsBlocks(t *testing.T) {
 	t.Parallel()

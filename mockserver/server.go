@@ -87,7 +87,11 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 }
 
 func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch, ConnContext: withDirect}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, ConnState: s.watch, ConnContext: withDirect, Protocols: &protocols}
 	if !s.enter(server) {
 		return l.Close()
 	}
