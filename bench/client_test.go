@@ -166,8 +166,8 @@ func pauses(stop <-chan struct{}) func() (at []time.Time, late []time.Duration) 
 	return func() ([]time.Time, []time.Duration) { <-ended; return at, late }
 }
 
-// TestMarksCoincideWithPauses runs at a quarter of what two cores can do, which is some 16,000 requests of one token a second: 80 streams that
-// wait 20 ms for each. On a quiet machine no level is marked; where one is, a sleep loop in another process was late at that time too.
+// TestMarksCoincideWithPauses runs at a quarter of what was calibrated on two cores, some 16,000 requests of one token a second: 80 streams that wait
+// 20 ms for each. Elsewhere it is another share. On a quiet machine no level is marked; where one is, a sleep loop in another process was late at that time too.
 func TestMarksCoincideWithPauses(t *testing.T) {
 	stop := make(chan struct{})
 	seen := pauses(stop)

@@ -34,7 +34,7 @@ func Judgeable(dir string) (compare.Run, error) {
 			level.Client, level.ErrorMS = i.Verdict, i.ErrorMS
 		}
 		if l.Record != nil {
-			run.Workload[level.Name] = l.Record.WorkloadSHA256
+			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, l.Record.Transport
 		}
 		run.Levels = append(run.Levels, level)
 		for _, s := range l.Samples {

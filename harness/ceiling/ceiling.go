@@ -90,8 +90,10 @@ func (t *Table) Share(streams int, eventsPerSecond, requestsPerSecond float64) (
 	return 0, false
 }
 
-// whole reports whether the row has the figures of a ceiling.
-func (r *Row) whole() bool { return r.MostEventsPerSecond > 0 && r.MostRequestsPerSecond > 0 }
+// whole reports whether the row has all figures.
+func (r *Row) whole() bool {
+	return r.Failure == "" && r.MostEventsPerSecond > 0 && r.MostRequestsPerSecond > 0
+}
 
 // path is the table's file, of this kind of machine and runtime, or "" where the user has no cache directory.
 func (s *Setup) path() string {

@@ -159,7 +159,7 @@ func TestSaveKeepsWhatIsKnown(t *testing.T) {
 	require.NoError(t, err)
 	later := table()
 	later.Rows = []ceiling.Row{
-		{Streams: 1, Failure: "stopped", MostEventsPerSecond: 5},
+		{Streams: 1, Failure: "the paced run failed", MostEventsPerSecond: 5, MostRequestsPerSecond: 6},
 		{Streams: 100, MostEventsPerSecond: 1, MostRequestsPerSecond: 2}, {Streams: 50, MostEventsPerSecond: 3, MostRequestsPerSecond: 4},
 	}
 	_, err = later.Save()

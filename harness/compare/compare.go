@@ -45,6 +45,7 @@ type Level struct {
 	Unfinished string // why its figures stand for nothing: it failed or was stopped; "" if they do
 	Client     record.ClientVerdict
 	ErrorMS    float64 // how late stamps of a suspect client may be
+	Transport  string  // that carried the requests; "" if it is not known
 }
 
 // Finding is the verdict of one rule at one level.
@@ -193,6 +194,17 @@ type Run struct {
 	Levels   []Level
 }
 
+// transports are those that carried its levels.
+func (r Run) transports() string {
+	var all []string
+	for _, l := range r.Levels {
+		if l.Transport != "" && !slices.Contains(all, l.Transport) {
+			all = append(all, l.Transport)
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
 // Refusal returns why two runs must not be compared, all reasons at once, and what their readers should know.
 func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	for _, run := range []Run{baseline, candidate} {
@@ -223,7 +235,9 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	if x, y := baseline.Record.Host, candidate.Record.Host; x != nil && y != nil {
 		differ(&warnings, "host fingerprints", x.Fingerprint, y.Fingerprint)
 	}
-	differ(&warnings, "transports", cmp.Or(b.Transport, "nethttp"), cmp.Or(c.Transport, "nethttp"))
+	if x, y := baseline.transports(), candidate.transports(); x != "" && y != "" {
+		differ(&warnings, "transports", x, y)
+	}
 	return reasons, warnings
 }
 

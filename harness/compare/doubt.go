@@ -21,15 +21,18 @@ func (f Finding) doubted(level Level) Finding {
 		f.Client = level.Client
 		if f.Verdict != Inconclusive && level.Unfinished == "" && math.Abs(f.Value-f.Bound) <= f.errorOf(level) {
 			f.Verdict = Inconclusive
-			f.Text += fmt.Sprintf("; %s: its stamps may be %s ms late, which is more than that", level.Client, short(level.ErrorMS))
+			f.Text += fmt.Sprintf("; %s: its stamps may be %s ms late, which could make that difference", level.Client, short(level.ErrorMS))
 		}
 	}
 	return f
 }
 
-// errorOf is how far off a figure may be, in its own unit, where stamps may be late by the level's error. Counts of tokens and requests
-// do not depend on stamps. A rate is off by the same part as the time that it is the inverse of: that of a user is a time's itself;
-// all users together wait for the client once a request.
+// mostShort is the part of its load by which a client may fall short in flight before it is limited.
+const mostShort = 0.05
+
+// errorOf is how far off the figure may be towards its bound, in its own unit, where stamps may be late by the level's error. Counts of tokens
+// and requests do not depend on stamps. The rate of one request is the inverse of a time of its own. The rate of all together loses what the
+// client waits in each request, and as much as it may have fallen short in flight.
 func (f Finding) errorOf(level Level) float64 {
 	switch {
 	case f.Unit == "ms":
@@ -39,17 +42,28 @@ func (f Finding) errorOf(level Level) float64 {
 	case !strings.Contains(f.Unit, "/sec"):
 		return 0
 	}
-	var ofMS float64
+	average := func(tag string) float64 { return level.Figures[tag]["avg"] }
 	switch f.Metric {
 	case "output_token_throughput_per_user":
-		ofMS = 1000 / f.Value
+		return f.errorOfInverse(1000/f.Value, level.ErrorMS)
 	case "prefill_throughput_per_user":
-		ofMS = level.Figures["time_to_first_token"]["avg"]
-	default:
-		ofMS = level.Figures["request_latency"]["avg"]
+		return f.errorOfInverse(1000*average("input_sequence_length")/f.Value, level.ErrorMS)
+	case "e2e_output_token_throughput":
+		return f.errorOfInverse(1000*average("output_sequence_length")/f.Value, level.ErrorMS)
 	}
-	if !(ofMS > 0) {
-		return math.Inf(1) // nothing is known that speaks for the figure
+	return mostShort*math.Abs(f.Value) + f.errorOfInverse(average("request_latency"), level.ErrorMS)
+}
+
+// errorOfInverse is the error of a rate over a time that may be off by an error, both in ms: v T / (T - E) - v to a bound above it, which has
+// no end where the error is as long as the time, and v - v T / (T + E) to one below. Where the time is not known, nothing speaks for the rate.
+func (f Finding) errorOfInverse(ofMS, errorMS float64) float64 {
+	switch {
+	case !(ofMS > 0):
+		return math.Inf(1)
+	case f.Bound < f.Value:
+		return f.Value * errorMS / (ofMS + errorMS)
+	case errorMS >= ofMS:
+		return math.Inf(1)
 	}
-	return math.Abs(f.Value) * level.ErrorMS / ofMS
+	return f.Value * errorMS / (ofMS - errorMS)
 }

@@ -157,6 +157,11 @@ func TestScannerRemembers(t *testing.T) {
 		assert.Equal(t, strings.Contains(text, `\`), s.escaped)
 		agree(t, s, like(text))
 	}
+	// An event that ends the choice between two that are alike: its reason is its own.
+	require.True(t, s.look([]byte(`{"choices":[{"delta":{"content":"end"},"finish_reason":"stop"}]}`)))
+	assert.Equal(t, "stop", string(s.reason))
+	require.True(t, s.recall(like("a")), "what surrounds the others is remembered")
+	assert.Empty(t, s.reason)
 	for _, event := range [][]byte{
 		like(`a"`), like(`a","x":"`), like(`\`), append(like("a"), ' '), like("a")[:len(like("a"))-1], like("a")[:20], nil,
 		[]byte(strings.Replace(usualChunk, "cmpl", "camp", 1)), []byte(strings.Replace(usualChunk, `"index":0`, `"index":1`, 1)), []byte(strings.Replace(usualChunk, `reason":null`, `reason":true`, 1)),
