@@ -50,6 +50,8 @@ func TestJavaScript(t *testing.T) {
 	}
 	slow.isIdle(t)
 	plain.isIdle(t)
-	assert.Equal(t, 1.0, slow.sum(t, "dynamo_frontend_disconnected_clients"))
-	assert.Equal(t, 2.0, plain.sum(t, "dynamo_frontend_disconnected_clients"))
+	// On a busy machine the server hears of a client's end after the client is gone.
+	for m, want := range map[*mock]float64{&slow: 1, &plain: 2} {
+		eventually(t, func() bool { return m.sum(t, "dynamo_frontend_disconnected_clients") == want }, "%v clients that left", want)
+	}
 }
