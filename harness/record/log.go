@@ -7,87 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 )
-
-// line is one line of profile_export.jsonl: AIPerf's record with our trace beside it.
-type line struct {
-	Metadata metadata `json:"metadata"`
-	Metrics  metrics  `json:"metrics"`
-	Error    *Error   `json:"error,omitempty"`
-	Trace    *Sample  `json:"trace"`
-}
-
-// metadata is AIPerf's. Its *_ns are wall-clock nanoseconds.
-type metadata struct {
-	SessionNum         int    `json:"session_num"`
-	RequestID          string `json:"x_request_id"`
-	CorrelationID      string `json:"x_correlation_id"`
-	ConversationID     string `json:"conversation_id"`
-	TurnIndex          int    `json:"turn_index"`
-	CreditIssuedNS     int64  `json:"credit_issued_ns"`
-	RequestStartNS     int64  `json:"request_start_ns"`
-	RequestAckNS       *int64 `json:"request_ack_ns,omitempty"`
-	RequestEndNS       int64  `json:"request_end_ns"`
-	WorkerID           string `json:"worker_id"`
-	RecordProcessorID  string `json:"record_processor_id"`
-	BenchmarkPhase     Phase  `json:"benchmark_phase"`
-	WasCancelled       bool   `json:"was_cancelled"`
-	CancellationTimeNS *int64 `json:"cancellation_time_ns,omitempty"`
-}
-
-// metrics is an ordered {tag: {value, unit}} object; the order is that of the definitions, so that lines compare bytewise.
-type metrics []MetricValue
-
-// MarshalJSON writes the object in the order of the slice.
-func (m metrics) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 128+64*len(m))
-	b = append(b, '{')
-	for i, v := range m {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendQuote(b, v.Tag)
-		b = append(b, `:{"value":`...)
-		if v.List == nil {
-			b = appendNumber(b, v.Value)
-		} else {
-			b = appendList(b, v.List)
-		}
-		b = append(b, `,"unit":`...)
-		b = strconv.AppendQuote(b, v.Unit)
-		b = append(b, '}')
-	}
-	return append(b, '}'), nil
-}
-
-func appendList(b []byte, list []float64) []byte {
-	b = append(b, '[')
-	for i, v := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendNumber(b, v)
-	}
-	return append(b, ']')
-}
-
-// appendNumber writes null for what JSON has no number for, as AIPerf does.
-func appendNumber(b []byte, v float64) []byte {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return append(b, "null"...)
-	}
-	return strconv.AppendFloat(b, v, 'f', -1, 64)
-}
 
 // Log appends samples to a profile_export.jsonl. It is used by one goroutine at a time.
 type Log struct {
 	file  *os.File
 	buf   *bufio.Writer
+	line  encoder
 	start time.Time // wall clock at stamp 0
 }
 
@@ -102,34 +31,14 @@ func CreateLog(path string, start time.Time) (*Log, error) {
 
 // Append writes one line. values are the computed metrics that go beside the trace for AIPerf's readers.
 func (l *Log) Append(s *Sample, values []MetricValue) error {
-	data, err := json.Marshal(line{Metadata: l.metadata(s), Metrics: values, Error: s.Error, Trace: s})
-	if err != nil {
-		return fmt.Errorf("encoding request %d: %w", s.Index, err)
-	}
-	if _, err = l.buf.Write(append(data, '\n')); err != nil {
+	l.line.reset()
+	recordLine(&l.line, s, l.start, values)
+	l.line.b = append(l.line.b, '\n')
+	if _, err := l.buf.Write(l.line.b); err != nil {
 		return fmt.Errorf("writing the event log %s: %w", l.file.Name(), err)
 	}
 	return nil
 }
-
-func (l *Log) metadata(s *Sample) metadata {
-	m := metadata{
-		SessionNum: s.Index, RequestID: s.RequestID, CorrelationID: s.RequestID, ConversationID: s.RequestID,
-		TurnIndex: s.Turn, CreditIssuedNS: l.wall(s.ScheduledNS), RequestStartNS: l.wall(s.StartNS),
-		RequestEndNS: l.wall(s.EndNS), WorkerID: "llmsweep", RecordProcessorID: "llmsweep", BenchmarkPhase: s.Phase,
-		WasCancelled: s.Outcome == Cancelled,
-	}
-	if s.HeadersNS != Never {
-		ack := l.wall(s.HeadersNS)
-		m.RequestAckNS = &ack
-	}
-	if m.WasCancelled {
-		m.CancellationTimeNS = &m.RequestEndNS
-	}
-	return m
-}
-
-func (l *Log) wall(ns int64) int64 { return l.start.UnixNano() + ns }
 
 // Flush hands what was appended to the operating system.
 func (l *Log) Flush() error {
@@ -173,10 +82,13 @@ func ReadLog(path string, use func(*Sample) error) (warnings []error, err error)
 }
 
 func readLines(path string, r *bufio.Reader, use func(*Sample) error) (warnings []error, err error) {
+	var d decoder
+	var data []byte
 	for n := 1; ; n++ {
-		data, readErr := readLine(r)
+		var readErr error
+		data, readErr = readLine(r, data[:0])
 		if len(data) > 0 {
-			if sample, bad := parseLine(data); bad != nil {
+			if sample, bad := d.parse(data); bad != nil {
 				warnings = append(warnings, &LineError{Path: path, Line: n, Err: bad})
 			} else if err := use(sample); err != nil {
 				return warnings, err
@@ -191,10 +103,8 @@ func readLines(path string, r *bufio.Reader, use func(*Sample) error) (warnings 
 	}
 }
 
-// readLine returns the next line without its end, and no more than maxLine+1 bytes of it, which tells parseLine that it is too
-// long.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var whole []byte
+// readLine appends the next line without its end, and no more than maxLine+1 bytes of it, which tells parse that it is too long.
+func readLine(r *bufio.Reader, whole []byte) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		whole = append(whole, part[:min(len(part), maxLine+1-len(whole))]...)
@@ -204,14 +114,28 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-func parseLine(data []byte) (*Sample, error) {
+// parse reads the sample of a line, which stays the caller's.
+func (d *decoder) parse(data []byte) (s *Sample, err error) {
 	if len(data) > maxLine {
 		return nil, fmt.Errorf("line longer than %d MiB", maxLine>>20)
 	}
+	if s = new(Sample); !d.line(data, s) {
+		if s, err = parseAny(data); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.check()
+}
+
+// parseAny reads what the decoder leaves alone.
+func parseAny(data []byte) (*Sample, error) {
 	var l struct {
-		Metadata metadata `json:"metadata"`
-		Error    *Error   `json:"error"`
-		Trace    *Sample  `json:"trace"`
+		Metadata struct {
+			SessionNum int    `json:"session_num"`
+			RequestID  string `json:"x_request_id"`
+		} `json:"metadata"`
+		Error *Error  `json:"error"`
+		Trace *Sample `json:"trace"`
 	}
 	l.Trace = &Sample{LastByteNS: Never, Conn: Conn{GotNS: Never}} // what logs of earlier versions do not have
 	if err := json.Unmarshal(data, &l); err != nil {
@@ -221,7 +145,7 @@ func parseLine(data []byte) (*Sample, error) {
 		return nil, errors.New(`no "trace" with an outcome: not written by llmsweep`)
 	}
 	l.Trace.Index, l.Trace.RequestID, l.Trace.Error = l.Metadata.SessionNum, l.Metadata.RequestID, l.Error
-	return l.Trace, l.Trace.check()
+	return l.Trace, nil
 }
 
 // check refuses a sample that would make the figures of its level wrong without a trace.
