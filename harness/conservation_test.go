@@ -133,7 +133,17 @@ func conserved(t *testing.T, samples []*record.Sample, concurrency int) {
 		require.Equal(t, nanoseconds(values["request_latency"].Value), sum)
 		require.Equal(t, x.EndNS-x.StartNS, sum+nanoseconds(values["stream_drain_latency"].Value))
 	}
-	require.Equal(t, stays, steady.Measure(samples, concurrency).InFlightNS)
+	require.Equal(t, stays, load(samples, concurrency).InFlightNS)
+}
+
+func load(samples []*record.Sample, concurrency int) steady.Load {
+	var spans []steady.Span
+	for _, s := range samples {
+		if span, ok := steady.SpanOf(s); ok {
+			spans = append(spans, span)
+		}
+	}
+	return steady.Measure(spans, concurrency)
 }
 
 // nanoseconds takes a figure in ms back to the whole number that it was made from.
@@ -149,7 +159,7 @@ func TestLittlesLaw(t *testing.T) {
 	chat := func(w http.ResponseWriter, r *http.Request) { answerAfter(<-waits)(w, r) }
 	perform(t, []string{"-concurrencies=20", "-request-count=4000"}, chat, func(t *testing.T, s stage) {
 		s.run(t, 0)
-		load := steady.Measure(s.samples(t, 0), 20)
+		load := load(s.samples(t, 0), 20)
 		require.True(t, load.HasPlateau)
 		assert.InDelta(t, 20, load.Little.InFlight, 0.01)
 		assert.InEpsilon(t, 200, load.Little.RatePerSecond, 0.01)

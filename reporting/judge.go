@@ -37,8 +37,8 @@ func Judgeable(dir string) (compare.Run, error) {
 			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, l.Record.Transport
 		}
 		run.Levels = append(run.Levels, level)
-		for _, s := range l.Samples {
-			sources[s.Counted.Source] = sources[s.Counted.Source] || s.Valid()
+		for source := range l.TokenSources {
+			sources[source] = true
 		}
 	}
 	planned := b.Unread

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"math"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type decoder struct {
 	data   []byte
 	failed bool
 	comma  bool              // before the next key
+	trace  int               // how many bytes of the line lie from its trace to the end
 	known  map[string]string // words that came before
 }
 
@@ -62,6 +64,9 @@ func (d *decoder) must(key string) {
 }
 
 func (d *decoder) open(key string) {
+	if key == traceKey {
+		d.trace = len(d.data)
+	}
 	if key != "" {
 		d.must(key)
 	}
@@ -83,27 +88,26 @@ func (d *decoder) present(key string, _ bool) bool {
 	return there
 }
 
-// number reads an integer of at most 18 digits, which no stamp exceeds.
-func (d *decoder) number() (v int64) {
-	digits := d.data
-	negative := len(digits) > 0 && digits[0] == '-'
+func (d *decoder) number() int64 {
+	negative := len(d.data) > 0 && d.data[0] == '-'
 	if negative {
-		digits = digits[1:]
+		d.data = d.data[1:]
 	}
-	n := 0
-	for n < len(digits) && digits[n]-'0' < 10 {
-		v = 10*v + int64(digits[n]-'0')
-		n++
+	n := digits(d.data)
+	magnitude := uint64(0)
+	for _, c := range d.data[:min(n, 19)] { // which cannot overflow
+		magnitude = 10*magnitude + uint64(c-'0')
 	}
-	if n == 0 || n > 18 || digits[0] == '0' && n > 1 || n == len(digits) || digits[n] != ',' && digits[n] != '}' && digits[n] != ']' {
+	// A point or an exponent may follow, which encoding/json judges.
+	if n == 0 || n > 19 || d.data[0] == '0' && n > 1 || n == len(d.data) || d.data[n] != ',' && d.data[n] != '}' && d.data[n] != ']' || magnitude > math.MaxInt64 {
 		d.fail()
 		return 0
 	}
-	d.data = digits[n:]
+	d.data = d.data[n:]
 	if negative {
-		return -v
+		return -int64(magnitude)
 	}
-	return v
+	return int64(magnitude)
 }
 
 // raw reads a string without escapes.

@@ -28,6 +28,8 @@ type codec interface {
 	metrics(key string, values []MetricValue)
 }
 
+const traceKey = "trace"
+
 // recordLine is one line of profile_export.jsonl: AIPerf's record with our trace beside it. zero is the wall clock at stamp 0.
 func recordLine(c codec, s *Sample, zero time.Time, values []MetricValue) {
 	c.open("")
@@ -36,7 +38,7 @@ func recordLine(c codec, s *Sample, zero time.Time, values []MetricValue) {
 	if c.present("error", s.Error != nil) {
 		recordError(c, s)
 	}
-	c.open("trace")
+	c.open(traceKey)
 	recordTrace(c, s)
 	c.close()
 	c.close()

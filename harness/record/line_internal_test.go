@@ -140,7 +140,7 @@ func TestDecoderTakesWhatTheEncoderWrites(t *testing.T) {
 		if len(s.EmptyNS) == 0 {
 			s.EmptyNS = nil
 		}
-		data := encoded(s, time.Unix(3, 4), someMetrics)
+		data := encoded(s, time.Unix(1_795_805_442, 451_183_020), someMetrics)
 		var got Sample
 		require.True(t, d.line(data, &got), "%s", data)
 		require.Equal(t, s, &got)
@@ -156,11 +156,30 @@ func TestDecoderTakesWhatTheEncoderWrites(t *testing.T) {
 	assert.Len(t, d.known, 5, "the words that came, ids and traces apart")
 }
 
+// Cut by hand or taken apart by encoding/json, a line without its trace is the same.
+func TestLineWithoutItsTrace(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	var d decoder
+	for range 300 {
+		s := random(r, "plain", "with \"quotes\" <&>", "é")
+		data := encoded(s, time.Unix(1_795_805_442, 451_183_020), someMetrics)
+		var theirs map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(data, &theirs))
+		delete(theirs, "trace")
+		line, ok := d.withoutTrace(bytes.Clone(data))
+		require.True(t, ok)
+		var ours map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(line, &ours))
+		require.Equal(t, theirs, ours)
+		require.True(t, bytes.HasPrefix(data, line[:len(line)-1]), "in the order of the log")
+	}
+}
+
 // FuzzLine: what the decoder takes, encoding/json takes as the same.
 func FuzzLine(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for range 10 {
-		data := encoded(random(r, "plain"), time.Unix(3, 4), someMetrics)
+		data := encoded(random(r, "plain"), time.Unix(1_795_805_442, 451_183_020), someMetrics)
 		f.Add(data)
 		f.Add(data[:r.IntN(len(data))])
 		f.Add(bytes.Replace(data, []byte("},"), []byte("} ,"), 1))
@@ -195,7 +214,7 @@ func typical(tokens int) (*Sample, []MetricValue) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	log, err := CreateLog(filepath.Join(b.TempDir(), LogFile), time.Unix(3, 4))
+	log, err := CreateLog(filepath.Join(b.TempDir(), LogFile), time.Unix(1_795_805_442, 451_183_020))
 	require.NoError(b, err)
 	s, values := typical(256)
 	b.ReportAllocs()
@@ -208,7 +227,7 @@ func BenchmarkAppend(b *testing.B) {
 
 func BenchmarkParse(b *testing.B) {
 	s, values := typical(256)
-	data := encoded(s, time.Unix(3, 4), values)
+	data := encoded(s, time.Unix(1_795_805_442, 451_183_020), values)
 	b.SetBytes(int64(len(data)))
 	b.Run("decoder", func(b *testing.B) {
 		var d decoder

@@ -114,6 +114,49 @@ func readLine(r *bufio.Reader, whole []byte) ([]byte, error) {
 	}
 }
 
+// WithoutTraces calls use for each line of a log without its trace: AIPerf's record. Lines that are no records are left out. The bytes are use's until
+// it returns.
+func WithoutTraces(log io.Reader, use func(line []byte) error) error {
+	var d decoder
+	var whole []byte
+	r := bufio.NewReaderSize(log, 256<<10)
+	for {
+		var readErr error
+		whole, readErr = readLine(r, whole[:0])
+		if line, ok := d.withoutTrace(whole); ok {
+			if err := use(line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(readErr, io.EOF) {
+			return nil
+		}
+		if readErr != nil {
+			return readErr
+		}
+	}
+}
+
+func (d *decoder) withoutTrace(line []byte) ([]byte, bool) {
+	if len(line) > maxLine {
+		return nil, false
+	}
+	if d.line(line, new(Sample)) {
+		cut := len(line) - d.trace
+		return append(line[:cut], '}'), true
+	}
+	var r struct {
+		Metadata json.RawMessage `json:"metadata"`
+		Metrics  json.RawMessage `json:"metrics"`
+		Error    json.RawMessage `json:"error,omitempty"`
+	}
+	if json.Unmarshal(line, &r) != nil || r.Metadata == nil {
+		return nil, false
+	}
+	data, err := json.Marshal(r)
+	return data, err == nil
+}
+
 // parse reads the sample of a line, which stays the caller's.
 func (d *decoder) parse(data []byte) (s *Sample, err error) {
 	if len(data) > maxLine {

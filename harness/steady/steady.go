@@ -21,8 +21,8 @@ type Load struct {
 	Peak    int
 	// Plateau is the span from the first to the last instant at which at least PlateauShare of the target was in flight.
 	PlateauStartNS, PlateauEndNS int64
-	// TokensPerSecond is the output throughput of valid requests over the plateau: tokens by the stamps of their chunks.
-	TokensPerSecond float64
+	// PlateauTokens are the output tokens of valid requests in the plateau, by the stamps of their chunks: those of the samples that Count was given.
+	PlateauTokens float64
 	// EdgeShare is the part of the level, first start to last end, outside the plateau (0 to 1).
 	EdgeShare float64
 	// InFlightNS is the integral of the number in flight over the level, in ns: the sum of the latencies of all its requests.
@@ -49,17 +49,18 @@ func (l Little) Off() float64 {
 	return math.Abs(l.InFlight-l.RatePerSecond*l.LatencySeconds) / l.InFlight
 }
 
-// Measure computes the load of a level from its profiling samples, whatever their outcome: a request occupies its slot until it
-// ends. target is the concurrency asked for.
-func Measure(samples []*record.Sample, target int) Load {
-	samples = profiling(samples)
-	if len(samples) == 0 || target < 1 {
+// SpanOf is the span of a sample, if it is one of the measurement, whatever its outcome: a request occupies its slot until it ends.
+func SpanOf(s *record.Sample) (Span, bool) {
+	return Span{s.StartNS, s.EndNS}, s.Phase == record.Profiling
+}
+
+// Measure computes the load of a level from the spans of its requests, which it sorts by their start. target is the concurrency asked for.
+// The samples themselves may be too many to be held: Count takes them one by one.
+func Measure(spans []Span, target int) Load {
+	if len(spans) == 0 || target < 1 {
 		return Load{}
 	}
-	spans := make([]Span, len(samples))
-	for i, s := range samples {
-		spans[i] = Span{s.StartNS, s.EndNS}
-	}
+	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.StartNS, b.StartNS) })
 	edges := inFlightEdges(spans)
 	var l Load
 	first, last := edges[0].at, edges[len(edges)-1].at
@@ -83,22 +84,31 @@ func Measure(samples []*record.Sample, target int) Load {
 	}
 	if l.HasPlateau = l.HasPlateau && l.PlateauEndNS > l.PlateauStartNS; l.HasPlateau {
 		span := float64(l.PlateauEndNS - l.PlateauStartNS)
-		l.TokensPerSecond = tokensBetween(samples, l.PlateauStartNS, l.PlateauEndNS) / (span / 1e9)
 		l.EdgeShare = 1 - span/float64(last-first)
-		l.Little = little(samples, edges, l.PlateauStartNS, l.PlateauEndNS)
+		l.Little = little(spans, edges, l.PlateauStartNS, l.PlateauEndNS)
 	}
 	return l
 }
 
-func profiling(samples []*record.Sample) []*record.Sample {
-	var kept []*record.Sample
-	for _, s := range samples {
-		if s.Phase == record.Profiling {
-			kept = append(kept, s)
+// TokensPerSecond is the output throughput over the plateau.
+func (l *Load) TokensPerSecond() float64 {
+	if !l.HasPlateau {
+		return 0
+	}
+	return l.PlateauTokens / (float64(l.PlateauEndNS-l.PlateauStartNS) / 1e9)
+}
+
+// Count adds what a sample had of the plateau's tokens. Each sample of the level is to be given once.
+func (l *Load) Count(s *record.Sample) {
+	if !l.HasPlateau || s.Phase != record.Profiling || s.Outcome != record.OK && s.Outcome != record.Cancelled {
+		return
+	}
+	of := tokensOfChunks(s)
+	for i, at := range s.ChunksNS {
+		if at >= l.PlateauStartNS && at <= l.PlateauEndNS {
+			l.PlateauTokens += of(i)
 		}
 	}
-	slices.SortFunc(kept, func(a, b *record.Sample) int { return cmp.Compare(a.StartNS, b.StartNS) })
-	return kept
 }
 
 type edge struct {
@@ -157,9 +167,9 @@ func area(edges []edge, from, until int64) int64 {
 	return sum
 }
 
-func little(samples []*record.Sample, edges []edge, from, until int64) Little {
+func little(spans []Span, edges []edge, from, until int64) Little {
 	var ended, stayed int64
-	for _, s := range samples {
+	for _, s := range spans {
 		if s.EndNS > from && s.EndNS <= until {
 			ended++
 			stayed += s.EndNS - s.StartNS
@@ -171,23 +181,6 @@ func little(samples []*record.Sample, edges []edge, from, until int64) Little {
 		l.LatencySeconds = float64(stayed) / float64(ended) / 1e9
 	}
 	return l
-}
-
-// tokensBetween counts the output tokens of valid requests whose chunk came within [from, to].
-func tokensBetween(samples []*record.Sample, from, to int64) float64 {
-	var total float64
-	for _, s := range samples {
-		if s.Outcome != record.OK && s.Outcome != record.Cancelled {
-			continue
-		}
-		of := tokensOfChunks(s)
-		for i, at := range s.ChunksNS {
-			if at >= from && at <= to {
-				total += of(i)
-			}
-		}
-	}
-	return total
 }
 
 // tokensOfChunks says how many tokens came with each chunk: what the server said of it, in the proportion in which all of them make up the

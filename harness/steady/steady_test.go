@@ -12,6 +12,21 @@ import (
 	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
+// measure does what reads a level: spans first, then tokens.
+func measure(samples []*record.Sample, target int) steady.Load {
+	var spans []steady.Span
+	for _, s := range samples {
+		if span, ok := steady.SpanOf(s); ok {
+			spans = append(spans, span)
+		}
+	}
+	l := steady.Measure(spans, target)
+	for _, s := range samples {
+		l.Count(s)
+	}
+	return l
+}
+
 // twin is a level looked at instant by instant: inFlight[t] is what was in flight during [t, t+1) ns.
 type twin struct {
 	first, last int64
@@ -61,7 +76,7 @@ func (w twin) measure(samples []*record.Sample, target int) steady.Load {
 			}
 		}
 		span := float64(l.PlateauEndNS - l.PlateauStartNS)
-		l.TokensPerSecond, l.EdgeShare = tokens*1e9/span, 1-span/float64(w.last-w.first)
+		l.PlateauTokens, l.EdgeShare = tokens, 1-span/float64(w.last-w.first)
 		l.Little = w.little(samples, l.PlateauStartNS, l.PlateauEndNS)
 	}
 	for _, n := range w.inFlight {
@@ -142,12 +157,12 @@ func TestMeasureAgainstTwin(t *testing.T) {
 		target := max(1, c+r.IntN(5)-2)
 		want := newTwin(samples).measure(samples, target)
 		r.Shuffle(len(samples), func(i, j int) { samples[i], samples[j] = samples[j], samples[i] })
-		got := steady.Measure(samples, target)
+		got := measure(samples, target)
 		require.InDelta(t, want.Reached, got.Reached, 1e-9)
 		require.Equal(t, want.Peak, got.Peak)
 		require.Equal(t, want.HasPlateau, got.HasPlateau)
 		if want.HasPlateau {
-			require.InEpsilon(t, 1+want.TokensPerSecond, 1+got.TokensPerSecond, 1e-9)
+			require.InEpsilon(t, 1+want.TokensPerSecond(), 1+got.TokensPerSecond(), 1e-9)
 			require.InDelta(t, want.EdgeShare, got.EdgeShare, 1e-9)
 			require.Equal(t, want.PlateauStartNS, got.PlateauStartNS)
 			require.Equal(t, want.PlateauEndNS, got.PlateauEndNS)
@@ -166,7 +181,7 @@ func busy(start, end int64) *record.Sample {
 
 func TestOneSlotBackToBack(t *testing.T) {
 	for name, gap := range map[string]int64{"dips without length": 0, "dips": 1} {
-		l := steady.Measure([]*record.Sample{busy(0, 100), busy(100+gap, 200), busy(200+gap, 300)}, 1)
+		l := measure([]*record.Sample{busy(0, 100), busy(100+gap, 200), busy(200+gap, 300)}, 1)
 		assert.True(t, l.HasPlateau, name)
 		assert.Equal(t, []int64{0, 300}, []int64{l.PlateauStartNS, l.PlateauEndNS}, name)
 		assert.Equal(t, 1, l.Peak, "%s: ends come before starts", name)
@@ -176,11 +191,11 @@ func TestOneSlotBackToBack(t *testing.T) {
 }
 
 func TestFewerRequestsThanSlots(t *testing.T) {
-	l := steady.Measure([]*record.Sample{busy(0, 100), busy(1, 90), busy(2, 80)}, 10)
+	l := measure([]*record.Sample{busy(0, 100), busy(1, 90), busy(2, 80)}, 10)
 	assert.Equal(t, 3, l.Peak)
 	assert.Equal(t, 3.0, l.Reached, "all started at once")
 	assert.False(t, l.HasPlateau)
-	assert.Zero(t, l.TokensPerSecond)
+	assert.Zero(t, l.TokensPerSecond())
 	assert.Zero(t, l.EdgeShare)
 }
 
@@ -188,11 +203,11 @@ func TestLastWaveIsEdge(t *testing.T) {
 	// Two slots, two waves; in the second one of them ends early: 200 ns of 250 are plateau.
 	samples := []*record.Sample{busy(0, 100), busy(0, 100), busy(100, 200), busy(100, 250)}
 	samples[3].ChunksNS, samples[3].ChunkTokens, samples[3].Counted.OSL = []int64{150, 199, 240}, []int{1, 3, 5}, 9
-	l := steady.Measure(samples, 2)
+	l := measure(samples, 2)
 	assert.Equal(t, []int64{0, 200}, []int64{l.PlateauStartNS, l.PlateauEndNS})
 	assert.InDelta(t, 0.2, l.EdgeShare, 1e-12)
 	assert.InDelta(t, 2.0, l.Reached, 1e-12)
-	assert.InDelta(t, 4/200e-9, l.TokensPerSecond, 1, "the token of the last wave is not of the plateau")
+	assert.InDelta(t, 4/200e-9, l.TokensPerSecond(), 1, "the token of the last wave is not of the plateau")
 }
 
 func TestNinetyFivePercent(t *testing.T) {
@@ -204,35 +219,35 @@ func TestNinetyFivePercent(t *testing.T) {
 			}
 			return samples
 		}
-		assert.True(t, steady.Measure(level(c.held), c.target).HasPlateau, "%+v", c)
-		assert.False(t, steady.Measure(level(c.held-1), c.target).HasPlateau, "%+v", c)
+		assert.True(t, measure(level(c.held), c.target).HasPlateau, "%+v", c)
+		assert.False(t, measure(level(c.held-1), c.target).HasPlateau, "%+v", c)
 	}
 }
 
 func TestSimultaneousEndAndStart(t *testing.T) {
-	l := steady.Measure([]*record.Sample{busy(0, 50), busy(0, 100), busy(50, 100), busy(100, 150), busy(100, 120)}, 2)
+	l := measure([]*record.Sample{busy(0, 50), busy(0, 100), busy(50, 100), busy(100, 150), busy(100, 120)}, 2)
 	assert.Equal(t, 2, l.Peak)
 	assert.Equal(t, []int64{0, 120}, []int64{l.PlateauStartNS, l.PlateauEndNS})
 }
 
 func TestRequestsWithoutLength(t *testing.T) {
-	l := steady.Measure([]*record.Sample{busy(5, 5), busy(5, 5)}, 1)
+	l := measure([]*record.Sample{busy(5, 5), busy(5, 5)}, 1)
 	assert.False(t, l.HasPlateau, "nothing was in flight at any time")
 	assert.Zero(t, l.Peak)
 }
 
 func TestWhatDoesNotCount(t *testing.T) {
-	assert.Zero(t, steady.Measure(nil, 1))
+	assert.Zero(t, measure(nil, 1))
 	warm := busy(0, 1000)
 	warm.Phase = record.Warmup
-	assert.Zero(t, steady.Measure([]*record.Sample{warm}, 1))
-	assert.Zero(t, steady.Measure([]*record.Sample{busy(0, 1)}, 0), "no level has such a target")
-	assert.Equal(t, steady.Measure([]*record.Sample{busy(0, 10)}, 1), steady.Measure([]*record.Sample{warm, busy(0, 10)}, 1))
+	assert.Zero(t, measure([]*record.Sample{warm}, 1))
+	assert.Zero(t, measure([]*record.Sample{busy(0, 1)}, 0), "no level has such a target")
+	assert.Equal(t, measure([]*record.Sample{busy(0, 10)}, 1), measure([]*record.Sample{warm, busy(0, 10)}, 1))
 	failed := busy(0, 10)
 	failed.Outcome, failed.ChunksNS, failed.Counted.OSL = record.Cut, []int64{5}, 7
-	l := steady.Measure([]*record.Sample{failed}, 1)
+	l := measure([]*record.Sample{failed}, 1)
 	assert.True(t, l.HasPlateau, "a failed request holds its slot")
-	assert.Zero(t, l.TokensPerSecond, "its tokens do not count")
+	assert.Zero(t, l.TokensPerSecond(), "its tokens do not count")
 }
 
 // TestIntegralIsTheSumOfLatencies to the nanosecond, whatever the outcomes and however the requests overlap.
@@ -247,7 +262,7 @@ func TestIntegralIsTheSumOfLatencies(t *testing.T) {
 			samples[i].Outcome = record.Outcomes()[r.IntN(len(record.Outcomes()))]
 			sum += samples[i].EndNS - samples[i].StartNS
 		}
-		require.Equal(t, sum, steady.Measure(samples, 1+r.IntN(20)).InFlightNS)
+		require.Equal(t, sum, measure(samples, 1+r.IntN(20)).InFlightNS)
 	}
 }
 
@@ -260,20 +275,25 @@ func TestLittle(t *testing.T) {
 				samples = append(samples, busy(100*wave+slot, 100*wave+slot+100))
 			}
 		}
-		return steady.Measure(samples, 10).Little
+		return measure(samples, 10).Little
 	}
 	assert.InDelta(t, 10, waves(50).InFlight, 1e-12)
 	assert.InDelta(t, 100e-9, waves(50).LatencySeconds, 1e-18)
 	assert.Less(t, waves(50).Off(), steady.LittleLimit)
 	assert.InDelta(t, 1-11*100.0/191/10, waves(2).Off(), 1e-12, "the second of two waves ends the plateau with its first request: 11 ends in 191 ns")
-	uneven := steady.Measure([]*record.Sample{busy(0, 100), busy(0, 1000)}, 2).Little
+	uneven := measure([]*record.Sample{busy(0, 100), busy(0, 1000)}, 2).Little
 	assert.InDelta(t, 0.5, uneven.Off(), 1e-12, "one of two ended in the plateau, as long as it")
+}
+
+func throughput(s *record.Sample) float64 {
+	l := measure([]*record.Sample{s}, 1)
+	return l.TokensPerSecond()
 }
 
 func TestMismatchedChunkTokens(t *testing.T) {
 	s := busy(0, 100)
 	s.ChunksNS, s.ChunkTokens, s.Counted.OSL = []int64{10, 20}, []int{1}, 4
-	assert.InDelta(t, 4/100e-9, steady.Measure([]*record.Sample{s}, 1).TokensPerSecond, 1, "spread evenly where the list does not fit")
+	assert.InDelta(t, 4/100e-9, throughput(s), 1, "spread evenly where the list does not fit")
 	s.ChunkTokens, s.Counted.OSL = []int{2, 1}, 6
-	assert.InDelta(t, 6/100e-9, steady.Measure([]*record.Sample{s}, 1).TokensPerSecond, 1, "usage has the last word")
+	assert.InDelta(t, 6/100e-9, throughput(s), 1, "usage has the last word")
 }

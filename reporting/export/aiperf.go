@@ -3,7 +3,6 @@
 package export
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -70,7 +69,7 @@ func Aggregate(w io.Writer, run *record.Run, l *results.Level) error {
 			{"variation_values", object{{"concurrency", l.Concurrency}}}, {"cli_command", Command(run)},
 		}},
 		field{"was_cancelled", l.Record.WasCancelled()},
-		field{"error_summary", errorSummary(l.Samples)},
+		field{"error_summary", l.Errors},
 		field{"start_time", stamp(l.Record.StartedAt)},
 		field{"end_time", stamp(end)},
 		field{"llmsweep", ours(run, l)},
@@ -191,7 +190,7 @@ func ours(run *record.Run, l *results.Level) object {
 		{"counts", l.Record.Counts}, {"gpus", run.Plan.GPUs}, {"gpus_assumed", run.Plan.GPUsAssumed},
 		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
 		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}, {"integral_ns", l.Load.InFlightNS}}},
-		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources()}, {"finish_reasons", l.FinishReasons()},
+		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources}, {"finish_reasons", l.FinishReasons},
 	}
 	if i := l.Instrument(); i != nil {
 		o = append(o, field{"client", i})
@@ -199,36 +198,11 @@ func ours(run *record.Run, l *results.Level) object {
 	if l.Load.HasPlateau {
 		o = append(o, field{"plateau", object{
 			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},
-			{"output_token_throughput", l.Load.TokensPerSecond}, {"edge_share", l.Load.EdgeShare},
+			{"output_token_throughput", l.Load.TokensPerSecond()}, {"edge_share", l.Load.EdgeShare},
 		}}, field{"littles_law", object{ // over the plateau; apart by more than the limit: edges dominate it, or it is not steady
 			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
 			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
 	}
 	return o
-}
-
-type errorGroup struct {
-	Details record.Error `json:"error_details"`
-	Count   int          `json:"count"`
-}
-
-// errorSummary groups failed requests, the most frequent first.
-func errorSummary(samples []*record.Sample) []errorGroup {
-	groups := []errorGroup{}
-	for _, s := range samples {
-		if s.Phase != record.Profiling || s.Error == nil {
-			continue
-		}
-		i := slices.IndexFunc(groups, func(g errorGroup) bool { return g.Details == *s.Error })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, errorGroup{Details: *s.Error})
-		}
-		groups[i].Count++
-	}
-	slices.SortStableFunc(groups, func(a, b errorGroup) int {
-		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Details.Code, b.Details.Code), cmp.Compare(a.Details.Message, b.Details.Message))
-	})
-	return groups
 }

@@ -72,19 +72,6 @@ func TestAggregateHasTheSchemasKeys(t *testing.T) {
 	assert.Equal(t, "2000-01-01T00:00:00.000000+00:00", document["start_time"])
 }
 
-func TestErrorsAreGroupedTheMostFrequentFirst(t *testing.T) {
-	failed := func(phase record.Phase, code int, message string) *record.Sample {
-		return &record.Sample{Phase: phase, Outcome: record.Rejected, Error: &record.Error{Code: code, Type: "http", Message: message}}
-	}
-	got := errorSummary([]*record.Sample{
-		failed(record.Profiling, 503, "busy"), failed(record.Profiling, 500, "a"), failed(record.Profiling, 503, "busy"),
-		failed(record.Warmup, 500, "warm"), {Phase: record.Profiling, Outcome: record.OK},
-	})
-	assert.Equal(t, []errorGroup{
-		{record.Error{Code: 503, Type: "http", Message: "busy"}, 2}, {record.Error{Code: 500, Type: "http", Message: "a"}, 1},
-	}, got)
-}
-
 func TestTableIsTwoTables(t *testing.T) {
 	_, level := readRecorded(t)
 	level.Results = append(level.Results, metric.Result{Definition: metric.Definition{Tag: "zzz", Name: "Odd, name", Unit: "ms"}, Value: math.NaN()})

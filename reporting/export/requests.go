@@ -2,9 +2,6 @@ package export
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,34 +26,16 @@ func Requests(w io.Writer, l *results.Level) error {
 		fmt.Fprintf(out, `"llmsweep":{"client":%q},`, l.Record.Client())
 	}
 	fmt.Fprint(out, `"requests":[`)
-	reader := bufio.NewReaderSize(file, 256<<10)
 	separator := "\n"
-	for {
-		line, err := reader.ReadBytes('\n')
-		if data, ok := withoutTrace(line); ok {
-			fmt.Fprintf(out, "%s%s", separator, data)
-			separator = ",\n"
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", logPath, err)
-		}
+	err = record.WithoutTraces(file, func(line []byte) error {
+		_, _ = out.WriteString(separator)
+		_, err := out.Write(line)
+		separator = ",\n"
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("exporting the requests of %s: %w", logPath, err)
 	}
 	fmt.Fprint(out, "\n]}\n")
 	return out.Flush()
-}
-
-func withoutTrace(line []byte) ([]byte, bool) {
-	var r struct {
-		Metadata json.RawMessage `json:"metadata"`
-		Metrics  json.RawMessage `json:"metrics"`
-		Error    json.RawMessage `json:"error,omitempty"`
-	}
-	if len(bytes.TrimSpace(line)) == 0 || json.Unmarshal(line, &r) != nil || r.Metadata == nil {
-		return nil, false
-	}
-	data, err := json.Marshal(r)
-	return data, err == nil
 }

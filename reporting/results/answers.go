@@ -10,31 +10,6 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// noReason stands for a finish_reason that the server never sent.
-const noReason = "none"
-
-// FinishReasons counts the finish_reason of the answers that ended well; "none" is an answer without.
-func (l *Level) FinishReasons() map[string]int {
-	counts := map[string]int{}
-	for _, s := range l.Samples {
-		if s.Valid() {
-			counts[cmp.Or(s.FinishReason, noReason)]++
-		}
-	}
-	return counts
-}
-
-// TokenSources counts, of the answers that ended well, who counted their tokens.
-func (l *Level) TokenSources() map[record.TokenSource]int {
-	counts := map[record.TokenSource]int{}
-	for _, s := range l.Samples {
-		if s.Valid() {
-			counts[s.Counted.Source]++
-		}
-	}
-	return counts
-}
-
 // answerWarnings are about answers that are not what was asked for, or not surely counted.
 func (l *Level) answerWarnings() []string {
 	var warnings []string
@@ -45,16 +20,16 @@ func (l *Level) answerWarnings() []string {
 		warnings = append(warnings, fmt.Sprintf("%.0f of %d requests delivered another number of tokens than asked for (off by more than 5 %%, or 50): "+
 			"%.4g asked on average, %.4g delivered", n, good, asked, delivered))
 	}
-	if reasons := l.FinishReasons(); len(reasons) > 1 || len(reasons) == 1 && reasons["length"] == 0 {
+	if reasons := l.FinishReasons; len(reasons) > 1 || len(reasons) == 1 && reasons["length"] == 0 {
 		warnings = append(warnings, "finish_reason of the answers: "+listed(reasons))
 	}
 	if n, ok := l.Figures.Get("chunk_token_mismatch_count", "avg"); ok {
 		warnings = append(warnings, fmt.Sprintf("the tokens of the chunks of %.0f requests do not add up to usage.completion_tokens, which is what counts", n))
 	}
-	if n := l.TokenSources()[record.FromTokenizer]; n > 0 {
+	if n := l.TokenSources[record.FromTokenizer]; n > 0 {
 		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests were counted by the client's tokenizer: the server reported no usage", n))
 	}
-	if n := l.TokenSources()[record.FromChunks]; n > 0 {
+	if n := l.TokenSources[record.FromChunks]; n > 0 {
 		warnings = append(warnings, fmt.Sprintf("output tokens of %d requests are not known, their chunks were counted instead: the server left out its usage after it had always reported it", n))
 	}
 	return warnings

@@ -12,9 +12,10 @@ import (
 // level is one whose answers are those given.
 func level(samples ...*record.Sample) *Level {
 	accumulator := metric.NewAccumulator(record.Level{}.StartedAt)
-	l := &Level{Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{}}}, Samples: samples}
+	l := &Level{Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{}}}, Tally: NewTally()}
 	for _, s := range samples {
 		accumulator.Add(s)
+		l.Tally.Add(s)
 		l.Record.Counts.Outcomes[s.Outcome]++
 	}
 	l.Figures = figuresOf(accumulator.Results())
@@ -53,4 +54,29 @@ func TestAnswersThatAreNotWhatWasAskedFor(t *testing.T) {
 		other := answer(func(s *record.Sample) { s.FinishReason = "stop"; s.ChunkTokens = []int{5, 5}; change(s) })
 		assert.Empty(t, level(good, other).answerWarnings(), name)
 	}
+}
+
+func TestErrorsAreGrouped(t *testing.T) {
+	fails := func(code int, message string, phase record.Phase) *record.Sample {
+		return &record.Sample{Phase: phase, Outcome: record.Rejected, Error: &record.Error{Code: code, Message: message}}
+	}
+	tally := NewTally()
+	for _, s := range []*record.Sample{
+		fails(503, "b", record.Profiling), fails(500, "a", record.Profiling), fails(503, "b", record.Profiling), fails(400, "z", record.Profiling), fails(503, "b", record.Warmup),
+	} {
+		tally.Add(s)
+	}
+	tally.rank()
+	assert.Equal(t, []ErrorGroup{{record.Error{Code: 503, Message: "b"}, 2}, {record.Error{Code: 400, Message: "z"}, 1}, {record.Error{Code: 500, Message: "a"}, 1}}, tally.Errors)
+}
+
+// A server whose errors differ in each request takes no more memory than others, and none is lost.
+func TestErrorsThatAllDiffer(t *testing.T) {
+	tally := NewTally()
+	for i := range maxErrorGroups + 5 {
+		tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.Cut, Error: &record.Error{Code: i}})
+	}
+	tally.rank()
+	assert.Len(t, tally.Errors, maxErrorGroups+1)
+	assert.Equal(t, ErrorGroup{record.Error{Type: "others", Message: "errors beyond the first 10000 different ones"}, 5}, tally.Errors[maxErrorGroups])
 }

@@ -2,8 +2,10 @@ package results
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Follow makes the benchmark's table follow a convention. Of a folder that AIPerf wrote there are aggregates only: its table keeps AIPerf's.
@@ -15,17 +17,19 @@ func (b *Benchmark) Follow(c metric.Convention) {
 	for i := range b.Levels {
 		l := &b.Levels[i]
 		if l.Shown = l.Figures; c != metric.AIPerf {
-			l.Shown = figuresUnder(c, l)
+			figures, err := l.figuresUnder(c)
+			if err != nil {
+				b.Warnings = append(b.Warnings, fmt.Sprintf("%s: no figures by the definitions of %s: %s", record.LevelName(l.Concurrency), c.Title(), relative(err, filepath.Dir(l.Dir))))
+			}
+			l.Shown = figures
 		}
 	}
 }
 
-func figuresUnder(c metric.Convention, l *Level) Figures {
+func (l *Level) figuresUnder(c metric.Convention) (Figures, error) {
 	accumulator := c.Accumulator(l.Record.StartedAt)
-	for _, s := range l.Samples {
-		accumulator.Add(s)
-	}
-	return figuresOf(accumulator.Results())
+	_, err := l.eachSample(accumulator.Add)
+	return figuresOf(accumulator.Results()), err
 }
 
 func figuresOf(all []metric.Result) Figures {

@@ -44,10 +44,10 @@ func (b *Benchmark) GPUs() (n int, assumed bool) {
 type Level struct {
 	Dir         string
 	Concurrency int
-	Record      *record.Level // nil for AIPerf's
-	Samples     []*record.Sample
-	Results     []metric.Result // of Samples
-	Load        steady.Load     // of Samples
+	Record      *record.Level   // nil for AIPerf's
+	Tally                       // of the samples in its log
+	Results     []metric.Result // of these
+	Load        steady.Load     // of these
 	Figures     Figures         // by AIPerf's definitions, as in the files
 	Shown       Figures         // by the benchmark's Convention, for its table
 	Cancelled   bool            // of AIPerf's: the run was cancelled
@@ -176,37 +176,47 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		return nil, err
 	}
 	accumulator := metric.NewAccumulator(l.Record.StartedAt)
-	bad, err := record.ReadLog(filepath.Join(d.Path, record.LogFile), func(s *record.Sample) error {
+	l.Tally = NewTally()
+	bad, err := l.eachSample(func(s *record.Sample) {
 		accumulator.Add(s)
-		l.Samples = append(l.Samples, s)
-		return nil
+		l.Tally.Add(s)
 	})
 	if err != nil {
 		return nil, err
 	}
+	l.rank()
 	if l.Record.Status == record.Running {
-		recount(l)
+		l.recount()
 	}
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
-	l.Load = steady.Measure(l.Samples, l.Concurrency)
 	l.Figures = figuresOf(l.Results)
+	l.Load = steady.Measure(l.spans, l.Concurrency)
+	l.spans = nil
+	if l.Load.HasPlateau { // which tokens came in it is a question for a second reading
+		if _, err := l.eachSample(l.Load.Count); err != nil {
+			return nil, err
+		}
+	}
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
 }
 
+// eachSample reads the level's log. What it cannot use are warnings.
+func (l *Level) eachSample(use func(*record.Sample)) (bad []error, err error) {
+	return record.ReadLog(filepath.Join(l.Dir, record.LogFile), func(s *record.Sample) error {
+		use(s)
+		return nil
+	})
+}
+
 // recount makes the counts of a killed run, which were never written, from its log.
-func recount(l *Level) {
-	l.Record.Counts.Outcomes, l.Record.Warmup.Outcomes = map[record.Outcome]int{}, map[record.Outcome]int{}
-	for _, s := range l.Samples {
-		counts := &l.Record.Counts
-		if s.Phase == record.Warmup {
-			counts = &l.Record.Warmup
-		}
-		counts.Outcomes[s.Outcome]++
-		counts.NotStarted--
-		l.Record.EndedNS = max(l.Record.EndedNS, s.EndNS)
-	}
+func (l *Level) recount() {
+	r := l.Record
+	r.Counts.Outcomes, r.Warmup.Outcomes = l.measure, l.warmup
+	r.Counts.NotStarted -= r.Counts.Ended()
+	r.Warmup.NotStarted -= r.Warmup.Ended()
+	r.EndedNS = max(r.EndedNS, l.endNS)
 }
 
 func levelWarnings(l *Level, bad []error) []string {

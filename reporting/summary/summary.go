@@ -140,7 +140,7 @@ func ceiling(benchmark *results.Benchmark) string {
 func counting(benchmark *results.Benchmark) string {
 	sources, all := map[record.TokenSource]int{}, 0
 	for i := range benchmark.Levels {
-		for source, n := range benchmark.Levels[i].TokenSources() {
+		for source, n := range benchmark.Levels[i].TokenSources {
 			sources[source] += n
 			all += n
 		}

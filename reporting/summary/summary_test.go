@@ -35,7 +35,7 @@ func TestUsualTableFits80Columns(t *testing.T) {
 			"output_token_throughput": {"avg": 3708}, "request_throughput": {"avg": 14.49},
 		},
 	}
-	level.Load.Reached, level.Load.HasPlateau, level.Load.TokensPerSecond, level.Load.EdgeShare = 250, true, 3639, 0.02
+	level.Load.Reached, level.Load.HasPlateau, level.Load.PlateauEndNS, level.Load.PlateauTokens, level.Load.EdgeShare = 250, true, 1e9, 3639, 0.02
 	var b strings.Builder
 	benchmark := &results.Benchmark{Levels: []results.Level{level}}
 	benchmark.Follow(metric.AIPerf)
@@ -88,9 +88,9 @@ func TestServerVersion(t *testing.T) {
 // TestWhoCountedTheTokens is named beside the tokenizer.
 func TestWhoCountedTheTokens(t *testing.T) {
 	by := func(sources ...record.TokenSource) string {
-		l := results.Level{}
+		l := results.Level{Tally: results.NewTally()}
 		for _, source := range sources {
-			l.Samples = append(l.Samples, &record.Sample{Phase: record.Profiling, Outcome: record.OK, Counted: record.Counted{Source: source}})
+			l.Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Counted: record.Counted{Source: source}})
 		}
 		return counting(&results.Benchmark{Levels: []results.Level{l}})
 	}

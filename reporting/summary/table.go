@@ -156,7 +156,7 @@ func plateau(l *results.Level) string {
 	if !l.Load.HasPlateau {
 		return missing
 	}
-	return figure(l.Load.TokensPerSecond)
+	return figure(l.Load.TokensPerSecond())
 }
 
 func edge(l *results.Level) string {

@@ -1,0 +1,86 @@
+package results
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
+)
+
+// Tally is what is counted over the samples of a level while its log is read. The samples themselves may be millions, and are not held.
+type Tally struct {
+	FinishReasons map[string]int             // of the answers that ended well; "none" is an answer without
+	TokenSources  map[record.TokenSource]int // who counted the tokens of these
+	Errors        []ErrorGroup               // by Rank once all are in
+
+	spans           []steady.Span
+	warmup, measure map[record.Outcome]int
+	endNS           int64                // of the last request
+	groups          map[record.Error]int // indices in Errors
+	others          int                  // errors beyond maxErrorGroups
+}
+
+// ErrorGroup is an error, and of how many requests it was.
+type ErrorGroup struct {
+	Details record.Error `json:"error_details"`
+	Count   int          `json:"count"`
+}
+
+// maxErrorGroups bounds what a server that never says the same twice can take.
+const maxErrorGroups = 10_000
+
+// noReason stands for a finish_reason that the server never sent.
+const noReason = "none"
+
+// NewTally returns an empty one.
+func NewTally() Tally {
+	return Tally{
+		FinishReasons: map[string]int{}, TokenSources: map[record.TokenSource]int{}, groups: map[record.Error]int{}, Errors: []ErrorGroup{},
+		warmup: map[record.Outcome]int{}, measure: map[record.Outcome]int{},
+	}
+}
+
+// Add takes one sample into account.
+func (t *Tally) Add(s *record.Sample) {
+	t.endNS = max(t.endNS, s.EndNS)
+	span, measured := steady.SpanOf(s)
+	if !measured {
+		t.warmup[s.Outcome]++
+		return
+	}
+	t.measure[s.Outcome]++
+	t.spans = append(t.spans, span)
+	if s.Valid() {
+		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
+		t.TokenSources[s.Counted.Source]++
+	}
+	if s.Error != nil {
+		t.group(*s.Error)
+	}
+}
+
+func (t *Tally) group(e record.Error) {
+	i, known := t.groups[e]
+	switch {
+	case known:
+		t.Errors[i].Count++
+	case len(t.Errors) == maxErrorGroups:
+		t.others++
+	default:
+		t.groups[e] = len(t.Errors)
+		t.Errors = append(t.Errors, ErrorGroup{e, 1})
+	}
+}
+
+// rank puts the most frequent errors first, and those that were too many to be told apart last.
+func (t *Tally) rank() {
+	slices.SortStableFunc(t.Errors, func(a, b ErrorGroup) int {
+		return cmp.Or(b.Count-a.Count, cmp.Compare(a.Details.Code, b.Details.Code), cmp.Compare(a.Details.Message, b.Details.Message))
+	})
+	t.groups = nil
+	if t.others > 0 {
+		t.Errors = append(t.Errors, ErrorGroup{record.Error{Type: "others", Message: fmt.Sprintf("errors beyond the first %d different ones", maxErrorGroups)}, t.others})
+	}
+}
