@@ -98,7 +98,8 @@ func (r *levelRun) open(dir string) (err error) {
 	}
 	r.config = openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
-		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
+		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
+		Retry429: p.Retry429, Seed: p.Seed,
 		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
@@ -113,7 +114,7 @@ func (r *levelRun) run(ctx context.Context) error {
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
 	defer stop(nil)
 	if limit := r.sweep.Plan.MaxDuration; limit > 0 {
-		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(capError(fmt.Sprintf("-max-duration %v reached", limit))) })
+		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(because(record.ByCap, "-max-duration %v reached", limit)) })
 		defer timer.Stop()
 	}
 	r.connect(issue)
@@ -144,11 +145,10 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 }
 
-// capError is a limit of the plan that was reached: the level is stopped, not failed.
-type capError string
-
-// Error names the limit.
-func (e capError) Error() string { return string(e) }
+// because is the cause of a context that ends requests.
+func because(reason record.Reason, format string, args ...any) error {
+	return &openai.Cancellation{Reason: reason, Text: fmt.Sprintf(format, args...)}
+}
 
 // take files one sample that ended.
 func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
@@ -157,8 +157,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	if s.Phase == record.Warmup {
 		counts = &r.record.Warmup
 	}
-	counts.NotStarted--
-	counts.Outcomes[s.Outcome]++
+	counts.Count(s)
 	if s.Error != nil {
 		s.Error.Message = p.Redact(s.Error.Message)
 		r.keepErrorBody(s)
@@ -166,7 +165,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	values := r.metrics.Of(s)
 	if r.logErr == nil {
 		if r.logErr = r.log.Append(s, values); r.logErr != nil {
-			stop(fmt.Errorf("stopped: %w", r.logErr)) // measuring on would lose what is measured
+			stop(because(record.ByStorage, "stopped: %v", r.logErr)) // measuring on would lose what is measured
 		}
 	}
 	r.observe(s, values)
@@ -176,7 +175,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		if s.Phase == record.Warmup {
 			reason = "warm-up: " + reason
 		}
-		stop(errors.New(reason))
+		stop(because(record.ByErrors, "%s", reason))
 	}
 }
 
@@ -204,7 +203,7 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
 		first := openai.Printable(s.Error.Message)
-		r.firstError = s.Reason + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
+		r.firstError = string(s.Reason) + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
 	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
@@ -231,7 +230,7 @@ func (r *levelRun) failures(c record.Counts) string {
 
 // settle decides how the level ended.
 func (r *levelRun) settle(ctx, issue context.Context) {
-	var limit capError
+	var by *openai.Cancellation
 	cause := context.Cause(issue)
 	l := &r.record
 	switch {
@@ -241,7 +240,7 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 		l.Status, l.Reason = record.Interrupt, context.Cause(ctx).Error()
 	case r.tooManyErrors(l.Counts):
 		l.Status, l.Reason = record.Failed, r.failures(l.Counts)
-	case errors.As(cause, &limit):
+	case errors.As(cause, &by) && by.Reason == record.ByCap:
 		l.Status, l.Reason = record.Capped, cause.Error()
 	case cause != nil:
 		l.Status, l.Reason = record.Failed, cause.Error()

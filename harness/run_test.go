@@ -148,7 +148,8 @@ func TestCancellationLosesNothing(t *testing.T) {
 			assert.Equal(t, l.Counts.Ended(), l.Counts.Outcomes[record.OK]+l.Counts.Outcomes[record.Cancelled])
 			for _, x := range samples {
 				if x.Outcome == record.Cancelled {
-					assert.Equal(t, "enough", x.Reason)
+					assert.Equal(t, record.ByCaller, x.Reason)
+					assert.Equal(t, "enough", x.Error.Message)
 				}
 			}
 		})
