@@ -214,14 +214,9 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 
 // failures puts the error rate into words.
 func (r *levelRun) failures(c record.Counts) string {
-	var kinds []string
-	for _, o := range record.Outcomes() {
-		if n := c.Outcomes[o]; n > 0 && o != record.OK && o != record.Cancelled {
-			kinds = append(kinds, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(o), "_", " ")))
-		}
-	}
 	ended := c.Ended() - c.Outcomes[record.Cancelled]
-	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, strings.Join(kinds, ", "), 100*r.errorLimit(ended))
+	how := c.Explain(record.FailedOutcomes()...)
+	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, how, 100*r.errorLimit(ended))
 	if r.firstError != "" {
 		text += "; the first: " + r.firstError
 	}
@@ -259,13 +254,28 @@ func (r *levelRun) warnings() []string {
 	}
 	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
-		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
 	if n := c.Outcomes[record.Cancelled]; n > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled; latency and throughput are of those that ended before, the quickest ones", n))
+		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
+			n, c.Why(record.Cancelled)))
 	}
+	warnings = append(warnings, againWarnings(c.Retried)...)
 	if c.NotStarted > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+	}
+	return warnings
+}
+
+// againWarnings are about requests that were sent more than once.
+func againWarnings(r record.Retried) []string {
+	var warnings []string
+	if r.Requests > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests were refused with status 429 and sent again, %d times in all (-retry-429): their latency includes %.3g s of waiting",
+			r.Requests, r.Retries, float64(r.WaitingNS)/1e9))
+	}
+	if r.Resent > 0 {
+		warnings = append(warnings, fmt.Sprintf("net/http sent a request again %d times because its connection ended without an answer: the server may have worked twice", r.Resent))
 	}
 	return warnings
 }

@@ -47,6 +47,11 @@ const (
 	Cancelled        Outcome = "cancelled"         // ended by the client: signal, deadline or cap
 )
 
+// FailedOutcomes lists the outcomes that are failures: neither OK nor Cancelled, which is the client's doing.
+func FailedOutcomes() []Outcome {
+	return []Outcome{Rejected, TimedOut, Cut, Malformed, StreamError, ConnectionFailed}
+}
+
 // Outcomes lists every Outcome in the order of reports.
 func Outcomes() []Outcome {
 	return []Outcome{OK, Rejected, TimedOut, Cut, Malformed, StreamError, ConnectionFailed, Cancelled}
@@ -218,35 +223,6 @@ type Retried struct {
 	Retries   int   `json:"retries"`  // how often in all
 	WaitingNS int64 `json:"waiting_ns"`
 	Resent    int   `json:"resent"` // times that net/http wrote a request again
-}
-
-// Count files a request that ended.
-func (c *Counts) Count(s *Sample) {
-	c.NotStarted--
-	c.Outcomes[s.Outcome]++
-	c.Retried.count(s)
-	if s.Outcome == OK {
-		return
-	}
-	if c.Reasons == nil {
-		c.Reasons = map[Outcome]map[Reason]int{}
-	}
-	if c.Reasons[s.Outcome] == nil {
-		c.Reasons[s.Outcome] = map[Reason]int{}
-	}
-	c.Reasons[s.Outcome][s.Reason]++
-}
-
-func (r *Retried) count(s *Sample) {
-	r.Resent += s.Conn.Resent
-	if len(s.Retries) == 0 {
-		return
-	}
-	r.Requests++
-	r.Retries += len(s.Retries)
-	for _, again := range s.Retries {
-		r.WaitingNS += again.ResumedNS - again.RefusedNS
-	}
 }
 
 // Ended returns the number of requests that were sent and ended.

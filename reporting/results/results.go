@@ -203,8 +203,7 @@ func recount(l *Level) {
 		if s.Phase == record.Warmup {
 			counts = &l.Record.Warmup
 		}
-		counts.Outcomes[s.Outcome]++
-		counts.NotStarted--
+		counts.Count(s)
 		l.Record.EndedNS = max(l.Record.EndedNS, s.EndNS)
 	}
 }
