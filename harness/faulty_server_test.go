@@ -258,6 +258,13 @@ func (f *faultyServer) script(id string) (refusals int, hint string, script []ac
 	return refusals, hint, draw(random)
 }
 
+// came is how often a request came.
+func (f *faultyServer) came(id string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[id]
+}
+
 func (f *faultyServer) exchange(c net.Conn, r *bufio.Reader) (goOn bool) {
 	request, err := http.ReadRequest(r)
 	if err != nil {

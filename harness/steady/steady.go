@@ -21,7 +21,8 @@ type Load struct {
 	Peak    int
 	// Plateau is the span from the first to the last instant at which at least PlateauShare of the target was in flight.
 	PlateauStartNS, PlateauEndNS int64
-	// TokensPerSecond is the output throughput of valid requests over the plateau: tokens by the stamps of their chunks.
+	// TokensPerSecond is the output throughput over the plateau, of valid requests and of those that the client cancelled, whose
+	// answers were good as far as they came: tokens by the stamps of their chunks.
 	TokensPerSecond float64
 	// EdgeShare is the part of the level, first start to last end, outside the plateau (0 to 1).
 	EdgeShare float64
@@ -173,7 +174,7 @@ func little(samples []*record.Sample, edges []edge, from, until int64) Little {
 	return l
 }
 
-// tokensBetween counts the output tokens of valid requests whose chunk came within [from, to].
+// tokensBetween counts the output tokens, of requests that did not fail, whose chunk came within [from, to].
 func tokensBetween(samples []*record.Sample, from, to int64) float64 {
 	var total float64
 	for _, s := range samples {
