@@ -167,7 +167,7 @@ func (s *schedule) judge(t *testing.T, server *faultyServer, x *record.Sample) {
 	assert.Len(t, x.ChunksNS, chunks, "what came before the end is kept")
 	assert.Equal(t, end, time.Duration(x.EndNS-x.StartNS))
 	if reason != "http 429" {
-		assert.Equal(t, refusals, len(x.Retries))
+		assert.Len(t, x.Retries, refusals)
 	} else if !s.retry {
 		assert.Empty(t, x.Retries)
 	}
