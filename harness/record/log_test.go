@@ -120,7 +120,8 @@ func TestTraceIsTheDesigns(t *testing.T) {
 		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
 		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
-		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
+		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1,"resent":2},
+		"retries":[{"refused_ns":20,"resumed_ns":30,"told":true},{"refused_ns":35,"resumed_ns":90}],"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
 		"endpoint":"127.0.0.1:8000","traceparent":"00-a-b-01"}`, string(data))
 }
 
