@@ -51,24 +51,25 @@ func TestServersThatFail(t *testing.T) {
 		chat    http.HandlerFunc
 		args    []string
 		outcome record.Outcome
+		reason  record.Reason
 		want    string
 	}{
 		"500 to everything": {
 			chat: func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, "out of memory", http.StatusInternalServerError)
 			},
-			outcome: record.Rejected, want: "requests failed (18 rejected); the limit is 50 %; the first: http 500, out of memory",
+			outcome: record.Rejected, reason: "http 500", want: "requests failed (18 rejected: http 500); the limit is 50 %; the first: http 500, out of memory",
 		},
 		"stall after the first token": {
 			chat: func(w http.ResponseWriter, r *http.Request) {
 				stream(w, chunk)
 				<-r.Context().Done()
 			},
-			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, want: "requests failed (18 timed out); the limit is 50 %",
+			args: []string{"-idle-timeout=1s"}, outcome: record.TimedOut, reason: record.IdleTimeout, want: "requests failed (18 timed out: idle timeout); the limit is 50 %",
 		},
 		"cut stream": {
 			chat:    func(w http.ResponseWriter, _ *http.Request) { stream(w, chunk) },
-			outcome: record.Cut, want: "requests failed (18 cut); the limit is 50 %",
+			outcome: record.Cut, reason: record.CutAfterToken, want: "requests failed (18 cut: after the first token); the limit is 50 %",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +92,7 @@ func TestServersThatFail(t *testing.T) {
 			l := readLevel(t, level)
 			assert.Equal(t, record.Failed, l.Status)
 			assert.Equal(t, map[record.Outcome]int{fault.outcome: 18}, l.Counts.Outcomes)
+			assert.Equal(t, map[record.Outcome]map[record.Reason]int{fault.outcome: {fault.reason: 18}}, l.Counts.Reasons)
 			assert.Zero(t, l.Counts.NotStarted)
 			for _, s := range readSamples(t, level) {
 				assert.Equal(t, fault.outcome, s.Outcome)

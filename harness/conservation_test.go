@@ -96,16 +96,33 @@ func TestNothingIsLost(t *testing.T) {
 func adds(t *testing.T, counts record.Counts, planned int, phase record.Phase, samples []*record.Sample) {
 	t.Helper()
 	logged := map[record.Outcome]int{}
+	reasons := map[record.Outcome]map[record.Reason]int{}
 	for _, x := range samples {
-		if x.Phase == phase {
-			logged[x.Outcome]++
+		if x.Phase != phase {
+			continue
 		}
+		if logged[x.Outcome]++; x.Outcome == record.OK {
+			continue
+		}
+		if reasons[x.Outcome] == nil {
+			reasons[x.Outcome] = map[record.Reason]int{}
+		}
+		reasons[x.Outcome][x.Reason]++
 	}
 	sum := counts.NotStarted
 	for _, k := range counts.Outcomes {
 		sum += k
 	}
 	assert.Equal(t, counts.Outcomes, logged, "%s", phase)
+	if len(reasons) > 0 || counts.Reasons != nil {
+		assert.Equal(t, counts.Reasons, reasons, "%s", phase)
+	}
+	for o, n := range counts.Outcomes {
+		for _, k := range counts.Reasons[o] {
+			n -= k
+		}
+		assert.True(t, n == 0 || o == record.OK, "%d %s without a reason", n, o)
+	}
 	assert.Equal(t, planned, counts.Planned)
 	assert.Equal(t, planned, sum, "planned = outcomes + not started")
 }

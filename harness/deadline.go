@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // spare is the time that is kept for writing the report before go test kills the process.
@@ -20,7 +22,7 @@ func (s *Sweep) StopBefore(ctx context.Context, at time.Time) (context.Context, 
 	s.progress.print(fmt.Sprintf("note: go test ends this run at %s; %s", at.Format(time.TimeOnly), lift))
 	s.deadline = at
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(until, func() { cancel(fmt.Errorf("go test's time is up; %s", lift)) })
+	timer := time.AfterFunc(until, func() { cancel(because(record.ByDeadline, "go test's time is up; %s", lift)) })
 	context.AfterFunc(ctx, func() { timer.Stop() })
 	return ctx, nil
 }

@@ -43,6 +43,8 @@ func options() []option {
 		{name: "request-timeout", value: "D", preset: "10m", usage: "limit of a whole request; 0: none"},
 		{name: "first-token-timeout", value: "D", preset: "5m", usage: "limit until its first token; 0: none"},
 		{name: "idle-timeout", value: "D", preset: "2m", usage: "limit between two events of a stream; 0: none"},
+		{name: "connect-timeout", value: "D", preset: "30s", usage: "limit of making a connection: name, TCP and TLS; 0: none"},
+		{name: "retry-429", boolean: true, usage: "send a request again that was refused with status 429, up to 5 times, after Retry-After or a doubling wait; its latency includes the waits"},
 		{name: "transport", value: "KIND", preset: "auto", usage: "what carries the requests: own, which stamps every socket read; nethttp, Go's; http2, Go's by HTTP/2; auto: own, but nethttp where a proxy of the environment stands before the endpoint"},
 		{name: "connection-reuse", value: "KIND", preset: "pooled", usage: "pooled: connections are made before each level and kept; never: a new one for each request"},
 		{name: "max-duration", value: "D", preset: "0", usage: "stop the sweep after this time; 0: no limit"},

@@ -62,6 +62,8 @@ func table() []row {
 		{"request-timeout", nil, 10 * time.Minute, "1h30m", 90 * time.Minute, func(p *harness.Plan) any { return p.RequestTimeout }},
 		{"first-token-timeout", nil, 5 * time.Minute, "90s", 90 * time.Second, func(p *harness.Plan) any { return p.FirstTokenTimeout }},
 		{"idle-timeout", nil, 2 * time.Minute, "500ms", 500 * time.Millisecond, func(p *harness.Plan) any { return p.IdleTimeout }},
+		{"connect-timeout", nil, 30 * time.Second, "5s", 5 * time.Second, func(p *harness.Plan) any { return p.ConnectTimeout }},
+		{"retry-429", nil, false, "true", true, func(p *harness.Plan) any { return p.Retry429 }},
 		{"max-duration", nil, time.Duration(0), "1h", time.Hour, func(p *harness.Plan) any { return p.MaxDuration }},
 		{"max-tokens-total", nil, int64(0), "5000000000", int64(5_000_000_000), func(p *harness.Plan) any { return p.MaxTokensTotal }},
 		{"max-error-rate", nil, 0.05, "0.5", 0.5, func(p *harness.Plan) any { return p.MaxErrorRate }},

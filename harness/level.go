@@ -98,7 +98,8 @@ func (r *levelRun) open(dir string) (err error) {
 	}
 	r.config = openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
-		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout,
+		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
+		Retry429: p.Retry429, Seed: p.Seed,
 		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
@@ -113,7 +114,7 @@ func (r *levelRun) run(ctx context.Context) error {
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
 	defer stop(nil)
 	if limit := r.sweep.Plan.MaxDuration; limit > 0 {
-		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(capError(fmt.Sprintf("-max-duration %v reached", limit))) })
+		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(because(record.ByCap, "-max-duration %v reached", limit)) })
 		defer timer.Stop()
 	}
 	r.connect(issue)
@@ -144,11 +145,10 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 }
 
-// capError is a limit of the plan that was reached: the level is stopped, not failed.
-type capError string
-
-// Error names the limit.
-func (e capError) Error() string { return string(e) }
+// because is the cause of a context that ends requests.
+func because(reason record.Reason, format string, args ...any) error {
+	return &openai.Cancellation{Reason: reason, Text: fmt.Sprintf(format, args...)}
+}
 
 // take files one sample that ended.
 func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
@@ -157,8 +157,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	if s.Phase == record.Warmup {
 		counts = &r.record.Warmup
 	}
-	counts.NotStarted--
-	counts.Outcomes[s.Outcome]++
+	counts.Count(s)
 	if s.Error != nil {
 		s.Error.Message = p.Redact(s.Error.Message)
 		r.keepErrorBody(s)
@@ -166,7 +165,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	values := r.metrics.Of(s)
 	if r.logErr == nil {
 		if r.logErr = r.log.Append(s, values); r.logErr != nil {
-			stop(fmt.Errorf("stopped: %w", r.logErr)) // measuring on would lose what is measured
+			stop(because(record.ByStorage, "stopped: %v", r.logErr)) // measuring on would lose what is measured
 		}
 	}
 	r.observe(s, values)
@@ -176,7 +175,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		if s.Phase == record.Warmup {
 			reason = "warm-up: " + reason
 		}
-		stop(errors.New(reason))
+		stop(because(record.ByErrors, "%s", reason))
 	}
 }
 
@@ -204,7 +203,7 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
 		first := openai.Printable(s.Error.Message)
-		r.firstError = s.Reason + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
+		r.firstError = string(s.Reason) + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
 	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
@@ -215,14 +214,9 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 
 // failures puts the error rate into words.
 func (r *levelRun) failures(c record.Counts) string {
-	var kinds []string
-	for _, o := range record.Outcomes() {
-		if n := c.Outcomes[o]; n > 0 && o != record.OK && o != record.Cancelled {
-			kinds = append(kinds, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(o), "_", " ")))
-		}
-	}
 	ended := c.Ended() - c.Outcomes[record.Cancelled]
-	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, strings.Join(kinds, ", "), 100*r.errorLimit(ended))
+	how := c.Explain(record.FailedOutcomes()...)
+	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, how, 100*r.errorLimit(ended))
 	if r.firstError != "" {
 		text += "; the first: " + r.firstError
 	}
@@ -231,7 +225,7 @@ func (r *levelRun) failures(c record.Counts) string {
 
 // settle decides how the level ended.
 func (r *levelRun) settle(ctx, issue context.Context) {
-	var limit capError
+	var by *openai.Cancellation
 	cause := context.Cause(issue)
 	l := &r.record
 	switch {
@@ -241,7 +235,7 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 		l.Status, l.Reason = record.Interrupt, context.Cause(ctx).Error()
 	case r.tooManyErrors(l.Counts):
 		l.Status, l.Reason = record.Failed, r.failures(l.Counts)
-	case errors.As(cause, &limit):
+	case errors.As(cause, &by) && by.Reason == record.ByCap:
 		l.Status, l.Reason = record.Capped, cause.Error()
 	case cause != nil:
 		l.Status, l.Reason = record.Failed, cause.Error()
@@ -260,13 +254,28 @@ func (r *levelRun) warnings() []string {
 	}
 	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
-		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed; latency figures are of the others", n, c.Ended()))
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
 	if n := c.Outcomes[record.Cancelled]; n > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled; latency and throughput are of those that ended before, the quickest ones", n))
+		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
+			n, c.Why(record.Cancelled)))
 	}
+	warnings = append(warnings, againWarnings(c.Retried)...)
 	if c.NotStarted > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+	}
+	return warnings
+}
+
+// againWarnings are about requests that were sent more than once.
+func againWarnings(r record.Retried) []string {
+	var warnings []string
+	if r.Requests > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests were refused with status 429 and sent again, %d times in all (-retry-429): their latency includes %.3g s of waiting",
+			r.Requests, r.Retries, float64(r.WaitingNS)/1e9))
+	}
+	if r.Resent > 0 {
+		warnings = append(warnings, fmt.Sprintf("net/http sent a request again %d times because its connection ended without an answer: the server may have worked twice", r.Resent))
 	}
 	return warnings
 }

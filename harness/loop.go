@@ -98,7 +98,7 @@ func (l *loop) spend(s *record.Sample) {
 	}
 	limit := l.sweep.Plan.MaxTokensTotal
 	if spent := l.sweep.spent.Add(int64(tokens)); limit > 0 && spent >= limit {
-		l.stop(capError(fmt.Sprintf("-max-tokens-total %d reached", limit)))
+		l.stop(because(record.ByCap, "-max-tokens-total %d reached", limit))
 	}
 }
 
@@ -116,7 +116,7 @@ func (l *loop) collect() {
 		case <-flush.C:
 			if err := l.log.Flush(); err != nil && l.logErr == nil {
 				l.logErr = err
-				l.stop(fmt.Errorf("stopped: %w", err))
+				l.stop(because(record.ByStorage, "stopped: %v", err))
 			}
 		}
 	}

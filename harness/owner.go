@@ -2,16 +2,13 @@ package harness
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
-)
 
-// errOrphaned is the cause of a run whose parent process ended.
-var errOrphaned = errors.New("the process that started the run ended")
+	"github.com/llmsweep/llmsweep/harness/record"
+)
 
 // ownerPoll is how often the parent process is looked at. No system call reports its end to an arbitrary child.
 const ownerPoll = 500 * time.Millisecond
@@ -48,7 +45,7 @@ func watchOwner(signals <-chan os.Signal, quit <-chan struct{}, cancel context.C
 	for {
 		select {
 		case s := <-signals:
-			cancel(fmt.Errorf("received %v", s))
+			cancel(because(record.BySignal, "received %v", s))
 			// An impatient second Ctrl-C must not cost the report; one that comes later means it.
 			select {
 			case <-time.After(insistence):
@@ -57,7 +54,7 @@ func watchOwner(signals <-chan os.Signal, quit <-chan struct{}, cancel context.C
 			return
 		case <-poll.C:
 			if os.Getppid() != owner {
-				cancel(errOrphaned)
+				cancel(because(record.BySignal, "the process that started the run ended"))
 				return
 			}
 		case <-quit:

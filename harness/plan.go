@@ -136,7 +136,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 	} {
 		if limit.value < 0 {
 			c.fault(limit.name, limit.value, "must not be negative")

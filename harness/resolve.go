@@ -38,6 +38,7 @@ func (r *resolver) plan() *Plan {
 			GPUs: gpus, GPUsAssumed: gpusFrom == "default",
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
+			ConnectTimeout: r.duration("connect-timeout"), Retry429: r.boolean("retry-429"),
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
 			MockArgs: strings.Fields(r.text("mock-args")),

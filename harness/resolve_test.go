@@ -51,6 +51,7 @@ func TestBadValues(t *testing.T) {
 		"-wait-ready=5":                         `-wait-ready "5": must be a duration such as 90s, 10m or 1h30m`,
 		"-request-timeout=soon":                 `-request-timeout "soon": must be a duration such as 90s, 10m or 1h30m`,
 		"-idle-timeout=-1s":                     `idle-timeout "-1s": must not be negative`,
+		"-connect-timeout=-1s":                  `connect-timeout "-1s": must not be negative`,
 		"-first-token-timeout=-1ns":             `first-token-timeout "-1ns": must not be negative`,
 		"-max-duration=-1h":                     `max-duration "-1h0m0s": must not be negative`,
 		"-max-tokens-total=-1":                  `max-tokens-total "-1": must be at least 0`,

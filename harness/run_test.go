@@ -41,12 +41,20 @@ type stage struct {
 // perform opens a sweep of the given flags inside a bubble and calls play. chat answers the requests.
 func perform(t *testing.T, args []string, chat http.HandlerFunc, play func(t *testing.T, s stage)) {
 	t.Helper()
+	performBefore(t, args, func(listener *memnet.Listener) (end func()) {
+		server := &http.Server{Handler: chat}
+		go func() { _ = server.Serve(listener) }()
+		return func() { _ = server.Close() }
+	}, play)
+}
+
+// performBefore is perform with a server of any kind.
+func performBefore(t *testing.T, args []string, serve func(*memnet.Listener) (end func()), play func(t *testing.T, s stage)) {
+	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		listener := memnet.Listen("server:80")
-		server := &http.Server{Handler: chat}
-		go func() { _ = server.Serve(listener) }()
-		defer server.Close()
+		defer serve(listener)()
 		fs := flag.NewFlagSet("test", flag.ContinueOnError)
 		flags := RegisterFlags(fs)
 		require.NoError(t, fs.Parse(append([]string{"-endpoint=server:80", "-benchmark-name=b", "-isl=4", "-std=0", "-osl=4", "-output-dir=" + dir}, args...)))
@@ -148,7 +156,8 @@ func TestCancellationLosesNothing(t *testing.T) {
 			assert.Equal(t, l.Counts.Ended(), l.Counts.Outcomes[record.OK]+l.Counts.Outcomes[record.Cancelled])
 			for _, x := range samples {
 				if x.Outcome == record.Cancelled {
-					assert.Equal(t, "enough", x.Reason)
+					assert.Equal(t, record.ByCaller, x.Reason)
+					assert.Equal(t, "enough", x.Error.Message)
 				}
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/export"
 	"github.com/llmsweep/llmsweep/reporting/page"
@@ -44,10 +45,17 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	for _, b := range r.Benchmarks {
 		p.Tables = append(p.Tables, headline(b))
 	}
-	p.Tables[len(p.Tables)-1].Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
+	headlines := len(p.Tables)
+	for _, b := range r.Benchmarks {
+		if t := failures(b); len(t.Rows) > 0 {
+			p.Tables = append(p.Tables, t)
+		}
+	}
+	last := &p.Tables[headlines-1]
+	last.Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
 	others := summary.Others(r.Benchmarks)
 	if len(others) > 0 {
-		p.Tables[len(p.Tables)-1].Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
+		last.Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
 	}
 	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p
@@ -85,6 +93,34 @@ func headline(b *results.Benchmark) page.Table {
 			row = append(row, c.Cell(&b.Levels[i]))
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// failures lists the requests that did not end well, by level, outcome and reason, with their share of all that ended.
+func failures(b *results.Benchmark) page.Table {
+	t := page.Table{
+		Title: b.Name + ": requests that did not end well", Caption: "Share is of all requests that ended, those that were cancelled among them.",
+		Columns: []page.Column{{Name: "Concurrency"}, {Name: "Outcome", Text: true}, {Name: "Reason", Text: true}, {Name: "Requests"}, {Name: "Share", Unit: "%"}},
+	}
+	for i := range b.Levels {
+		l := &b.Levels[i]
+		if l.Record == nil {
+			continue
+		}
+		c := &l.Record.Counts
+		row := func(o record.Outcome, reason string, n int) {
+			t.Rows = append(t.Rows, []string{fmt.Sprint(l.Concurrency), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
+				fmt.Sprintf("%.3g", 100*float64(n)/float64(c.Ended()))})
+		}
+		for _, o := range append(record.FailedOutcomes(), record.Cancelled) {
+			for _, reason := range c.ReasonsOf(o) {
+				row(o, string(reason), c.Reasons[o][reason])
+			}
+			if c.Reasons == nil && c.Outcomes[o] > 0 {
+				row(o, "not recorded", c.Outcomes[o])
+			}
+		}
 	}
 	return t
 }

@@ -56,7 +56,11 @@ type Attribute struct{ Key, Value string }
 // Attributes returns the headline figures of a level: passing tests leave no text in JUnit, but attributes. There are few of them,
 // since go test -v prints each on a line of its own.
 func Attributes(l *results.Level) []Attribute {
-	attributes := []Attribute{{"requests", fmt.Sprintf("ok=%d failed=%d in_flight=%.2f", l.Record.Counts.Outcomes[record.OK], l.Record.Counts.Failures(), l.Load.Reached)}}
+	c := &l.Record.Counts
+	attributes := []Attribute{{"requests", fmt.Sprintf("ok=%d failed=%d in_flight=%.2f", c.Outcomes[record.OK], c.Failures(), l.Load.Reached)}}
+	if how := c.Explain(append(record.FailedOutcomes(), record.Cancelled)...); how != "" {
+		attributes = append(attributes, Attribute{"failures", how})
+	}
 	for _, r := range l.Results {
 		switch r.Tag {
 		case "time_to_first_token", "inter_token_latency", "request_latency":

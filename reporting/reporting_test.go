@@ -73,11 +73,11 @@ func writeTroubled(t *testing.T, dir string) {
 	write := func(c int, status record.Status, reason string, samples ...*record.Sample) {
 		level := filepath.Join(dir, record.LevelName(c))
 		require.NoError(t, os.MkdirAll(level, 0o755))
-		counts := record.Counts{Planned: len(samples) + 1, NotStarted: 1, Outcomes: map[record.Outcome]int{}}
+		counts := record.Counts{Planned: len(samples) + 1, NotStarted: len(samples) + 1, Outcomes: map[record.Outcome]int{}}
 		log, err := record.CreateLog(filepath.Join(level, record.LogFile), started)
 		require.NoError(t, err)
 		for _, s := range samples {
-			counts.Outcomes[s.Outcome]++
+			counts.Count(s)
 			require.NoError(t, log.Append(s, metric.NewCalculator().Of(s)))
 		}
 		require.NoError(t, log.Close())
@@ -103,8 +103,12 @@ func good(i, n int) *record.Sample {
 }
 
 func bad(i int, outcome record.Outcome, code int) *record.Sample {
+	reason := record.HTTPStatus(code)
+	if outcome != record.Rejected {
+		reason = record.Reasons(outcome)[0]
+	}
 	return &record.Sample{
-		Index: i, Phase: record.Profiling, Outcome: outcome, StartNS: int64(i) * 1e9, EndNS: int64(i)*1e9 + 5e8, HeadersNS: record.Never,
+		Index: i, Phase: record.Profiling, Outcome: outcome, Reason: reason, StartNS: int64(i) * 1e9, EndNS: int64(i)*1e9 + 5e8, HeadersNS: record.Never,
 		RequestedOSL: 4, Counted: record.Counted{ISL: 8}, Error: &record.Error{Code: code, Type: string(outcome), Message: "why"},
 	}
 }

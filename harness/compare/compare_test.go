@@ -212,13 +212,14 @@ func TestRefusal(t *testing.T) {
 	assert.Empty(t, reasons)
 	assert.Empty(t, warnings)
 	for want, spoil := range map[string]func(*Run){
-		"models differ: m in a, x in b":                               func(r *Run) { r.Record.Plan.Model = "x" },
-		"lengths differ: ISL 1 +/- 0, OSL 2 in a, ISL 1 +/- 0, OSL 3": func(r *Run) { r.Record.Plan.OSL = 3 },
-		"token sources differ: server in a, tokenizer in b":           func(r *Run) { r.Source = record.FromTokenizer },
-		"clocks (virtual time) differ: true in a, false in b":         func(r *Run) { r.Record.Plan.Virtual = false },
-		"reuses of connections differ: pooled in a, never in b":       func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
-		"workload fingerprints of c1 differ":                          func(r *Run) { r.Workload["c1"] = "other" },
-		"b has no run.json: what it asked for is not known":           func(r *Run) { r.Record = nil },
+		"models differ: m in a, x in b":                                       func(r *Run) { r.Record.Plan.Model = "x" },
+		"lengths differ: ISL 1 +/- 0, OSL 2 in a, ISL 1 +/- 0, OSL 3":         func(r *Run) { r.Record.Plan.OSL = 3 },
+		"token sources differ: server in a, tokenizer in b":                   func(r *Run) { r.Source = record.FromTokenizer },
+		"clocks (virtual time) differ: true in a, false in b":                 func(r *Run) { r.Record.Plan.Virtual = false },
+		"retries after status 429 (-retry-429) differ: false in a, true in b": func(r *Run) { r.Record.Plan.Retry429 = true },
+		"reuses of connections differ: pooled in a, never in b":               func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
+		"workload fingerprints of c1 differ":                                  func(r *Run) { r.Workload["c1"] = "other" },
+		"b has no run.json: what it asked for is not known":                   func(r *Run) { r.Record = nil },
 	} {
 		a, b := same()
 		spoil(&b)

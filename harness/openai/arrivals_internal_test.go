@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/openai/internal/http1"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -194,11 +195,15 @@ func TestConnectingToSeveralAddresses(t *testing.T) {
 }
 
 func TestConnectionReasons(t *testing.T) {
-	for want, err := range map[string]error{
+	for want, err := range map[record.Reason]error{
 		"tls":                   &tls.CertificateVerificationError{Err: errors.New("x509: unknown authority")},
-		"closed before headers": errors.New("http: server closed idle connection"),
+		"closed before headers": errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR"),
+		"reset":                 errors.New("stream error: stream ID 1; REFUSED_STREAM; received from peer"),
+		"connect timeout":       &http1.DialTimeoutError{After: time.Second},
 		"connection":            errors.New("something else"),
 	} {
 		assert.Equal(t, want, connectionReason(err))
+		assert.True(t, want.Of(record.ConnectionFailed))
 	}
+	assert.Equal(t, record.ClosedEarly, connectionReason(errors.New("http: server closed idle connection")))
 }

@@ -284,12 +284,8 @@ type scene struct {
 func (c scene) play(t *testing.T) {
 	t.Helper()
 	inBubble(t, c.configure, func(s *stage) {
-		ctx, cancel := context.WithCancelCause(s.t.Context())
-		defer cancel(nil)
-		if c.cancel > 0 {
-			timer := time.AfterFunc(c.cancel-time.Since(s.epoch), func() { cancel(errInterrupt) })
-			defer timer.Stop()
-		}
+		ctx, stop := cancelledAt(s, c.cancel)
+		defer stop()
 		want := sample()
 		for _, step := range c.script {
 			want.BytesReceived += int64(len(step.body))
@@ -302,8 +298,18 @@ func (c scene) play(t *testing.T) {
 	})
 }
 
+// cancelledAt is a context that ends at an instant since the epoch; 0: never.
+func cancelledAt(s *stage, at time.Duration) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(s.t.Context())
+	if at == 0 {
+		return ctx, func() { cancel(nil) }
+	}
+	timer := time.AfterFunc(at-time.Since(s.epoch), func() { cancel(errInterrupt) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
+}
+
 // errInterrupt is why the caller's context ends.
-var errInterrupt = errors.New("interrupted")
+var errInterrupt = fmt.Errorf("%w", &openai.Cancellation{Reason: record.BySignal, Text: "interrupted"})
 
 // cancelled is a context that ended for a cause.
 func cancelled(t *testing.T, cause error) (context.Context, func()) {

@@ -2,8 +2,8 @@
 // record.Sample.
 //
 // The stamp of a chunk is the return of the socket read that completed it, taken before anything is decoded. What a request asks
-// is decided by package workload; when, by package harness; what the stamps mean, by package metric. There are no retries: what
-// the server did is what is recorded.
+// is decided by package workload; when, by package harness; what the stamps mean, by package metric. There are no retries, unless
+// the caller asks for them (Config.Retry429), and none that the sample does not tell of: what the server did is what is recorded.
 //
 // On the way of a token nothing is decoded: a scanner looks at the bytes of an event for content, and only events that say more (usage,
 // finish_reason, an error) or are unusual are parsed. Text is kept only while it may have to be counted: see kept.
@@ -44,6 +44,11 @@ type Config struct {
 	RequestTimeout    time.Duration // whole request
 	FirstTokenTimeout time.Duration // until the first content chunk
 	IdleTimeout       time.Duration // between events after the first content chunk
+	ConnectTimeout    time.Duration // of looking up the name, TCP and TLS together; through net/http TLS has it once more
+
+	// Retry429 sends a request again that was refused with status 429: see backoff. Seed draws the waits of servers that name none.
+	Retry429 bool
+	Seed     uint64
 
 	// Dial replaces the network, as in virtual time. Nil: TCP.
 	// All the time that it takes counts as connecting; a proxy of the environment is not used.
@@ -98,7 +103,7 @@ func New(config Config) *Client {
 	c := &Client{config: config}
 	c.scratch.New = func() any { return c.newScratch() }
 	if config.Transport != NetHTTP && config.Transport != HTTP2 {
-		c.own = &http1.Transport{Epoch: config.Epoch, Dial: config.Dial, TLS: config.TLS, NoReuse: config.NoReuse}
+		c.own = &http1.Transport{Epoch: config.Epoch, Dial: config.Dial, TLS: config.TLS, DialTimeout: config.ConnectTimeout, NoReuse: config.NoReuse}
 		c.routes, c.routeErr = ownRoutes(&config, c.own)
 	}
 	if config.Transport != OwnTransport && (c.routeErr != nil || config.Dial == nil && Proxied(config.Endpoints)) {
@@ -158,7 +163,8 @@ func (c *Client) Close() {
 func (c *Client) Now() int64 { return time.Since(c.config.Epoch).Nanoseconds() }
 
 // Do sends one request and returns its sample when it has ended, one way or the other. scheduled is the stamp at which it
-// should have started. A cancelled ctx ends it as Cancelled, with the cause of ctx as the reason.
+// should have started. A cancelled ctx ends it as Cancelled, for the reason in the cause of ctx: see
+// Cancellation.
 func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *record.Sample {
 	endpoint := c.config.Endpoints[r.Serial%len(c.config.Endpoints)]
 	s := &record.Sample{

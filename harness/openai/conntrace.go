@@ -19,6 +19,7 @@ type connTrace struct {
 	conn                          net.Conn
 	reused, connected             bool
 	sent, got                     int64
+	stale, resent                 int // connections that were given up before this one: unused, and after the request had been written
 	secure                        bool
 	dnsStart, connectStart        int64
 	tlsStart                      int64
@@ -45,8 +46,16 @@ func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
 	})
 }
 
-// gotConn comes again when net/http takes another connection, because the first was closed before anything was written to it.
+// gotConn comes again when net/http takes another connection, because the first was closed: before anything was written to it, or after the
+// request was, which net/http then sends again where it holds that to be harmless.
 func (t *connTrace) gotConn(now int64, info httptrace.GotConnInfo) {
+	switch {
+	case t.sent != record.Never:
+		t.resent++
+	case t.got != record.Never:
+		t.stale++
+	}
+	t.sent = record.Never
 	t.got, t.conn, t.reused = now, info.Conn, info.Reused
 	c := stamped(info.Conn)
 	if t.secure = c != info.Conn; t.secure {
@@ -82,7 +91,7 @@ func (t *connTrace) fill(s *record.Sample) {
 	defer t.mu.Unlock()
 	s.SentNS = t.sent
 	s.Conn.Reused = t.reused
-	s.Conn.GotNS = t.got
+	s.Conn.GotNS, s.Conn.Stale, s.Conn.Resent = t.got, t.stale, t.resent
 	if !t.secure {
 		s.Conn.BytesSent = t.arrivals.sent.Load()
 	}

@@ -12,9 +12,6 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// badEncoding is the reason of an answer whose content encoding is not to be read.
-const badEncoding = "encoded"
-
 // unpack decides how plainBytes reads the body. No encoding is asked for, but some proxies compress all that they pass on.
 func (x *exchange) unpack(encoding string) error {
 	x.plain = nil
@@ -26,7 +23,7 @@ func (x *exchange) unpack(encoding string) error {
 		return nil
 	}
 	err := fmt.Errorf("content encoding %q, which was not asked for; only gzip is read", encoding)
-	return &failure{outcome: record.Malformed, reason: badEncoding, err: err}
+	return &failure{outcome: record.Malformed, reason: record.Encoded, err: err}
 }
 
 // plainBytes is next for a body that may be encoded.
@@ -88,7 +85,8 @@ func (u *unpacker) read(p []byte) (int, error) {
 		n, err := u.gzip.Read(p)
 		u.given += int64(n)
 		if u.given > harmless && u.given > dense*u.x.sample.BytesReceived {
-			return 0, undecodable(fmt.Errorf("%d bytes unpacked to %d MiB and more", u.x.sample.BytesReceived, u.given>>20))
+			bomb := fmt.Errorf("content encoding gzip: %d bytes unpacked to %d MiB and more", u.x.sample.BytesReceived, u.given>>20)
+			return 0, &failure{outcome: record.Malformed, reason: record.TooLarge, err: bomb}
 		}
 		if errors.Is(err, io.EOF) {
 			u.within, err = false, nil
@@ -109,5 +107,5 @@ func explain(err error) error {
 }
 
 func undecodable(err error) error {
-	return &failure{outcome: record.Malformed, reason: badEncoding, err: fmt.Errorf("content encoding gzip: %w", err)}
+	return &failure{outcome: record.Malformed, reason: record.Encoded, err: fmt.Errorf("content encoding gzip: %w", err)}
 }

@@ -26,19 +26,19 @@ type exchange struct {
 	// Of the requests so far the last one's context and the same without its end; nearly always they have one in common.
 	parent, detached context.Context
 
-	mu    sync.Mutex
-	cause error // why the client ended the request; nil: it did not
+	stale, resent int // of the connections of the times before: see renew
+
+	mu     sync.Mutex
+	cause  error         // why the client ended the request; nil: it did not
+	paused chan struct{} // closed by the end of the request, where it waits to be sent again
 }
 
 // run sends a request and fills its sample. It reports whether the exchange can be used again: not where the end of ctx may still be
 // about to interrupt it.
 func (x *exchange) run(ctx context.Context, s *record.Sample, r *workload.Request) (again bool) {
 	c := x.client
-	x.sample, x.stream, x.cause = s, stream{}, nil
-	x.carrier = &x.scratch.own
-	if c.own == nil {
-		x.carrier = newViaNetHTTP(ctx, x)
-	}
+	x.sample, x.stream, x.cause, x.stale, x.resent = s, stream{}, nil, 0, 0
+	x.carrier = x.newCarrier(ctx)
 	s.StartNS = c.Now()
 	x.watch.begin(s.StartNS)
 	if ctx.Err() != nil {
@@ -49,17 +49,13 @@ func (x *exchange) run(ctx context.Context, s *record.Sample, r *workload.Reques
 	if x.parent != ctx {
 		x.parent, x.detached = ctx, context.WithoutCancel(ctx)
 	}
-	err := x.carrier.send(x.detached, r.Serial, r)
-	if err == nil {
-		err = x.receive()
-	} else {
-		err = &failure{outcome: record.ConnectionFailed, reason: connectionReason(err), err: err}
-	}
+	err := x.send(r)
 	s.EndNS = c.Now()
 	x.watch.stop()
 	again = ignore()
 	x.carrier.close()
 	x.carrier.fill(s)
+	s.Conn.Stale, s.Conn.Resent = s.Conn.Stale+x.stale, s.Conn.Resent+x.resent
 	if s.SentNS != record.Never {
 		s.BytesSent = int64(len(r.Body))
 	}
@@ -67,13 +63,51 @@ func (x *exchange) run(ctx context.Context, s *record.Sample, r *workload.Reques
 	return again
 }
 
+func (x *exchange) newCarrier(ctx context.Context) carrier {
+	if x.client.own == nil {
+		return newViaNetHTTP(ctx, x)
+	}
+	return &x.scratch.own
+}
+
+// send sends the request, again where that is asked for, until it has ended.
+func (x *exchange) send(r *workload.Request) error {
+	for {
+		err := x.attempt(r)
+		if err == nil {
+			return nil
+		}
+		pause := x.backoff(r)
+		if !pause.again {
+			return err
+		}
+		if err := x.pause(pause); err != nil {
+			return err
+		}
+		x.renew()
+	}
+}
+
+// attempt sends the request once and reads the response.
+func (x *exchange) attempt(r *workload.Request) error {
+	if err := x.carrier.send(x.detached, r.Serial, r); err != nil {
+		return unanswered(err)
+	}
+	return x.receive()
+}
+
 // interrupt ends the request at once. The first cause counts.
 func (x *exchange) interrupt(cause error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.cause == nil {
-		x.cause = cause
-		x.carrier.abort(cause)
+	if x.cause != nil {
+		return
+	}
+	x.cause = cause
+	x.carrier.abort(cause)
+	if x.paused != nil {
+		close(x.paused)
+		x.paused = nil
 	}
 }
 
@@ -83,14 +117,14 @@ func (x *exchange) receive() error {
 	x.sample.Status = status
 	encoded := x.unpack(string(x.carrier.header("content-encoding")))
 	if status/100 != 2 {
-		return &failure{outcome: record.Rejected, reason: fmt.Sprintf("http %d", status), err: errors.New(x.text())}
+		return &failure{outcome: record.Rejected, reason: record.HTTPStatus(status), err: errors.New(x.text())}
 	}
 	if encoded != nil {
 		return encoded
 	}
 	if kind := x.carrier.header("content-type"); isDocument(kind) {
 		err := fmt.Errorf("content type %q where an event stream was asked for: %s", kind, x.text())
-		return &failure{outcome: record.Malformed, reason: "not a stream", err: err}
+		return &failure{outcome: record.Malformed, reason: record.NoStream, err: err}
 	}
 	return x.readStream()
 }
@@ -142,7 +176,7 @@ func (x *exchange) readStream() error {
 	for {
 		p, err := x.plainBytes()
 		if bad := decoder.Feed(x.stream.recall(p), emit); bad != nil {
-			return asFailure(bad, "framing")
+			return asFailure(bad)
 		}
 		if errors.Is(err, io.EOF) {
 			return x.stream.finish(decoder.Close(emit))
@@ -161,7 +195,7 @@ func (x *exchange) settle(err error) {
 	if err == nil {
 		return
 	}
-	f := asFailure(err, "decoding")
+	f := asFailure(err)
 	// An answer that was complete, or wrong by itself, stays so even if the client cancelled at the same moment.
 	x.mu.Lock()
 	cause := x.cause

@@ -20,21 +20,31 @@ import (
 // failure is an outcome other than OK.
 type failure struct {
 	outcome record.Outcome
-	reason  string
+	reason  record.Reason
 	err     error
 }
 
 // Error gives outcome, sub-reason and cause.
 func (f *failure) Error() string { return fmt.Sprintf("%s (%s): %v", f.outcome, f.reason, f.err) }
 
-// asFailure returns the failure in err, else err as a malformed answer.
-func asFailure(err error, reason string) *failure {
+// asFailure returns the failure in err. Only the event decoder has errors of its own: an event without end.
+func asFailure(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
 	}
-	return &failure{outcome: record.Malformed, reason: reason, err: err}
+	return &failure{outcome: record.Malformed, reason: record.TooLarge, err: err}
 }
+
+// Cancellation is the cause of a context that ends requests: whose decision it was, and that in words. Of another cause the reason is
+// record.ByCaller.
+type Cancellation struct {
+	Reason record.Reason // one of record.Cancelled
+	Text   string
+}
+
+// Error is the text.
+func (c *Cancellation) Error() string { return c.Text }
 
 // cancelled is the failure of a request whose context ended.
 func cancelled(cause error) *failure {
@@ -42,7 +52,22 @@ func cancelled(cause error) *failure {
 	if errors.As(cause, &f) {
 		return f // a time limit of the request
 	}
-	return &failure{outcome: record.Cancelled, reason: cause.Error(), err: cause}
+	f = &failure{outcome: record.Cancelled, reason: record.ByCaller, err: cause}
+	var by *Cancellation
+	if errors.As(cause, &by) {
+		f.reason = by.Reason
+	}
+	return f
+}
+
+// unanswered is the failure of a request to which no response came.
+func unanswered(err error) *failure {
+	var late *http1.DialTimeoutError
+	reason := connectionReason(err)
+	if errors.As(err, &late) {
+		err = fmt.Errorf("%w (-connect-timeout)", late)
+	}
+	return &failure{outcome: record.ConnectionFailed, reason: reason, err: err}
 }
 
 // code is AIPerf's HTTP-like code of an error.
@@ -61,9 +86,9 @@ func (f *failure) code(status int) int {
 
 func (f *failure) kind() string {
 	if f.outcome == record.Rejected {
-		return f.reason
+		return string(f.reason)
 	}
-	return string(f.outcome) + ": " + f.reason
+	return string(f.outcome) + ": " + string(f.reason)
 }
 
 // message leaves out the ephemeral port of a connection, so that equal errors are counted as one.
@@ -104,27 +129,27 @@ func Printable(text string) string {
 }
 
 // connectionReason names why no response came.
-func connectionReason(err error) string {
+func connectionReason(err error) record.Reason {
 	var dns *net.DNSError
 	var protocol *http1.ProtocolError
 	var late interface{ Timeout() bool }
 	text := err.Error()
 	switch {
 	case errors.As(err, &dns):
-		return "dns"
+		return record.DNS
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "reset"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "server closed idle connection"):
-		return "closed before headers"
+		return record.Refused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), strings.Contains(text, "stream error:"): // HTTP/2's
+		return record.Reset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "server closed idle connection"), strings.Contains(text, "sent GOAWAY"):
+		return record.ClosedEarly
 	case strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
-		return "tls"
+		return record.TLS
 	case errors.As(err, &protocol), strings.Contains(text, "malformed HTTP"):
-		return "not http"
+		return record.NotHTTP
 	case errors.As(err, &late) && late.Timeout():
-		return "connect timeout"
+		return record.ConnectTimeout
 	default:
-		return "connection"
+		return record.NoConnection
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,9 +18,9 @@ import (
 )
 
 // failed sets the outcome and its error.
-func failed(s *record.Sample, outcome record.Outcome, reason string, code int, message string) {
+func failed(s *record.Sample, outcome record.Outcome, reason record.Reason, code int, message string) {
 	s.Outcome, s.Reason = outcome, reason
-	s.Error = &record.Error{Code: code, Type: string(outcome) + ": " + reason, Message: message}
+	s.Error = &record.Error{Code: code, Type: string(outcome) + ": " + string(reason), Message: message}
 }
 
 // cut says that the stream broke at 90 ms after the given chunks, the first event at 20 ms.
@@ -151,7 +152,7 @@ func TestEndlessEvent(t *testing.T) {
 	inBubble(t, nil, func(s *stage) {
 		want, got := sample(), s.do(s.t.Context(), 0, script)
 		want.FirstByteNS, want.EndNS, want.BytesReceived = stamp(20*ms), stamp(30*ms), got.BytesReceived
-		failed(&want, record.Malformed, "framing", 502, "event longer than 64 MiB")
+		failed(&want, record.Malformed, "too large", 502, "event longer than 64 MiB")
 		assert.Equal(t, want, got)
 		assert.InDelta(t, 64<<20, got.BytesReceived, 1<<20)
 	})
@@ -168,11 +169,11 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 		return func(s *record.Sample) {
 			s.Status, s.HeadersNS, s.FirstByteNS, s.EndNS = status, stamp(20*ms), stamp(90*ms), stamp(90*ms)
 			s.BytesReceived, s.Counted.Source = int64(len(body)), ""
-			s.Outcome, s.Reason = record.Rejected, fmt.Sprintf("http %d", status)
-			s.Error = &record.Error{Code: status, Type: s.Reason, Message: body}
+			s.Outcome, s.Reason = record.Rejected, record.HTTPStatus(status)
+			s.Error = &record.Error{Code: status, Type: string(s.Reason), Message: body}
 		}
 	}
-	malformed := func(reason, message string, bytes int) func(*record.Sample) {
+	malformed := func(reason record.Reason, message string, bytes int) func(*record.Sample) {
 		return func(s *record.Sample) {
 			s.HeadersNS, s.BytesReceived, s.Counted.Source = stamp(20*ms), int64(bytes), ""
 			s.FirstByteNS, s.EndNS = stamp(90*ms), stamp(90*ms)
@@ -280,6 +281,24 @@ func TestConnectionFailures(t *testing.T) {
 				unconnected(s, begin)
 				failed(s, record.ConnectionFailed, "connect timeout", 502, "dial: i/o timeout")
 			},
+		},
+		{
+			name: "connecting takes too long, by -connect-timeout",
+			configure: func(c *openai.Config) {
+				limits(time.Hour, time.Minute, 0)(c)
+				c.ConnectTimeout = 50 * ms
+				c.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+			},
+			want: func(s *record.Sample) {
+				unconnected(s, begin+stamp(50*ms))
+				failed(s, record.ConnectionFailed, "connect timeout", 502, "no connection within 50ms (-connect-timeout)")
+			},
+		},
+		{
+			name:      "a connection that took long, within -connect-timeout, may be silent for longer",
+			configure: func(c *openai.Config) { c.ConnectTimeout = dial + 1 },
+			script:    stream(step{at: 20 * ms, body: text("a")}, ended()),
+			want:      func(s *record.Sample) { answered(s, 1, 20) },
 		},
 		{
 			name:   "closed before headers",

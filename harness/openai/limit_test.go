@@ -18,7 +18,7 @@ func limits(request, firstToken, idle time.Duration) func(*openai.Config) {
 }
 
 // timedOut sets the outcome; the error names limit and flag.
-func timedOut(s *record.Sample, end int64, reason, message string) {
+func timedOut(s *record.Sample, end int64, reason record.Reason, message string) {
 	s.EndNS = end
 	failed(s, record.TimedOut, reason, 504, message)
 }
@@ -169,7 +169,7 @@ func TestTimeLimits(t *testing.T) {
 func TestCancellation(t *testing.T) {
 	cancelled := func(s *record.Sample) {
 		s.EndNS = stamp(50 * ms)
-		failed(s, record.Cancelled, "interrupted", 499, "interrupted")
+		failed(s, record.Cancelled, record.BySignal, 499, "interrupted")
 	}
 	for _, c := range []scene{
 		{

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/openai/internal/http1"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -110,6 +111,9 @@ func (v *viaNetHTTP) close() {
 	v.cancel(nil)
 }
 
+// keepAlive is the time between probes of an idle TCP connection.
+const keepAlive = 30 * time.Second
+
 // NewTransport returns net/http's transport as measurements and probes use it; dial replaces TCP where it is not nil. It speaks HTTP/1.1,
 // unless HTTP/2 is asked for, and then that alone, to http:// without asking the server: it puts all streams on one connection, where they
 // queue behind each other and behind the server's stream limit.
@@ -123,7 +127,7 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 		ReadBufferSize: readBuffer, WriteBufferSize: 32 << 10, TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: 5 * time.Minute,
 	}
 	if dial == nil {
-		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: keepAlive}).DialContext
 	} else {
 		t.Proxy = nil
 	}
@@ -134,10 +138,13 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 func stampedTransport(config *Config) *http.Transport {
 	t := NewTransport(config.Dial, config.Transport == HTTP2)
 	t.TLSClientConfig, t.DisableKeepAlives = config.TLS.Clone(), config.NoReuse
-	t.MaxIdleConnsPerHost = config.Concurrency
-	dial := t.DialContext
+	t.MaxIdleConnsPerHost, t.TLSHandshakeTimeout = config.Concurrency, config.ConnectTimeout
+	dial := config.Dial
+	if dial == nil {
+		dial = (&net.Dialer{KeepAlive: keepAlive}).DialContext
+	}
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
+		conn, err := http1.Within(ctx, config.ConnectTimeout, func(ctx context.Context) (net.Conn, error) { return dial(ctx, network, address) })
 		if err != nil {
 			return nil, err
 		}

@@ -86,11 +86,11 @@ func (st *stream) parse(name, data []byte) error {
 	}
 	st.events++
 	if err != nil {
-		return &failure{outcome: record.Malformed, reason: "json", err: fmt.Errorf("event %d %q: %w", st.events, excerpt(data, 200), err)}
+		return &failure{outcome: record.Malformed, reason: record.BadJSON, err: fmt.Errorf("event %d %q: %w", st.events, excerpt(data, 200), err)}
 	}
 	st.x.watch.touch(st.x.now)
 	if e := errorObject(v); e != nil {
-		return &failure{outcome: record.StreamError, reason: "error object", err: errors.New(excerpt(e.MarshalTo(nil), maxErrorBody))}
+		return &failure{outcome: record.StreamError, reason: record.ErrorObject, err: errors.New(excerpt(e.MarshalTo(nil), maxErrorBody))}
 	}
 	st.usage(v.Get("usage"), st.choice(v))
 	return nil
@@ -101,7 +101,7 @@ func (st *stream) errorEvent(data []byte) error {
 	if len(data) == 0 {
 		data = st.x.scratch.decoder.Comment()
 	}
-	return &failure{outcome: record.StreamError, reason: "error event", err: errors.New(excerpt(data, maxErrorBody))}
+	return &failure{outcome: record.StreamError, reason: record.ErrorEvent, err: errors.New(excerpt(data, maxErrorBody))}
 }
 
 // errorObject finds the error that takes a chunk's place, as the member "error" or as the whole object, nil if there is none.
@@ -244,7 +244,7 @@ func (st *stream) finish(err error) error {
 	if err != nil {
 		var f *failure
 		if errors.As(err, &f) {
-			if f.outcome == record.StreamError || f.reason == badEncoding && !st.done {
+			if f.outcome == record.StreamError || (f.reason == record.Encoded || f.reason == record.TooLarge) && !st.done {
 				return f
 			}
 			err = fmt.Errorf("the stream ended within an event: %w", f.err)
@@ -258,15 +258,15 @@ func (st *stream) finish(err error) error {
 	case !complete:
 		return &failure{outcome: record.Cut, reason: cutReason(len(st.sample.ChunksNS)), err: err}
 	case len(st.sample.ChunksNS) == 0:
-		return &failure{outcome: record.Malformed, reason: "no content", err: errors.New("the stream ended without a content chunk")}
+		return &failure{outcome: record.Malformed, reason: record.NoContent, err: errors.New("the stream ended without a content chunk")}
 	}
 	st.whole = true
 	return nil
 }
 
-func cutReason(chunks int) string {
+func cutReason(chunks int) record.Reason {
 	if chunks == 0 {
-		return "before the first token"
+		return record.CutBeforeToken
 	}
-	return "after the first token"
+	return record.CutAfterToken
 }

@@ -41,7 +41,7 @@ func factsOf(s *record.Sample) facts {
 		}
 	}
 	word("outcome", string(s.Outcome))
-	word("reason", s.Reason)
+	word("reason", string(s.Reason))
 	word("finish_reason", s.FinishReason)
 	word("source", string(s.Counted.Source))
 	if u := s.Usage; u != nil {

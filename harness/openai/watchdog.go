@@ -78,6 +78,14 @@ func (w *watchdog) set(limit timeLimit) {
 	w.timer.Reset(w.left(limit))
 }
 
+// allows reports whether a wait from now on would end before the next limit passes.
+func (w *watchdog) allows(wait time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limit := w.next()
+	return limit.after == 0 || wait < w.left(limit)
+}
+
 // touch notes an event.
 func (w *watchdog) touch(now int64) { w.last.Store(now) }
 
@@ -113,7 +121,7 @@ func (w *watchdog) left(l timeLimit) time.Duration { return time.Duration(l.stam
 type timeLimit struct {
 	after   time.Duration // 0: no limit
 	from    int64
-	reason  string
+	reason  record.Reason
 	missing string
 	flag    string
 }
@@ -124,14 +132,14 @@ func (l *timeLimit) stamp() int64 { return l.from + l.after.Nanoseconds() }
 // next returns the limit that passes first in the present state.
 func (w *watchdog) next() timeLimit {
 	config := &w.client.config
-	step := timeLimit{config.FirstTokenTimeout, w.start, "first token timeout", "first token", "-first-token-timeout"}
+	step := timeLimit{config.FirstTokenTimeout, w.start, record.FirstTokenTimeout, "first token", "-first-token-timeout"}
 	switch w.state {
 	case streaming:
-		step = timeLimit{config.IdleTimeout, w.last.Load(), "idle timeout", "event", "-idle-timeout"}
+		step = timeLimit{config.IdleTimeout, w.last.Load(), record.IdleTimeout, "event", "-idle-timeout"}
 	case finishing:
-		return timeLimit{drain, w.last.Load(), "drain", "end of the response", "after [DONE]"}
+		return timeLimit{drain, w.last.Load(), record.IdleTimeout, "end of the response", "after [DONE]"}
 	}
-	whole := timeLimit{config.RequestTimeout, w.start, "request timeout", "complete answer", "-request-timeout"}
+	whole := timeLimit{config.RequestTimeout, w.start, record.RequestTimeout, "complete answer", "-request-timeout"}
 	if whole.after == 0 || step.after != 0 && step.stamp() < whole.stamp() {
 		return step
 	}

@@ -174,6 +174,13 @@ func (d *decoder) optionalWord(key string, v *string) {
 	}
 }
 
+// optionalRetries leaves lines with retries to encoding/json.
+func (d *decoder) optionalRetries(key string, _ *[]Retry) {
+	if d.next(key) {
+		d.fail()
+	}
+}
+
 func (d *decoder) recurring(word []byte) string {
 	known, found := d.known[string(word)]
 	if !found {

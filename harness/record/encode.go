@@ -112,6 +112,15 @@ func (e *encoder) optionalWord(key string, v *string) {
 	}
 }
 
+// optionalRetries leaves the list to encoding/json: a request waits long before it has one more.
+func (e *encoder) optionalRetries(key string, v *[]Retry) {
+	if len(*v) > 0 {
+		e.key(key)
+		list, _ := json.Marshal(*v) // numbers and booleans are never an error
+		e.b = append(e.b, list...)
+	}
+}
+
 func (e *encoder) derivedStamp(key string, v int64, there bool) {
 	if there {
 		e.derivedInteger(key, v)

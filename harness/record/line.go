@@ -19,6 +19,7 @@ type codec interface {
 	text(key string, v *string)
 	word(key string, v *string) // a text of few that recur
 	optionalWord(key string, v *string)
+	optionalRetries(key string, v *[]Retry)
 
 	// What follows from other fields is written, and not kept when it is read.
 	derivedInteger(key string, v int64)
@@ -88,7 +89,7 @@ func recordTrace(c codec, s *Sample) {
 	c.integer("end_ns", &s.EndNS)
 	c.optionalWord("stamp_source", (*string)(&s.StampSource))
 	c.word("outcome", (*string)(&s.Outcome))
-	c.optionalWord("reason", &s.Reason)
+	c.optionalWord("reason", (*string)(&s.Reason))
 	c.optionalWord("finish_reason", &s.FinishReason)
 	c.optionalCount("status", &s.Status)
 	c.count("requested_osl", &s.RequestedOSL)
@@ -102,6 +103,7 @@ func recordTrace(c codec, s *Sample) {
 	c.word("source", (*string)(&s.Counted.Source))
 	c.close()
 	recordConn(c, &s.Conn)
+	c.optionalRetries("retries", &s.Retries)
 	c.integer("bytes_sent", &s.BytesSent)
 	c.integer("bytes_received", &s.BytesReceived)
 	c.word("phase", (*string)(&s.Phase))
@@ -139,5 +141,6 @@ func recordConn(c codec, n *Conn) {
 	c.integer("got_ns", &n.GotNS)
 	c.integer("bytes_sent", &n.BytesSent)
 	c.optionalCount("stale", &n.Stale)
+	c.optionalCount("resent", &n.Resent)
 	c.close()
 }

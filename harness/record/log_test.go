@@ -27,7 +27,8 @@ func good() *record.Sample {
 		StampSource: record.SocketRead, Outcome: record.OK, FinishReason: "length", Status: 200,
 		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
 		Counted:   record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
-		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Stale: 1},
+		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Stale: 1, Resent: 2},
+		Retries:   []record.Retry{{RefusedNS: 20, ResumedNS: 30, Told: true}, {RefusedNS: 35, ResumedNS: 90}},
 		BytesSent: 99, BytesReceived: 512, Phase: record.Profiling, Turn: 1, Endpoint: "127.0.0.1:8000", Traceparent: "00-a-b-01",
 	}
 }
@@ -119,7 +120,8 @@ func TestTraceIsTheDesigns(t *testing.T) {
 		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
 		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
-		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1},"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
+		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1,"resent":2},
+		"retries":[{"refused_ns":20,"resumed_ns":30,"told":true},{"refused_ns":35,"resumed_ns":90}],"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,
 		"endpoint":"127.0.0.1:8000","traceparent":"00-a-b-01"}`, string(data))
 }
 
@@ -235,6 +237,19 @@ func TestLogFailures(t *testing.T) {
 	assert.Error(t, log.Close())
 }
 
+// Reasons of before the list was closed are read as they are.
+func TestReasonsOfOldLogs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, os.WriteFile(path, []byte(`{"trace":{"outcome":"malformed","reason":"framing","phase":"profiling"}}
+{"trace":{"outcome":"cancelled","reason":"received interrupt","phase":"profiling"}}
+`), 0o600))
+	samples, warnings := read(t, path)
+	assert.Empty(t, warnings)
+	require.Len(t, samples, 2)
+	assert.Equal(t, record.Reason("framing"), samples[0].Reason)
+	assert.Equal(t, record.Reason("received interrupt"), samples[1].Reason)
+}
+
 func TestFlushedLinesSurviveAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	log, err := record.CreateLog(path, started)
@@ -268,14 +283,16 @@ func FuzzReadLog(f *testing.F) {
 		assert.Empty(t, warnings)
 		require.Len(t, again, len(samples))
 		for i := range again {
-			again[i].ChunkTokens, samples[i].ChunkTokens = emptyToNil(again[i].ChunkTokens), emptyToNil(samples[i].ChunkTokens)
+			for _, s := range []*record.Sample{again[i], samples[i]} {
+				s.ChunkTokens, s.EmptyNS, s.Retries = emptyToNil(s.ChunkTokens), emptyToNil(s.EmptyNS), emptyToNil(s.Retries)
+			}
 			assert.Equal(t, samples[i], again[i])
 		}
 	})
 }
 
 // emptyToNil: an empty list is left out when written.
-func emptyToNil(list []int) []int {
+func emptyToNil[T any](list []T) []T {
 	if len(list) == 0 {
 		return nil
 	}

@@ -47,6 +47,11 @@ const (
 	Cancelled        Outcome = "cancelled"         // ended by the client: signal, deadline or cap
 )
 
+// FailedOutcomes lists the outcomes that are failures: neither OK nor Cancelled, which is the client's doing.
+func FailedOutcomes() []Outcome {
+	return []Outcome{Rejected, TimedOut, Cut, Malformed, StreamError, ConnectionFailed}
+}
+
 // Outcomes lists every Outcome in the order of reports.
 func Outcomes() []Outcome {
 	return []Outcome{OK, Rejected, TimedOut, Cut, Malformed, StreamError, ConnectionFailed, Cancelled}
@@ -104,7 +109,7 @@ type Sample struct {
 	StampSource StampSource `json:"stamp_source,omitempty"` // of HeadersNS, FirstByteNS and ChunksNS; empty: no response
 
 	Outcome      Outcome `json:"outcome"`
-	Reason       string  `json:"reason,omitempty"` // sub-reason of an outcome other than OK
+	Reason       Reason  `json:"reason,omitempty"` // of an outcome other than OK
 	FinishReason string  `json:"finish_reason,omitempty"`
 	Status       int     `json:"status,omitempty"` // HTTP status
 	RequestedOSL int     `json:"requested_osl"`    // output tokens asked for
@@ -112,7 +117,8 @@ type Sample struct {
 	Usage         *Usage  `json:"usage,omitempty"`
 	Counted       Counted `json:"counted"`
 	Conn          Conn    `json:"conn"`
-	BytesSent     int64   `json:"bytes_sent"` // of the request's body; 0 where it was not fully written
+	Retries       []Retry `json:"retries,omitempty"` // with -retry-429: the times that it was refused and sent again; all else is of the last time
+	BytesSent     int64   `json:"bytes_sent"`        // of the request's body; 0 where it was not fully written
 	BytesReceived int64   `json:"bytes_received"`
 	Phase         Phase   `json:"phase"`
 	Turn          int     `json:"turn"`
@@ -162,6 +168,17 @@ type Conn struct {
 	GotNS     int64 `json:"got_ns"`          // stamp: the request had its connection; Never if it got none
 	BytesSent int64 `json:"bytes_sent"`      // of the request, head and body, before encryption; 0 through net/http over TLS: not known
 	Stale     int   `json:"stale,omitempty"` // open connections thrown away for this request, because the server had closed them
+	// Resent is how often net/http wrote the request once more because a connection ended without an answer. It does so over HTTP/2, and
+	// where a header of the user's says that a request may come twice (Idempotency-Key).
+	Resent int `json:"resent,omitempty"`
+}
+
+// Retry is one time that a request was refused with status 429 and sent again. Stamps are as in Sample, whose StartNS is that of the first
+// time: the waiting is part of the request's latency.
+type Retry struct {
+	RefusedNS int64 `json:"refused_ns"`     // the refusal had been read
+	ResumedNS int64 `json:"resumed_ns"`     // the request was sent again
+	Told      bool  `json:"told,omitempty"` // the server said how long to wait (Retry-After)
 }
 
 // Error is AIPerf's error object: an HTTP-like code, a type and a message.
@@ -195,6 +212,17 @@ type Counts struct {
 	Planned    int             `json:"planned"`
 	NotStarted int             `json:"not_started"`
 	Outcomes   map[Outcome]int `json:"outcomes"`
+	// Reasons divides each outcome other than OK; nil where there was none, and in results of before they were counted.
+	Reasons map[Outcome]map[Reason]int `json:"reasons,omitempty"`
+	Retried Retried                    `json:"retried,omitzero"`
+}
+
+// Retried counts what was sent more than once.
+type Retried struct {
+	Requests  int   `json:"requests"` // that were refused with 429 and sent again
+	Retries   int   `json:"retries"`  // how often in all
+	WaitingNS int64 `json:"waiting_ns"`
+	Resent    int   `json:"resent"` // times that net/http wrote a request again
 }
 
 // Ended returns the number of requests that were sent and ended.
@@ -287,6 +315,8 @@ type Plan struct {
 	RequestTimeout    time.Duration     `json:"request_timeout_ns"`
 	FirstTokenTimeout time.Duration     `json:"first_token_timeout_ns"`
 	IdleTimeout       time.Duration     `json:"idle_timeout_ns"`
+	ConnectTimeout    time.Duration     `json:"connect_timeout_ns"`
+	Retry429          bool              `json:"retry_429"`
 	MaxDuration       time.Duration     `json:"max_duration_ns"`
 	MaxTokensTotal    int64             `json:"max_tokens_total"`
 	MaxErrorRate      float64           `json:"max_error_rate"`

@@ -21,7 +21,8 @@ type Load struct {
 	Peak    int
 	// Plateau is the span from the first to the last instant at which at least PlateauShare of the target was in flight.
 	PlateauStartNS, PlateauEndNS int64
-	// PlateauTokens are the output tokens of valid requests in the plateau, by the stamps of their chunks: those of the samples that Count was given.
+	// PlateauTokens are the output tokens in the plateau, by the stamps of their chunks, of valid requests and of those that the client cancelled, whose
+	// answers were good as far as they came: those of the samples that Count was given.
 	PlateauTokens float64
 	// EdgeShare is the part of the level, first start to last end, outside the plateau (0 to 1).
 	EdgeShare float64

@@ -70,7 +70,7 @@ func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 func (s Spec) draw(level string, phase record.Phase, n int) []int {
 	lengths := make([]int, n)
 	for i := range lengths {
-		r := stream(s.Seed, "length", level+"/"+string(phase), i)
+		r := Stream(s.Seed, "length", level+"/"+string(phase), i)
 		for lengths[i] < 1 { // below one token: draw again, as AIPerf does
 			lengths[i] = roundNormal(r, s.ISL, s.StdDev)
 		}
@@ -98,7 +98,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 		serial += l.Len(record.Warmup)
 	}
 	isl := l.lengths[phase][i]
-	ids := stream(l.spec.Seed^l.spec.Nonce, "id", l.name+"/"+string(phase), i)
+	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+"/"+string(phase), i)
 	body := make([]byte, 0, len(l.head)+len(l.tail)+8*isl)
 	body = append(body, l.head...)
 	body = l.spec.appendText(body, serial, isl)
@@ -114,7 +114,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 // shifted by the nonce, so that no two prompts of a run share them.
 func (s Spec) appendText(b []byte, serial, n int) []byte {
 	first, rest := tokenizer.Words()
-	r := stream(s.Seed^s.Nonce, "text", "", serial)
+	r := Stream(s.Seed^s.Nonce, "text", "", serial)
 	b = append(b, first[shifted(serial, s.Nonce, len(first))]...)
 	for i := 1; i < n; i++ {
 		word := r.IntN(len(rest))
@@ -180,8 +180,9 @@ func (l *Level) Fingerprint() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// stream is the generator of one random consumer.
-func stream(seed uint64, purpose, level string, request int) *rand.Rand {
+// Stream is the generator of one random consumer, which no other shares: of one request for one purpose. level is empty where requests are
+// numbered over the whole run.
+func Stream(seed uint64, purpose, level string, request int) *rand.Rand {
 	var key [16]byte
 	binary.LittleEndian.PutUint64(key[:8], seed)
 	binary.LittleEndian.PutUint64(key[8:], uint64(request))

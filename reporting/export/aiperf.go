@@ -158,6 +158,7 @@ func Command(run *record.Run) string {
 	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
+	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
 	optional("compat", p.Compat, p.Compat != "llm")

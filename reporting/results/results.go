@@ -212,11 +212,11 @@ func (l *Level) eachSample(use func(*record.Sample)) (bad []error, err error) {
 
 // recount makes the counts of a killed run, which were never written, from its log.
 func (l *Level) recount() {
-	r := l.Record
-	r.Counts.Outcomes, r.Warmup.Outcomes = l.measure, l.warmup
-	r.Counts.NotStarted -= r.Counts.Ended()
-	r.Warmup.NotStarted -= r.Warmup.Ended()
-	r.EndedNS = max(r.EndedNS, l.endNS)
+	for _, c := range []struct{ stored, counted *record.Counts }{{&l.Record.Counts, &l.measured}, {&l.Record.Warmup, &l.warmup}} {
+		c.counted.Planned, c.counted.NotStarted = c.stored.Planned, c.stored.NotStarted+c.counted.NotStarted
+		*c.stored = *c.counted
+	}
+	l.Record.EndedNS = max(l.Record.EndedNS, l.endNS)
 }
 
 func levelWarnings(l *Level, bad []error) []string {

@@ -15,11 +15,11 @@ type Tally struct {
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
 	Errors        []ErrorGroup               // by Rank once all are in
 
-	spans           []steady.Span
-	warmup, measure map[record.Outcome]int
-	endNS           int64                // of the last request
-	groups          map[record.Error]int // indices in Errors
-	others          int                  // errors beyond maxErrorGroups
+	spans            []steady.Span
+	warmup, measured record.Counts        // of which nothing was planned
+	endNS            int64                // of the last request
+	groups           map[record.Error]int // indices in Errors
+	others           int                  // errors beyond maxErrorGroups
 }
 
 // ErrorGroup is an error, and of how many requests it was.
@@ -38,7 +38,7 @@ const noReason = "none"
 func NewTally() Tally {
 	return Tally{
 		FinishReasons: map[string]int{}, TokenSources: map[record.TokenSource]int{}, groups: map[record.Error]int{}, Errors: []ErrorGroup{},
-		warmup: map[record.Outcome]int{}, measure: map[record.Outcome]int{},
+		warmup: record.Counts{Outcomes: map[record.Outcome]int{}}, measured: record.Counts{Outcomes: map[record.Outcome]int{}},
 	}
 }
 
@@ -47,10 +47,10 @@ func (t *Tally) Add(s *record.Sample) {
 	t.endNS = max(t.endNS, s.EndNS)
 	span, measured := steady.SpanOf(s)
 	if !measured {
-		t.warmup[s.Outcome]++
+		t.warmup.Count(s)
 		return
 	}
-	t.measure[s.Outcome]++
+	t.measured.Count(s)
 	t.spans = append(t.spans, span)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++

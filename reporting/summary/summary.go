@@ -118,6 +118,9 @@ func unusual(benchmark *results.Benchmark) string {
 	if benchmark.Run.Plan.ConnectionReuse == "never" {
 		text += ", a new connection for each request"
 	}
+	if benchmark.Run.Plan.Retry429 {
+		text += ", sent again after status 429"
+	}
 	return text
 }
 

@@ -3,14 +3,45 @@ package http1
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
-// dial makes a connection and notes in trace how long its steps took.
+// DialTimeoutError says that no connection was made within the time that there was for it.
+type DialTimeoutError struct{ After time.Duration }
+
+// Error says how long that was.
+func (e *DialTimeoutError) Error() string { return fmt.Sprintf("no connection within %v", e.After) }
+
+// Timeout is true, as net.Error has it.
+func (e *DialTimeoutError) Timeout() bool { return true }
+
+// Within calls dial with a context that ends after a limit. If dial failed by then its error is a *DialTimeoutError. A limit of 0 is none.
+func Within[C any](ctx context.Context, limit time.Duration, dial func(context.Context) (C, error)) (C, error) {
+	if limit <= 0 {
+		return dial(ctx)
+	}
+	deadline := time.Now().Add(limit)
+	bounded, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	made, err := dial(bounded)
+	if err != nil && ctx.Err() == nil && !time.Now().Before(deadline) {
+		err = &DialTimeoutError{limit}
+	}
+	return made, err
+}
+
+// dial makes a connection in the time that there is for it, and notes in trace how long its steps took.
 func (t *Transport) dial(ctx context.Context, to *target, trace *Trace) (*conn, error) {
+	return Within(ctx, t.DialTimeout, func(ctx context.Context) (*conn, error) { return t.dialAll(ctx, to, trace) })
+}
+
+// dialAll takes all steps of it.
+func (t *Transport) dialAll(ctx context.Context, to *target, trace *Trace) (*conn, error) {
 	raw, err := t.connect(ctx, to.address, trace)
 	if err != nil {
 		return nil, err
@@ -22,8 +53,6 @@ func (t *Transport) dial(ctx context.Context, to *target, trace *Trace) (*conn, 
 	}
 	start := t.now()
 	secure := tls.Client(s, to.tls)
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, err
@@ -42,7 +71,7 @@ func (t *Transport) connect(ctx context.Context, address string, trace *Trace) (
 		return c, err
 	}
 	var resolved atomic.Int64 // stamp of the first socket; 0: none
-	dialer := net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	dialer := net.Dialer{KeepAlive: keepAlive}
 	dialer.ControlContext = func(context.Context, string, string, syscall.RawConn) error {
 		resolved.CompareAndSwap(0, t.now())
 		return nil

@@ -11,10 +11,8 @@ import (
 )
 
 const (
-	dialTimeout      = 30 * time.Second // of a TCP connection
-	handshakeTimeout = 30 * time.Second // of TLS on it
-	keepAlive        = 30 * time.Second // between probes of an idle TCP connection
-	idleLimit        = 5 * time.Minute  // after which an idle connection is not used again: routers forget it without a word
+	keepAlive = 30 * time.Second // between probes of an idle TCP connection
+	idleLimit = 5 * time.Minute  // after which an idle connection is not used again: routers forget it without a word
 )
 
 // Transport keeps connections. It is safe for concurrent use; its fields are set before the first use and then left alone. It
@@ -26,6 +24,8 @@ type Transport struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
+	// DialTimeout bounds the making of a connection: looking up the name, TCP and TLS together. 0: no bound.
+	DialTimeout time.Duration
 	// NoReuse makes a connection for each call and asks the server to close it.
 	NoReuse bool
 
