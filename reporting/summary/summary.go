@@ -79,6 +79,8 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		target = "embedded mock server, virtual time"
 	case p.EmbeddedMock:
 		target = "embedded mock server"
+	case p.TLS.Insecure && strings.Contains(target, "https://"):
+		target += " (certificate not verified)"
 	}
 	gpus := fmt.Sprint(p.GPUs)
 	if p.GPUsAssumed {
