@@ -46,8 +46,12 @@ func echoes() map[string]func(w http.ResponseWriter, dump string) {
 		"URL":          refuse(url.QueryEscape),
 		"HTML":         refuse(html.EscapeString),
 		"base64":       refuse(func(dump string) string { return base64.StdEncoding.EncodeToString([]byte(dump)) }),
-		"cut off":      refuse(func(dump string) string { return strings.Repeat(".", 4096-len("Bearer sk-test/01")) + "Bearer " + secrets()["key"] }),
-		"error event":  func(w http.ResponseWriter, dump string) { stream(w, `data: {"error":{"message":`+quoted(dump)+"}}\n\n") },
+		"cut off": refuse(func(dump string) string {
+			return strings.Repeat(".", 4096-len("Bearer sk-test/01")) + "Bearer " + secrets()["key"]
+		}),
+		"error event": func(w http.ResponseWriter, dump string) {
+			stream(w, `data: {"error":{"message":`+quoted(dump)+"}}\n\n")
+		},
 		"no JSON": func(w http.ResponseWriter, _ string) {
 			stream(w, "data: {"+strings.Repeat(".", 200-len("{Bearer sk-test/01"))+"Bearer "+secrets()["key"]+"\n\n")
 		},

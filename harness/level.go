@@ -205,7 +205,7 @@ func (r *levelRun) errorLimit(ended int) float64 {
 func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
-		first := openai.Printable(s.Error.Message)
+		first := record.Printable(s.Error.Message)
 		r.firstError = s.Reason + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed

@@ -169,7 +169,7 @@ func modelMissing(model string, served []string) error {
 	if len(served) == 0 {
 		return fmt.Errorf("model %q: the server lists no model yet", model)
 	}
-	names := openai.Printable(strings.Join(served, ", "))
+	names := record.Printable(strings.Join(served, ", "))
 	if len(names) > maxNames {
 		names = strings.ToValidUTF8(names[:maxNames], "") + "…"
 	}

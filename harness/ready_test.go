@@ -367,7 +367,9 @@ func TestRedirectionIsRefused(t *testing.T) {
 // What a refusal quotes ends in the middle of it: secrets are taken out before it is cut.
 func TestSecretCutOffInARefusal(t *testing.T) {
 	for _, dots := range []int{180, 190, 192, 195, 485, 492} {
-		got := ready(t, func(_ string, _ time.Duration, w http.ResponseWriter) { fail(w, 401, strings.Repeat(".", dots)+"Bearer sk-secret") })
+		got := ready(t, func(_ string, _ time.Duration, w http.ResponseWriter) {
+			fail(w, 401, strings.Repeat(".", dots)+"Bearer sk-secret")
+		})
 		assert.NotContains(t, got.err.Error(), "Bearer", "%d", dots)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // ChatPath is the route of a chat request below the server's root.
@@ -46,9 +48,9 @@ type StatusError struct {
 // Error gives route, status and the start of the body.
 func (e *StatusError) Error() string {
 	if e.Location != "" {
-		return fmt.Sprintf("%s answered %d: it leads to %s, and redirections are not followed", e.Route, e.Status, Printable(e.Location))
+		return fmt.Sprintf("%s answered %d: it leads to %s, and redirections are not followed", e.Route, e.Status, record.Printable(e.Location))
 	}
-	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, Printable(e.Body[:min(len(e.Body), 200)])), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, record.Printable(e.Body[:min(len(e.Body), 200)])), ": ")
 }
 
 // Model is one entry of /v1/models: its id and everything the server said of it.
@@ -89,7 +91,7 @@ func (p *Prober) Health(ctx context.Context) error {
 func (p *Prober) Version(ctx context.Context) (string, error) {
 	body, _, err := p.get(ctx, p.atRoot("version"))
 	text := p.shown(body)
-	return Printable(text[:min(len(text), 1000)]), err
+	return record.Printable(text[:min(len(text), 1000)]), err
 }
 
 // Try sends the smallest chat request: one token. lengthKey is the server's name for that limit.

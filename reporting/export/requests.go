@@ -26,7 +26,8 @@ func Requests(w io.Writer, l *results.Level) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprint(out, `{"schema_version":"1.0",`)
 	if l.Instrument() != nil {
-		fmt.Fprintf(out, `"llmsweep":{"client":%q},`, l.Record.Client())
+		client, _ := json.Marshal(l.Record.Client()) // a string
+		fmt.Fprintf(out, `"llmsweep":{"client":%s},`, client)
 	}
 	fmt.Fprint(out, `"requests":[`)
 	reader := bufio.NewReaderSize(file, 256<<10)
