@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,7 +75,9 @@ func allowedImports() map[string][]string {
 		"scripts/cluster":          {},
 		"scripts/cluster/render":   {"harness", "harness/kubectl"},
 		"scripts/cluster/download": {"harness", "harness/kubectl", "scripts/cluster"},
-		"bench":                    {"harness/...", "mockserver/...", "reporting/..."},
+		// What tests start, they end.
+		"leaktest": {},
+		"bench":    {"harness/...", "mockserver/...", "reporting/..."},
 	}
 }
 
@@ -104,6 +107,28 @@ func TestRoomsImportOnlyTheirNeighbours(t *testing.T) {
 			assert.NotEqual(t, "bench", imported, "%s imports bench: nobody may", room)
 		}
 	}
+}
+
+// TestWhoStartsGoroutinesLooksForThem: the tests of a room whose code starts any end with leaktest.
+func TestWhoStartsGoroutinesLooksForThem(t *testing.T) {
+	starts := regexp.MustCompile(`(?m)^[^/]*(\bgo func\b|\bgo [\w.]+\(|\w\.Go\()`)
+	found := 0
+	for _, p := range listPackages(t) {
+		room := strings.TrimPrefix(p.ImportPath, module+"/")
+		files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		require.NoError(t, err)
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			tests := slices.Concat(p.TestImports, p.XTestImports)
+			if strings.HasSuffix(file, "_test.go") || !starts.Match(source) || len(tests) == 0 {
+				continue
+			}
+			found++
+			assert.Contains(t, ours(tests), "leaktest", "%s starts goroutines", file)
+		}
+	}
+	assert.Greater(t, found, 8)
 }
 
 func TestForbiddenImportsAreNoticed(t *testing.T) {

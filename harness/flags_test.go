@@ -72,6 +72,7 @@ func table() []row {
 		{"definitions", nil, "aiperf", "vllm", "vllm", func(p *harness.Plan) any { return p.Definitions }},
 		{"transport", nil, "auto", "nethttp", "nethttp", func(p *harness.Plan) any { return p.Transport }},
 		{"connection-reuse", nil, "pooled", "never", "never", func(p *harness.Plan) any { return p.ConnectionReuse }},
+		{"insecure", nil, false, "true", true, func(p *harness.Plan) any { return p.TLS.Insecure }},
 		{"virtual", nil, false, "true", true, func(p *harness.Plan) any { return p.Virtual }},
 		{"verbose", nil, false, "true", true, func(p *harness.Plan) any { return p.Verbose }},
 		{"plot", nil, true, "false", false, func(p *harness.Plan) any { return p.Plot }},

@@ -23,11 +23,12 @@ import (
 	"github.com/llmsweep/llmsweep/harness/kubectl"
 	"github.com/llmsweep/llmsweep/harness/kubectl/fakekubectl"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	fakekubectl.Main()
-	os.Exit(m.Run())
+	os.Exit(leaktest.Run(m))
 }
 
 const patience = 20 * time.Second

@@ -28,6 +28,7 @@ type levelRun struct {
 	level   Level
 	record  record.Level
 	metrics *metric.Calculator
+	secrets *redactor
 	config  openai.Config // of client
 	client  *openai.Client
 	watch   *instrument.Watch // nil outside the measurement
@@ -57,7 +58,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the level's folder: %w", err)
 	}
-	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator()}
+	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
@@ -100,7 +101,7 @@ func (r *levelRun) open(dir string) (err error) {
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
 		Retry429: p.Retry429, Seed: p.Seed,
-		Dial: r.sweep.dialer(), Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
 	r.client = openai.New(r.config)
@@ -141,7 +142,7 @@ func (r *levelRun) connect(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
 	if err := r.client.Warm(within, min(r.level.Concurrency, r.level.Requests)); err != nil && ctx.Err() == nil {
-		r.connections = append(r.connections, "before the level, "+p.Redact(err.Error()))
+		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
 }
 
@@ -158,8 +159,9 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
+	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
-		s.Error.Message = p.Redact(s.Error.Message)
+		s.Error.Message = r.secrets.redact(s.Error.Message)
 		r.keepErrorBody(s)
 	}
 	values := r.metrics.Of(s)
@@ -202,7 +204,7 @@ func (r *levelRun) errorLimit(ended int) float64 {
 func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
-		first := openai.Printable(s.Error.Message)
+		first := record.Printable(s.Error.Message)
 		r.firstError = string(s.Reason) + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed

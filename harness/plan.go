@@ -2,7 +2,6 @@ package harness
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -24,13 +23,15 @@ import (
 // Plan is everything that determines a run: what is stored of it, and what must not be.
 type Plan struct {
 	record.Plan
-	Targets   []*url.URL  `json:"-"` // the chat route of each replica, credentials included
-	Header    http.Header `json:"-"` // sent with each request
-	APIKey    string      `json:"-"`
-	Gate      Gate        `json:"-"`
-	Overwrite bool        `json:"-"`
-	Verbose   bool        `json:"-"`
-	Plot      bool        `json:"-"`
+	Targets []*url.URL  `json:"-"` // the chat route of each replica, credentials included
+	Header  http.Header `json:"-"` // sent with each request
+	APIKey  string      `json:"-"`
+	// ProxySecrets are the credentials of the environment's proxies.
+	ProxySecrets []string `json:"-"`
+	Gate         Gate     `json:"-"`
+	Overwrite    bool     `json:"-"`
+	Verbose      bool     `json:"-"`
+	Plot         bool     `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -45,8 +46,6 @@ const (
 	neverReused = "never"
 )
 
-const redacted = "[redacted]"
-
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Upper limits, far beyond what one machine can do: above them a typing error would end as an exhausted memory.
@@ -56,7 +55,7 @@ const (
 	maxRequests    = 10_000_000
 )
 
-// Validate reports everything that is wrong with the plan. It sends nothing and touches no file.
+// Validate reports everything that is wrong with the plan. It sends nothing; of files it reads the certificates.
 func (p *Plan) Validate() error {
 	var c checks
 	c.name(p.BenchmarkName)
@@ -92,6 +91,7 @@ func (p *Plan) Validate() error {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
+	c.tls(p)
 	c.gate(p.Gate)
 	return errors.Join(c...)
 }
@@ -181,80 +181,7 @@ func (p *Plan) Warnings() []string {
 				record.LevelName(c), n, n))
 		}
 	}
-	return append(warnings, p.forwardWarnings()...)
-}
-
-// Redact removes every secret of the plan from a text.
-func (p *Plan) Redact(text string) string {
-	for _, secret := range p.secrets() {
-		text = strings.ReplaceAll(text, secret, redacted)
-		// A text that was cut off may end in the middle of a secret.
-		for part := len(secret) - 1; part >= 8; part-- {
-			if strings.HasSuffix(text, secret[:part]) {
-				text = text[:len(text)-part] + redacted
-				break
-			}
-		}
-	}
-	return text
-}
-
-// jsonForms returns how a text may stand inside a JSON string, as far as it does not stand as it is: servers echo what they were sent.
-func jsonForms(text string) []string {
-	var forms []string
-	for _, escapeHTML := range []bool{true, false} {
-		var b strings.Builder
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(escapeHTML)
-		if encoder.Encode(text) != nil {
-			continue
-		}
-		form := strings.Trim(strings.TrimSpace(b.String()), `"`)
-		for _, f := range []string{form, strings.ReplaceAll(form, "/", `\/`)} {
-			if f != text && !slices.Contains(forms, f) {
-				forms = append(forms, f)
-			}
-		}
-	}
-	return forms
-}
-
-// secrets returns what must not be shown, the longest first: one may be the beginning of another.
-func (p *Plan) secrets() []string {
-	all := []string{p.APIKey}
-	for _, values := range p.Header {
-		for _, v := range values {
-			_, credentials, _ := strings.Cut(v, " ") // after a scheme such as Bearer
-			all = append(all, v, credentials)
-		}
-	}
-	for _, u := range p.Targets {
-		all = append(all, urlSecrets(u)...)
-	}
-	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < 4 }) // shorter ones would blank out ordinary text
-	for _, secret := range all {
-		all = append(all, jsonForms(secret)...)
-	}
-	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return all
-}
-
-// urlSecrets returns the credentials of a URL, plain and as they are written there.
-func urlSecrets(u *url.URL) []string {
-	all := []string{u.RawQuery}
-	for _, values := range u.Query() {
-		for _, v := range values {
-			all = append(all, v, url.QueryEscape(v))
-		}
-	}
-	if u.User == nil {
-		return all
-	}
-	secret, has := u.User.Password()
-	if !has {
-		secret = u.User.Username() // a token alone
-	}
-	return append(all, u.User.String(), secret, url.User(secret).String())
+	return slices.Concat(warnings, p.forwardWarnings(), p.tlsWarnings())
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http

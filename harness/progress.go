@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -153,7 +152,7 @@ func requestLine(s *record.Sample, values []record.MetricValue) string {
 		}
 	}
 	if s.Error != nil {
-		line += ", " + openai.Printable(s.Error.Message)
+		line += ", " + record.Printable(s.Error.Message)
 	}
 	return line
 }

@@ -72,10 +72,11 @@ func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (recor
 // prober asks one server what it is; done closes its connections.
 func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
 	transport := openai.NewTransport(s.dialer(), s.Plan.Transport == openai.HTTP2)
+	transport.TLSClientConfig = s.tls.Clone()
 	if s.Plan.Transport == openai.OwnTransport {
 		transport.Proxy = nil // the load passes by it, too
 	}
-	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}, transport.CloseIdleConnections
+	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport, Redact: s.Plan.Redact}, transport.CloseIdleConnections
 }
 
 // redactTarget removes secrets from what a server said of itself: it may have echoed them.
@@ -168,8 +169,15 @@ func modelMissing(model string, served []string) error {
 	if len(served) == 0 {
 		return fmt.Errorf("model %q: the server lists no model yet", model)
 	}
-	return refusal{fmt.Errorf("model %q is not served; the server has: %s", model, openai.Printable(strings.Join(served, ", "))), startGrace}
+	names := record.Printable(strings.Join(served, ", "))
+	if len(names) > maxNames {
+		names = strings.ToValidUTF8(names[:maxNames], "") + "…"
+	}
+	return refusal{fmt.Errorf("model %q is not served; the server has: %s", model, names), startGrace}
 }
+
+// maxNames bounds the list of models in a message, in bytes.
+const maxNames = 500
 
 // inspect asks once whether the server is ready and what it is.
 func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Target, error) {
@@ -179,7 +187,7 @@ func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Targ
 		return s.inspectWithoutModels(ctx, prober, header)
 	}
 	if err != nil {
-		return record.Target{}, refuseUnauthorized(err)
+		return record.Target{}, refuse(err)
 	}
 	target := record.Target{Headers: identity(header)}
 	for _, m := range models {
@@ -189,7 +197,7 @@ func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Targ
 		}
 	}
 	if !slices.Contains(target.Models, s.Plan.Model) {
-		return target, modelMissing(s.Plan.Model, target.Models)
+		return target, modelMissing(s.Plan.Model, s.redactTarget(target).Models)
 	}
 	target.Version, _ = prober.Version(ctx) // not every server has the route
 	return target, nil
@@ -199,7 +207,7 @@ func (s *Sweep) inspect(ctx context.Context, prober *openai.Prober) (record.Targ
 func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober, header http.Header) (record.Target, error) {
 	target := record.Target{Headers: identity(header)}
 	if err := prober.Health(ctx); err != nil && statusOf(err) != http.StatusNotFound {
-		return target, refuseUnauthorized(err)
+		return target, refuse(err)
 	}
 	key := "max_tokens"
 	if s.Plan.Compat == workload.CompatOpenAI {
@@ -215,9 +223,9 @@ func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober,
 	case status == http.StatusNotFound, status == http.StatusNotImplemented: // also what a gateway says whose server is still starting
 		return target, refusal{err, startGrace}
 	case status/100 == 4:
-		return target, refusal{refuseUnauthorized(err), 0}
+		return target, refusal{refuse(err), 0}
 	}
-	return target, err
+	return target, refuse(err)
 }
 
 // statusOf is the HTTP status of an answer other than 2xx, or 0.
@@ -229,11 +237,17 @@ func statusOf(err error) int {
 	return 0
 }
 
-// refuseUnauthorized makes an answer that asks for other credentials final; any other error stays as it is.
-func refuseUnauthorized(err error) error {
-	switch statusOf(err) {
-	case http.StatusUnauthorized, http.StatusForbidden:
+// refuse makes an answer that waiting does not mend final: one that asks for other credentials, one that leads elsewhere, one of a server
+// that is not trusted or does not trust us. Any other error stays as it is.
+func refuse(err error) error {
+	switch status := statusOf(err); {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return refusal{fmt.Errorf("%w (the API key is read from OPENAI_API_KEY)", err), 0}
+	case status/100 == 3:
+		return refusal{fmt.Errorf("%w: give -endpoint the address that answers", err), startGrace}
+	}
+	if hint := tlsHint(err); hint != "" {
+		return refusal{fmt.Errorf("%w (%s)", err, hint), startGrace}
 	}
 	return err
 }

@@ -345,3 +345,31 @@ func TestEarlierResultsStayUntilReady(t *testing.T) {
 	require.NoError(t, attempt(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, list("m")) }))
 	assert.NoDirExists(t, filepath.Dir(old))
 }
+
+// A redirection is not followed, with the credentials of another server: the user is told where it leads, and not after minutes.
+func TestRedirectionIsRefused(t *testing.T) {
+	for _, route := range []string{"/v1/models", "/health", "/v1/chat/completions"} {
+		got := ready(t, func(path string, _ time.Duration, w http.ResponseWriter) {
+			switch path {
+			case route:
+				w.Header().Set("Location", "https://other.example/login/sk-secret?state=1")
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			case "/v1/models":
+				fail(w, 404, "")
+			}
+		})
+		assert.EqualError(t, got.err, `endpoint "http://server/v1/chat/completions": `+route+" answered 307: it leads to "+
+			"https://other.example/login/[redacted], and redirections are not followed: give -endpoint the address that answers")
+		assert.Equal(t, 10*time.Second, got.took, "workers register one by one, and so may routes")
+	}
+}
+
+// What a refusal quotes ends in the middle of it: secrets are taken out before it is cut.
+func TestSecretCutOffInARefusal(t *testing.T) {
+	for _, dots := range []int{180, 190, 192, 195, 485, 492} {
+		got := ready(t, func(_ string, _ time.Duration, w http.ResponseWriter) {
+			fail(w, 401, strings.Repeat(".", dots)+"Bearer sk-secret")
+		})
+		assert.NotContains(t, got.err.Error(), "Bearer", "%d", dots)
+	}
+}

@@ -44,6 +44,7 @@ func (r *resolver) plan() *Plan {
 			MockArgs: strings.Fields(r.text("mock-args")),
 			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
 			Transport: r.text("transport"), ConnectionReuse: r.text("connection-reuse"),
+			TLS:       record.TLSOptions{Insecure: r.boolean("insecure"), CACert: r.text("ca-cert"), ClientCert: r.text("client-cert"), ClientKey: r.text("client-key")},
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},
@@ -51,6 +52,9 @@ func (r *resolver) plan() *Plan {
 	}
 	p.Nonce = r.nonce()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
+	}
 	r.endpoints(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()

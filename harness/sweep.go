@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,8 +46,9 @@ type Sweep struct {
 
 	forwards map[string]*kubectl.Forward // by the host:port of a target
 
-	dir           string   // of the benchmark
-	made          []string // folders that were not there before, the innermost first
+	tls           *tls.Config // of https endpoints; nil: the default
+	dir           string      // of the benchmark
+	made          []string    // folders that were not there before, the innermost first
 	levels        []Level
 	run           record.Run
 	progress      *progress
@@ -67,6 +69,10 @@ type Sweep struct {
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
+	var err error
+	if s.tls, err = plan.TLSConfig(); err != nil {
+		return nil, err
+	}
 	if err := s.claim(); err != nil {
 		return nil, err
 	}

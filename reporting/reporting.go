@@ -141,7 +141,7 @@ func (e *NoDataError) Error() string {
 		text = fmt.Sprintf("no benchmark %s in %q", quoted(e.Missing), e.DataDir)
 	}
 	if len(e.Existing) > 0 {
-		return text + "; there are: " + strings.Join(e.Existing, ", ")
+		return text + "; there are: " + record.Printable(strings.Join(e.Existing, ", "))
 	}
 	if levels, err := record.LevelDirs(e.DataDir); err == nil && len(levels) > 0 {
 		return text + "; it looks like one benchmark: give the directory above it"
@@ -162,7 +162,7 @@ type TooManyError struct{ Names []string }
 
 // Error lists them.
 func (e *TooManyError) Error() string {
-	return fmt.Sprintf("%d benchmarks, but charts can tell only %d apart: choose with -benchmark-name from: %s", len(e.Names), chart.MaxSeries, strings.Join(e.Names, ", "))
+	return fmt.Sprintf("%d benchmarks, but charts can tell only %d apart: choose with -benchmark-name from: %s", len(e.Names), chart.MaxSeries, record.Printable(strings.Join(e.Names, ", ")))
 }
 
 // Write reads the benchmarks and writes charts, page and SUMMARY.txt to dir.
@@ -189,7 +189,7 @@ func Write(dir string, in Inputs) (*Report, error) {
 	}
 	if len(report.Benchmarks) == 0 {
 		existing, _ := results.Names(in.DataDir)
-		return report, fmt.Errorf("%w\n%s", &NoDataError{DataDir: in.DataDir, Existing: existing}, strings.Join(report.Warnings, "\n"))
+		return report, fmt.Errorf("%w\n%s", &NoDataError{DataDir: in.DataDir, Existing: existing}, strings.Join(report.AllWarnings(), "\n"))
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return report, fmt.Errorf("creating the report's folder: %w", err)
@@ -282,6 +282,9 @@ func (r *Report) AllWarnings() []string {
 		for _, w := range b.Warnings {
 			all = append(all, b.Name+": "+w)
 		}
+	}
+	for i, w := range all { // names are those of folders
+		all[i] = record.Printable(w)
 	}
 	return all
 }

@@ -69,7 +69,7 @@ func startCanary(c Config, offset time.Duration) (*canary, error) {
 	k.url = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: openai.ChatPath}
 	client := c.Client
 	client.Endpoints, client.Dial, client.Concurrency = []*url.URL{k.url}, dial, 1
-	client.Header, client.Chunks = nil, nil // the one may hold secrets, the other counts the level's
+	client.Header, client.TLS, client.Chunks = nil, nil, nil // the first two may hold secrets, the last counts the level's
 	client.RequestTimeout, client.FirstTokenTimeout, client.IdleTimeout = 0, 0, 0
 	k.client = openai.New(client)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/kubectl"
 	"github.com/llmsweep/llmsweep/harness/kubectl/fakekubectl"
+	"github.com/llmsweep/llmsweep/leaktest"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("FORWARD_AND_WAIT") != "" {
 		forwardAndWait()
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Run(m))
 }
 
 // forwardAndWait is a process with a port-forward that waits to be killed.

@@ -8,10 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/llmsweep/llmsweep/harness/openai/internal/http1"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -111,21 +109,6 @@ func excerpt(data []byte, limit int) string {
 		return string(text) + "…"
 	}
 	return string(text)
-}
-
-// Printable is a text of a server as one line without control characters. It may have been written to move the cursor of a terminal, or to look
-// like a line of our own; also what turns the direction of text is escaped.
-func Printable(text string) string {
-	var b strings.Builder
-	for _, r := range strings.Join(strings.Fields(text), " ") {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }
 
 // connectionReason names why no response came.

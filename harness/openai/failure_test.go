@@ -355,17 +355,3 @@ func TestRefusedThenServed(t *testing.T) {
 		require.Equal(t, record.OK, s.do(s.t.Context(), 1, stream(step{at: 20 * ms, body: text("a")}, ended())).Outcome)
 	})
 }
-
-func TestPrintable(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                               "",
-		"as it is: naïve “日本” 😀":         "as it is: naïve “日本” 😀",
-		" one\r\n\tline\u2028more\u00a0": "one line more",
-		"\x1b[2Jgone\x00\x7f":            `\x1b[2Jgone\x00\x7f`,
-		"\u202etxt\u2066":                `\u202etxt\u2066`,
-		"cut \xe6\x97":                   "cut \uFFFD\uFFFD",
-		`say "it's"`:                     `say "it's"`,
-	} {
-		assert.Equal(t, want, openai.Printable(text))
-	}
-}

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // ChatPath is the route of a chat request below the server's root.
@@ -21,11 +23,14 @@ type Prober struct {
 	Header    http.Header
 	UserAgent string
 	Transport http.RoundTripper
+	// Redact removes secrets from what the server sent, before any of it is cut off. Nil: nothing is removed.
+	Redact func(string) string
 }
 
 const (
 	probeTimeout = 15 * time.Second // of one probe
 	maxProbeBody = 4 << 20          // in bytes
+	maxProbeText = 4 << 10          // in bytes, of a body that is shown and not decoded
 )
 
 var errTooSlow = fmt.Errorf("no answer within %v", probeTimeout)
@@ -35,11 +40,17 @@ type StatusError struct {
 	Route  string // path of the URL
 	Status int
 	Body   string // at most its first 500 bytes
+	// Location is where a redirection leads, without user and query. It is not followed: what is measured is the endpoint that was given,
+	// and its credentials are for nobody else.
+	Location string
 }
 
 // Error gives route, status and the start of the body.
 func (e *StatusError) Error() string {
-	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, Printable(e.Body[:min(len(e.Body), 200)])), ": ")
+	if e.Location != "" {
+		return fmt.Sprintf("%s answered %d: it leads to %s, and redirections are not followed", e.Route, e.Status, record.Printable(e.Location))
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s answered %d: %s", e.Route, e.Status, record.Printable(e.Body[:min(len(e.Body), 200)])), ": ")
 }
 
 // Model is one entry of /v1/models: its id and everything the server said of it.
@@ -60,7 +71,7 @@ func (p *Prober) Models(ctx context.Context) ([]Model, http.Header, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber() // numbers that are only stored keep all their digits
 	if err := decoder.Decode(&list); err != nil {
-		return nil, header, fmt.Errorf("%s is not a model list: %w", p.beside("models"), err)
+		return nil, header, fmt.Errorf("%s is not a model list: %w", p.beside("models").Path, err)
 	}
 	models := make([]Model, 0, len(list.Data))
 	for _, fields := range list.Data {
@@ -79,7 +90,8 @@ func (p *Prober) Health(ctx context.Context) error {
 // Version returns the body of /version as one line, at most its first 1,000 bytes.
 func (p *Prober) Version(ctx context.Context) (string, error) {
 	body, _, err := p.get(ctx, p.atRoot("version"))
-	return Printable(string(body[:min(len(body), 1000)])), err
+	text := p.shown(body)
+	return record.Printable(text[:min(len(text), 1000)]), err
 }
 
 // Try sends the smallest chat request: one token. lengthKey is the server's name for that limit.
@@ -138,10 +150,31 @@ func (p *Prober) send(ctx context.Context, method string, u *url.URL, body io.Re
 	defer response.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxProbeBody))
 	if response.StatusCode/100 != 2 {
-		return nil, response.Header, &StatusError{Route: u.Path, Status: response.StatusCode, Body: string(data[:min(len(data), 500)])}
+		text := p.shown(data)
+		return nil, response.Header, &StatusError{
+			Route: u.Path, Status: response.StatusCode, Body: text[:min(len(text), 500)], Location: p.location(response),
+		}
 	}
 	if err != nil {
 		return nil, response.Header, fmt.Errorf("asking %s: %w", u.Path, err)
 	}
 	return data, response.Header, nil
+}
+
+// shown is the start of a body without secrets.
+func (p *Prober) shown(body []byte) string {
+	text := string(body[:min(len(body), maxProbeText)])
+	if p.Redact == nil {
+		return text
+	}
+	return p.Redact(text)
+}
+
+// location is where a redirection leads, or "".
+func (p *Prober) location(response *http.Response) string {
+	to, err := response.Location()
+	if err != nil || response.StatusCode/100 != 3 {
+		return ""
+	}
+	return p.shown([]byte((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()))
 }

@@ -137,8 +137,11 @@ func finishReason(reason []byte) string {
 	case "tool_calls":
 		return "tool_calls"
 	}
-	return string(reason)
+	return excerpt(reason, maxFinishReason)
 }
+
+// maxFinishReason bounds what is kept of a finish_reason, in bytes: it is a word.
+const maxFinishReason = 100
 
 // chunk notes what an event has: text or a tool call, and reasoning. It reports whether there was any.
 func (st *stream) chunk(visible, reasoned bool) bool {

@@ -325,9 +325,18 @@ type Plan struct {
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
+	TLS               TLSOptions        `json:"tls,omitzero"`     // of https endpoints
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
+}
+
+// TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.
+type TLSOptions struct {
+	Insecure   bool   `json:"insecure,omitempty"`    // certificates are not verified
+	CACert     string `json:"ca_cert,omitempty"`     // PEM file of more authorities
+	ClientCert string `json:"client_cert,omitempty"` // PEM files for servers that ask who the client is
+	ClientKey  string `json:"client_key,omitempty"`
 }
 
 // Requests returns how many requests a level of the given concurrency sends.

@@ -162,6 +162,10 @@ func Command(run *record.Run) string {
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
 	optional("compat", p.Compat, p.Compat != "llm")
+	optional("ca-cert", p.TLS.CACert, p.TLS.CACert != "")
+	optional("client-cert", p.TLS.ClientCert, p.TLS.ClientCert != "")
+	optional("client-key", p.TLS.ClientKey, p.TLS.ClientKey != "")
+	optional("insecure", true, p.TLS.Insecure)
 	if len(p.ExtraInputs) > 0 {
 		extra, _ := json.Marshal(p.ExtraInputs) // it came from JSON
 		flag("extra-inputs", string(extra))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -48,7 +49,7 @@ func Table(w io.Writer, l *results.Level) error {
 	if i := l.Instrument(); i != nil {
 		fmt.Fprintln(w)
 		_ = out.Write([]string{"Client", "Stamps Late At Most (ms)"})
-		_ = out.Write([]string{string(i.Verdict), number(i.ErrorMS)})
+		_ = out.Write([]string{cell(string(i.Verdict)), number(i.ErrorMS)})
 		out.Flush()
 	}
 	return out.Error()
@@ -70,4 +71,13 @@ func number(v float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+// cell is a text of a file that may be anyone's: no spreadsheet takes it for a formula.
+func cell(text string) string {
+	text = record.Printable(text)
+	if text != "" && strings.Contains("=+-@", text[:1]) {
+		return "'" + text
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,8 @@ func Requests(w io.Writer, l *results.Level) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprint(out, `{"schema_version":"1.0",`)
 	if l.Instrument() != nil {
-		fmt.Fprintf(out, `"llmsweep":{"client":%q},`, l.Record.Client())
+		client, _ := json.Marshal(l.Record.Client()) // a string
+		fmt.Fprintf(out, `"llmsweep":{"client":%s},`, client)
 	}
 	fmt.Fprint(out, `"requests":[`)
 	separator := "\n"

@@ -19,7 +19,7 @@ import (
 // hostile is what a name must not be able to do anything with: end a script or
 // an attribute, start an entity, a template action or a line of JavaScript.
 const hostile = `</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>` +
-	"\"'`&lt;{{.Title}}${1}\u2028\u2029"
+	"\"'`&lt;{{.Title}}${1}\u2028\u2029\x1b[31m\u202e"
 
 func sample() Page {
 	lines := chart.Chart{

@@ -153,6 +153,9 @@ func Read(dataDir, name string) (*Benchmark, error) {
 			b.Warnings = append(b.Warnings, record.LevelName(d.Concurrency)+": "+w)
 		}
 	}
+	for i, w := range b.Warnings { // they quote servers and files
+		b.Warnings[i] = record.Printable(w)
+	}
 	b.Follow(b.planned())
 	return b, nil
 }

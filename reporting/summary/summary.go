@@ -29,7 +29,8 @@ func Write(w io.Writer, in Input) error {
 	var b strings.Builder
 	guideBlock(&b, in)
 	for _, benchmark := range in.Benchmarks {
-		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", benchmark.Name, strings.Repeat("=", len(benchmark.Name)))
+		name := record.Printable(benchmark.Name)
+		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", name, strings.Repeat("=", len(name)))
 		describe(&b, benchmark)
 		Table(&b, benchmark)
 	}
@@ -50,7 +51,7 @@ func guideBlock(b *strings.Builder, in Input) {
 	fmt.Fprintf(b, "Results directory: %s\nPlots generated: %s\n\nDeployment Types Found:\n", in.DataDir, in.OutputDir)
 	for _, benchmark := range in.Benchmarks {
 		first, last := benchmark.Levels[0].Concurrency, benchmark.Levels[len(benchmark.Levels)-1].Concurrency
-		fmt.Fprintf(b, "  %s: %d concurrency levels (%d-%d)\n", benchmark.Name, len(benchmark.Levels), first, last)
+		fmt.Fprintf(b, "  %s: %d concurrency levels (%d-%d)\n", record.Printable(benchmark.Name), len(benchmark.Levels), first, last)
 	}
 	b.WriteString("\nGenerated Plots:")
 	for _, plot := range in.Plots {
@@ -61,7 +62,7 @@ func guideBlock(b *strings.Builder, in Input) {
 // describe says what was measured.
 func describe(b *strings.Builder, benchmark *results.Benchmark) {
 	for _, fact := range Facts(benchmark) {
-		fmt.Fprintf(b, "%-10s %s\n", fact[0]+":", fact[1])
+		fmt.Fprintf(b, "%-10s %s\n", fact[0]+":", record.Printable(fact[1]))
 	}
 	b.WriteString("\n")
 }
@@ -79,6 +80,8 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		target = "embedded mock server, virtual time"
 	case p.EmbeddedMock:
 		target = "embedded mock server"
+	case p.TLS.Insecure && strings.Contains(target, "https://"):
+		target += " (certificate not verified)"
 	}
 	gpus := fmt.Sprint(p.GPUs)
 	if p.GPUsAssumed {
@@ -242,7 +245,7 @@ func writeWarnings(b *strings.Builder, in Input) {
 	}
 	b.WriteString("\nWarnings\n========\n")
 	for _, w := range all {
-		writeItem(b, w)
+		writeItem(b, record.Printable(w))
 	}
 }
 

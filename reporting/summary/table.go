@@ -220,7 +220,7 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 		}
 	}
 	return []string{
-		fmt.Sprint(l.Concurrency) + mark(l), b.Name,
+		fmt.Sprint(l.Concurrency) + mark(l), record.Printable(b.Name),
 		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/kubectl/fakekubectl"
+	"github.com/llmsweep/llmsweep/leaktest"
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("AS_DOWNLOAD") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Run(m))
 }
 
 const patience = 20 * time.Second

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/leaktest"
 )
 
 // TestMain makes this binary play the programs of the image when it is started under their names.
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 	case "process1":
 		os.Exit(adoptOrphans())
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Run(m))
 }
 
 // play is a program of the image: it notes how it was called, and behaves as PLAY says.
