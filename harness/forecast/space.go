@@ -9,7 +9,7 @@ const (
 	exportedChunk = 9
 	inputFrame    = 120      // around a body
 	levelFiles    = 64 << 10 // of fixed size, for each level
-	reportFiles   = 8 << 20  // page, summary and charts
+	reportFiles   = 4 << 20  // page, summary and charts
 	largestInputs = 1 << 30  // above it the recipe is kept
 )
 
