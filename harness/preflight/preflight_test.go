@@ -148,6 +148,11 @@ func TestEachCheck(t *testing.T) {
 			"context length: the model takes 100 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256; lower -isl and -osl, or serve the " +
 				"model with a longer context",
 		},
+		"as long as can be": {
+			func(f *preflight.Facts) { f.Servers[0].Context = 2291 }, preflight.Warning,
+			"context length: the model takes 2291 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256, to which the server's chat " +
+				"template adds some; lower -isl by 16, or serve the model with a longer context",
+		},
 		"no room for a chat template": {
 			func(f *preflight.Facts) { f.Servers[0].Context = 2306 }, preflight.Warning,
 			"context length: the model takes 2306 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256, to which the server's chat " +
