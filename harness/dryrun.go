@@ -95,7 +95,7 @@ func (s *Sweep) earlier() (measured []forecast.Measured, basis string) {
 	assumed := fmt.Sprintf("Durations assume a TTFT of %v to %v, an ITL of %v to %v and prompts read at %.0f to %.0f tokens/s:", fast.TTFT, slow.TTFT, fast.ITL, slow.ITL, fast.Prefill, slow.Prefill)
 	var run record.Run
 	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
-		return nil, fmt.Sprintf("%s no earlier run of %s lies in %s.", assumed, p.BenchmarkName, p.OutputDir)
+		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
 	}
 	if run.Plan.Model != p.Model || run.Plan.ISL != p.ISL {
 		return nil, fmt.Sprintf("%s the earlier run of %s had another model or -isl.", assumed, p.BenchmarkName)

@@ -50,6 +50,8 @@ func TestContextIsJudgedByTheLongestPrompt(t *testing.T) {
 	assert.Regexp(t, `a prompt of (39[5-9]\d|40\d\d) and an answer of 150`, got.err.Error())
 	got = ready(t, serves, "-isl=3900", "-std=50", "-osl=150", "-request-count=3", "-warmup-requests=2000")
 	assert.Regexp(t, `a prompt of 40[4-9]\d and an answer of 150`, got.err.Error(), "warm-up is sent, too")
+	got = ready(t, serves, "-isl=3900", "-std=50", "-osl=150", "-concurrencies=1,500")
+	assert.Regexp(t, `a prompt of 40[4-9]\d and an answer of 150`, got.err.Error(), "of all levels")
 }
 
 func TestReplicaWithLessContext(t *testing.T) {
@@ -60,7 +62,7 @@ func TestReplicaWithLessContext(t *testing.T) {
 			return
 		}
 		calls++
-		fmt.Fprintf(w, `{"data":[{"id":"m","max_model_len":%d}]}`, 4096/calls)
+		fmt.Fprintf(w, `{"data":[{"id":"m","max_model_len":%d}]}`, 2048*calls)
 	}, "-endpoint=second", "-isl=2000", "-std=0", "-osl=100")
 	assert.ErrorContains(t, got.err, "the model takes 2048 tokens, the longest request has 2100")
 }
@@ -176,4 +178,13 @@ func TestServerThatTakesConnectionsAndIsSilent(t *testing.T) {
 	assert.EqualError(t, got.err, `endpoint "http://server/v1/chat/completions": not ready within 40s (-wait-ready): asking /v1/models: `+
 		`the server took the connection and said nothing: no answer within 6s`)
 	assert.Equal(t, 40*time.Second, got.took)
+
+	synctest.Test(t, func(t *testing.T) {
+		hangs := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		err := open(t, t.TempDir(), io.Discard, hangs, "-wait-ready=5s").Ready(t.Context())
+		assert.EqualError(t, err, `endpoint "http://server/v1/chat/completions": not ready within 5s (-wait-ready): asking /v1/models: no answer within 5s`)
+	})
 }

@@ -28,5 +28,5 @@ func diskFree(dir string) int64 {
 	if syscall.Statfs(dir, &volume) != nil {
 		return -1
 	}
-	return int64(volume.Bavail) * int64(volume.Bsize)
+	return int64(volume.Bavail) * int64(volume.Bsize) //nolint:unconvert // on darwin it has 32 bits
 }
