@@ -27,6 +27,7 @@ type child struct {
 	entry string   // "": TestSweep
 	dir   string   // working directory; "": bench
 	env   []string // added to a clean environment
+	limit string   // shell command that the process runs under, such as ulimit; "": none
 	args  []string
 }
 
@@ -45,7 +46,11 @@ func (c child) command(ctx context.Context, t *testing.T, entry string) *exec.Cm
 	require.Empty(t, os.Getenv(inChild), "%s runs in a child: its name must not match the pattern of an entry point", t.Name())
 	binary, err := os.Executable()
 	require.NoError(t, err)
-	command := exec.CommandContext(ctx, binary, append([]string{"-test.run=^" + entry + "$", "-test.v", "-test.timeout=0"}, c.args...)...)
+	args := append([]string{binary, "-test.run=^" + entry + "$", "-test.v", "-test.timeout=0"}, c.args...)
+	if c.limit != "" {
+		args = append([]string{"sh", "-c", c.limit + ` && exec "$0" "$@"`}, args...)
+	}
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Dir = c.dir
 	command.Env = append(append(cleanEnvironment(), inChild+"=1"), c.env...)
 	return command

@@ -36,6 +36,8 @@ func documentedCommands() []documented {
 		{has: "gotestsum", prints: "DONE 3 tests"},
 		{has: "-run Gate", prints: "--- PASS: TestGate/c100/"},
 		{has: "make sweep", prints: "conc reach ok/fail"},
+		{has: "-dry-run", prints: "dry run: nothing is sent and nothing is written"},
+		{has: "-preflight-only", prints: "preflight: "},
 		{has: "-run Sweep", prints: "\nReport:  "},
 		{has: "-llmsweep.help", prints: "-benchmark-name NAME"},
 		{has: "cmd/report", prints: "report.html"},

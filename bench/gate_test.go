@@ -30,6 +30,8 @@ func TestGate(t *testing.T) {
 		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR")
 	case gate.DataDir != "":
 		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)).Levels))
+	case plan.DryRun, plan.PreflightOnly:
+		sweep(t, plan)
 	default:
 		measured := false
 		if passed := t.Run("Sweep", func(t *testing.T) {

@@ -18,22 +18,26 @@ import (
 // countedMock is a mock server in this process, without waiting, that counts chat requests.
 func countedMock(t *testing.T) (url string, chats *atomic.Int64) {
 	t.Helper()
-	options := mockserver.DefaultOptions()
+	handler, chats := countedHandler(t, mockserver.DefaultOptions())
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL, chats
+}
+
+// countedHandler is that mock server as a handler.
+func countedHandler(t *testing.T, options mockserver.Options) (handler http.Handler, chats *atomic.Int64) {
+	t.Helper()
 	options.SpeedupRatio = 0
 	mock, err := mockserver.New(options)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = mock.Close() })
 	chats = new(atomic.Int64)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/chat/completions") {
 			chats.Add(1)
 		}
 		mock.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() {
-		server.Close()
-		_ = mock.Close()
-	})
-	return server.URL, chats
+	}), chats
 }
 
 // TestBadInputIsRefused gives each kind of bad input to a sweep: it fails with the reason, before any load and without results.

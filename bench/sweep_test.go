@@ -43,6 +43,12 @@ func resolvedPlan(t *testing.T) *harness.Plan {
 
 // sweep runs all levels of a plan as sub-tests of t, and reports.
 func sweep(t *testing.T, plan *harness.Plan) {
+	if plan.DryRun {
+		if err := plan.WriteDryRun(os.Stdout); err != nil {
+			t.Fatal("nothing was sent: " + err.Error())
+		}
+		return
+	}
 	ctx, release := harness.Owned(context.Background())
 	defer release()
 	if len(plan.Targets) == 0 {
@@ -62,6 +68,9 @@ func sweep(t *testing.T, plan *harness.Plan) {
 	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
 	if err != nil {
 		t.Fatal("no load was sent: " + plainly(plan, err))
+	}
+	if plan.PreflightOnly {
+		return
 	}
 	if runLevels(ctx, t, sweep) {
 		report(t, plan)

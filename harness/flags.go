@@ -39,6 +39,8 @@ func options() []option {
 		{name: "header", value: "K:V", repeat: "\n", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
 		{name: "extra-inputs", value: "K:V", repeat: "\n", usage: "field of the request body, or a JSON object of them; repeatable"},
 		{name: "gpus", value: "N", preset: "1", usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},
+		{name: "dry-run", boolean: true, usage: "print levels, requests, tokens, expected duration and size of the results, and stop: nothing is sent or written"},
+		{name: "preflight-only", boolean: true, usage: "wait for the server, check whether the sweep can run, print what was found, and stop"},
 		{name: "wait-ready", value: "D", preset: "5m", usage: "how long to wait until the server serves the model"},
 		{name: "request-timeout", value: "D", preset: "10m", usage: "limit of a whole request; 0: none"},
 		{name: "first-token-timeout", value: "D", preset: "5m", usage: "limit until its first token; 0: none"},

@@ -74,6 +74,8 @@ func table() []row {
 		{"connection-reuse", nil, "pooled", "never", "never", func(p *harness.Plan) any { return p.ConnectionReuse }},
 		{"insecure", nil, false, "true", true, func(p *harness.Plan) any { return p.TLS.Insecure }},
 		{"virtual", nil, false, "true", true, func(p *harness.Plan) any { return p.Virtual }},
+		{"dry-run", nil, false, "true", true, func(p *harness.Plan) any { return p.DryRun }},
+		{"preflight-only", nil, false, "true", true, func(p *harness.Plan) any { return p.PreflightOnly }},
 		{"verbose", nil, false, "true", true, func(p *harness.Plan) any { return p.Verbose }},
 		{"plot", nil, true, "false", false, func(p *harness.Plan) any { return p.Plot }},
 	}

@@ -32,6 +32,8 @@ type Plan struct {
 	Overwrite    bool     `json:"-"`
 	Verbose      bool     `json:"-"`
 	Plot         bool     `json:"-"`
+	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
+	DryRun, PreflightOnly bool `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -86,6 +88,9 @@ func (p *Plan) Validate() error {
 	}
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
+	}
+	if p.DryRun && p.PreflightOnly {
+		c.fault("dry-run", "true", "cannot go with -preflight-only: it sends nothing, not even to ask the server")
 	}
 	c.extraInputs(p.ExtraInputs)
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/preflight"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -29,14 +30,15 @@ type refusal struct {
 	grace time.Duration
 }
 
-// Ready waits until every endpoint serves the model, at most Plan.WaitReady for all of them together, and then writes run.json
-// with what the server said of itself. Results of an earlier run are removed only now. Where ctx ends first, the error wraps its
-// cause.
+// Ready waits until every endpoint serves the model, at most Plan.WaitReady for all of them together, judges whether the sweep can run (see
+// package preflight), and then writes run.json with what the server said of itself. Results of an earlier run are removed only now; with
+// Plan.PreflightOnly they stay, and nothing is written. Where ctx ends first, the error wraps its cause.
 func (s *Sweep) Ready(ctx context.Context) error {
 	var target record.Target
+	servers := make([]preflight.Server, len(s.Plan.Targets))
 	start := time.Now()
 	for i, u := range s.Plan.Targets {
-		t, err := s.meet(ctx, u, start)
+		t, err := s.meet(ctx, u, start, &servers[i])
 		if err != nil {
 			s.abandon()
 		}
@@ -56,17 +58,26 @@ func (s *Sweep) Ready(ctx context.Context) error {
 			s.run.Warnings = append(s.run.Warnings, fmt.Sprintf("replica %s is not like the first: version or model entry differ", s.Plan.Endpoints[i]))
 		}
 	}
+	if err := s.preflight(ctx, servers); err != nil || s.Plan.PreflightOnly {
+		s.abandon()
+		return err
+	}
 	return s.begin(target)
 }
 
-// meet makes the way to a server, if it needs one, and waits until the server is ready.
-func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (record.Target, error) {
+// meet makes the way to a server, if it needs one, and waits until the server is ready. What the preflight must know of it goes to server.
+func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time, server *preflight.Server) (record.Target, error) {
 	if err := s.openForward(ctx, chat.Host, start); err != nil {
 		return record.Target{}, err
 	}
 	prober, done := s.prober(chat)
 	defer done()
-	return s.await(ctx, prober, start)
+	seen := &witness{next: prober.Transport}
+	prober.Transport = seen
+	target, err := s.await(ctx, prober, start)
+	seen.fill(server)
+	server.Context = contextLength(target)
+	return target, err
 }
 
 // prober asks one server what it is; done closes its connections.
@@ -149,9 +160,11 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 // inspectWithin inspects once, within the time that is left. A server that hangs must not stretch -wait-ready, but the last look at
 // it gets a moment too, lest its reason be lost.
 func (s *Sweep) inspectWithin(ctx context.Context, prober *openai.Prober, left time.Duration) (record.Target, error) {
-	ctx, cancel := context.WithTimeout(ctx, max(left, time.Second))
+	left = max(left, time.Second)
+	ctx, cancel := context.WithTimeoutCause(ctx, left, fmt.Errorf("no answer within %v", left.Round(time.Second)))
 	defer cancel()
-	return s.inspect(ctx, prober)
+	target, err := s.inspect(ctx, prober)
+	return target, explain(err)
 }
 
 // sleep waits for d or the end of ctx.

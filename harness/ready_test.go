@@ -128,7 +128,7 @@ func TestReadyAtOnce(t *testing.T) {
 		Headers: map[string]string{"Server": "uvicorn"},
 	}, got.run.Target)
 	assert.NotNil(t, got.run.Host)
-	assert.Empty(t, got.log)
+	assert.Equal(t, "preflight: 2 checks ok\n", got.log)
 }
 
 func TestModelAppearsAfterAWhile(t *testing.T) {
@@ -149,7 +149,8 @@ func TestModelAppearsAfterAWhile(t *testing.T) {
 	assert.Empty(t, got.run.Target.Version, "not every server has the route")
 	assert.Nil(t, got.run.Target.Headers)
 	assert.Equal(t, "waiting for server, 1m0s more at most (-wait-ready): /v1/models answered 503: loading [redacted]\n"+
-		"waiting for server, 50s more at most (-wait-ready): model \"m\": the server lists no model yet\n", got.log, "a new reason is said once")
+		"waiting for server, 50s more at most (-wait-ready): model \"m\": the server lists no model yet\n"+
+		"preflight: 2 checks ok\n", got.log, "a new reason is said once")
 }
 
 func TestWrongModelIsRefusedAfterAGrace(t *testing.T) {

@@ -49,6 +49,7 @@ func (r *resolver) plan() *Plan {
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
+		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
 	}
 	p.Nonce = r.nonce()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break

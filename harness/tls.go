@@ -132,20 +132,10 @@ func (p *Plan) tlsWarnings() []string {
 	return nil
 }
 
-// tlsHint says what may help where TLS keeps server and client apart, or "".
+// tlsHint says what may help where the server does not trust us, or "". Where we do not trust the server, the preflight has words for it.
 func tlsHint(err error) string {
-	var untrusted *tls.CertificateVerificationError
-	var stranger x509.UnknownAuthorityError
-	var otherName x509.HostnameError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &stranger):
-		return "-ca-cert names the authority that signed it; -insecure measures all the same"
-	case errors.As(err, &otherName):
-		return "-endpoint must have a name that is in the certificate; -insecure measures all the same"
-	case errors.As(err, &untrusted):
-		return "-insecure measures all the same"
 	}
 	for _, refused := range []string{"certificate required", "bad certificate", "handshake failure"} { // by TLS 1.3; by 1.2
 		if strings.Contains(err.Error(), "tls: "+refused) {

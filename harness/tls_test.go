@@ -123,19 +123,19 @@ func TestWhomTLSTrusts(t *testing.T) {
 	asking := &tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.1")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: knownTo}
 	askingEarly := asking.Clone()
 	askingEarly.MaxVersion = tls.VersionTLS12 // which refuses within the handshake; of a later refusal only the end of the connection may arrive
-	const works, notTrusted, address = "works", "tls: failed to verify certificate: x509: ", "/v1/chat/completions"
+	const works, notTrusted, address = "works", "which is not trusted here: name that authority with -ca-cert; -insecure measures all the same", "/v1/chat/completions"
 	trusting := "-ca-cert=" + ours.file
 	for name, c := range map[string]struct {
 		server *tls.Config
 		args   []string
 		want   string // of the error
 	}{
-		"by default nobody's own authority": {nil, nil, notTrusted + "certificate signed by unknown authority (-ca-cert names the authority that signed it; -insecure measures all the same)"},
-		"another authority":                 {nil, []string{"-ca-cert=" + others.file}, notTrusted + "certificate signed by unknown authority"},
+		"by default nobody's own authority": {nil, nil, notTrusted},
+		"another authority":                 {nil, []string{"-ca-cert=" + others.file}, notTrusted},
 		"the named authority":               {nil, []string{trusting}, works},
 		"anyone":                            {nil, []string{"-insecure"}, works},
-		"another host":                      {&tls.Config{Certificates: []tls.Certificate{ours.issue("models.example")}}, []string{trusting}, "127.0.0.1 because it doesn't contain any IP SANs (-endpoint must have a name that is in the certificate; -insecure"},
-		"expired":                           {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.1", expired)}}, []string{trusting}, "certificate has expired or is not yet valid"},
+		"another host":                      {&tls.Config{Certificates: []tls.Certificate{ours.issue("models.example")}}, []string{trusting}, `the certificate is for models.example (until `},
+		"expired":                           {&tls.Config{Certificates: []tls.Certificate{ours.issue("127.0.0.1", expired)}}, []string{trusting}, "the certificate for 127.0.0.1 expired on "},
 		"no client certificate":             {asking, []string{trusting}, ""},
 		"no client certificate, TLS 1.2":    {askingEarly, []string{trusting}, "tls: handshake failure (the server may ask who the client is: -client-cert and -client-key say it)"},
 		"a stranger's client certificate":   {asking, append(others.files("client"), trusting), ""},

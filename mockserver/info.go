@@ -21,10 +21,11 @@ type modelCard struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
+	Longest int    `json:"max_model_len,omitempty"` // as vLLM tells it
 }
 
 func (s *Server) modelCard() modelCard {
-	return modelCard{s.options.Model, "model", modelCreated, "llmsweep-mock"}
+	return modelCard{s.options.Model, "model", modelCreated, "llmsweep-mock", s.options.MaxModelLen}
 }
 
 func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) {

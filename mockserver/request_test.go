@@ -214,6 +214,16 @@ func TestWrongMethodNamesTheRightOne(t *testing.T) {
 	assert.Equal(t, 200, ask(h, "HEAD", "/health", "").Code)
 }
 
+// As vLLM tells it, for clients that look before they ask.
+func TestModelsTellTheirLongestRequest(t *testing.T) {
+	t.Parallel()
+	narrow := instant(t, func(o *mockserver.Options) { o.MaxModelLen = 100 })
+	for _, path := range []string{"/v1/models", "/v1/models/" + model} {
+		assert.Contains(t, ask(narrow, "GET", path, "").Body.String(), `"max_model_len":100`)
+		assert.NotContains(t, ask(instant(t, nil), "GET", path, "").Body.String(), "max_model_len")
+	}
+}
+
 // Prompts and lengths, as usage reports them.
 func TestTokenCounts(t *testing.T) {
 	t.Parallel()

@@ -91,6 +91,16 @@ func roundNormal(r *rand.Rand, mean, std int) int {
 // Len returns how many requests a phase has.
 func (l *Level) Len(phase record.Phase) int { return len(l.lengths[phase]) }
 
+// PromptTokens returns the sum of the level's prompt lengths, warm-up included, and the largest of them.
+func (l *Level) PromptTokens() (sum, longest int) {
+	for _, lengths := range l.lengths {
+		for _, n := range lengths {
+			sum, longest = sum+n, max(longest, n)
+		}
+	}
+	return sum, longest
+}
+
 // Render makes the i-th request of a phase.
 func (l *Level) Render(phase record.Phase, i int) *Request {
 	serial := l.serial + i

@@ -109,7 +109,8 @@ func TestDockerFailuresHaveTheirExitCodeAndOneLine(t *testing.T) {
 		code    int
 		message string // part of the termination message
 	}{
-		{"a level fails", sweep(), nil, 1, "TestSweep/c1: 6 of 6 requests failed (6 rejected: http 400)"},
+		{"a level fails", sweep("--isl=50", "--extra-inputs=temperature:9"), nil, 1, "TestSweep/c1: 6 of 6 requests failed (6 rejected: http 400)"},
+		{"the context is too small", sweep("--benchmark-name=long"), nil, 1, "TestSweep: no load was sent: preflight: context length: the model takes 100 tokens"},
 		{"nobody answers", sweep("--benchmark-name=nobody", "--endpoint-url=nobody:8000", "--wait-ready=1s"), nil, 1, `endpoint "http://nobody:8000`},
 		{"bad input", sweep("--isl=x"), nil, 2, `-isl "x": must be a whole number`},
 		{"unknown flag", sweep("--speed=x"), nil, 2, "speed"},

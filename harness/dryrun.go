@@ -1,0 +1,129 @@
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/forecast"
+	"github.com/llmsweep/llmsweep/harness/preflight"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// WriteDryRun writes what the plan would do: its levels with their requests and tokens, how long they will take, as a range, and the size of the results.
+// Nothing is sent and no file is touched.
+func (p *Plan) WriteDryRun(w io.Writer) error {
+	s := &Sweep{Plan: p, interrupted: func() error { return nil }, dir: filepath.Join(p.ResultsDir(), p.BenchmarkName)}
+	if err := s.draw(); err != nil {
+		return err
+	}
+	levels := s.planned()
+	measured, basis := s.earlier()
+	var b strings.Builder
+	b.WriteString("dry run: nothing is sent and nothing is written\n")
+	fmt.Fprintf(&b, "endpoint  %s\n", cmp.Or(strings.Join(p.Endpoints, ", "), "the embedded mock server"))
+	fmt.Fprintf(&b, "model     %s\n", p.Model)
+	space := forecast.Needed(levels, p.Plot)
+	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
+	writeForecast(&b, levels, measured)
+	b.WriteString("\n")
+	for _, note := range append(p.dryRunNotes(), basis) {
+		for _, line := range wrap(note, 80) {
+			b.WriteString(line + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeForecast writes the table of levels.
+func writeForecast(b *strings.Builder, levels []forecast.Level, measured []forecast.Measured) {
+	const row = "%-8s %9d %14d %14d   %s\n"
+	fmt.Fprintf(b, "%-8s %9s %14s %14s   %s\n", "level", "requests", "prompt tokens", "output tokens", "duration")
+	var total forecast.Range
+	var requests, prompts, outputs int
+	for _, l := range levels {
+		took := forecast.Duration(l, measured)
+		total = total.Plus(took)
+		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens()
+		fmt.Fprintf(b, row, record.LevelName(l.Concurrency), l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens(), span(took))
+	}
+	fmt.Fprintf(b, row, "total", requests, prompts, outputs, span(total))
+}
+
+func span(r forecast.Range) string { return about(r.Low) + " to " + about(r.High) }
+
+// about is a duration rounded as an estimate deserves it.
+func about(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < 10*time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+// dryRunNotes are what of the plan changes the table.
+func (p *Plan) dryRunNotes() []string {
+	var notes []string
+	if p.WarmupRequests > 0 {
+		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
+	}
+	if p.MaxDuration > 0 {
+		notes = append(notes, fmt.Sprintf("The sweep stops after %v (-max-duration) with what it has.", p.MaxDuration))
+	}
+	if p.MaxTokensTotal > 0 {
+		notes = append(notes, fmt.Sprintf("The sweep stops after %d tokens (-max-tokens-total) with what it has.", p.MaxTokensTotal))
+	}
+	if p.Virtual {
+		notes = append(notes, "Durations are of virtual time, of which this machine makes minutes in seconds.")
+	}
+	for _, w := range p.Warnings() {
+		notes = append(notes, "warning: "+w)
+	}
+	return notes
+}
+
+// earlier returns the pace that an earlier run of this name found, and what the durations are based on.
+func (s *Sweep) earlier() (measured []forecast.Measured, basis string) {
+	p := s.Plan
+	fast, slow := forecast.Fast(), forecast.Slow()
+	assumed := fmt.Sprintf("Durations assume a TTFT of %v to %v, an ITL of %v to %v and prompts read at %.0f to %.0f tokens/s:", fast.TTFT, slow.TTFT, fast.ITL, slow.ITL, fast.Prefill, slow.Prefill)
+	var run record.Run
+	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
+		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
+	}
+	if run.Plan.Model != p.Model || run.Plan.ISL != p.ISL {
+		return nil, fmt.Sprintf("%s the earlier run of %s had another model or -isl.", assumed, p.BenchmarkName)
+	}
+	dirs, _ := record.LevelDirs(s.dir)
+	for _, dir := range dirs {
+		if m, whole := readPace(dir); whole {
+			measured = append(measured, m)
+		}
+	}
+	if len(measured) == 0 {
+		return nil, fmt.Sprintf("%s the earlier run of %s has no finished level.", assumed, p.BenchmarkName)
+	}
+	return measured, fmt.Sprintf("Durations are those of the earlier run of %s from %s, a quarter more or less.", p.BenchmarkName, run.CreatedAt.Format(time.DateTime))
+}
+
+// readPace reads how fast a level was, if it was measured to its end.
+func readPace(dir record.LevelDir) (m forecast.Measured, whole bool) {
+	var level record.Level
+	var figures struct {
+		TTFT struct{ Avg float64 } `json:"time_to_first_token"`
+		ITL  struct{ Avg float64 } `json:"inter_token_latency"`
+	}
+	if record.ReadJSON(filepath.Join(dir.Path, record.LevelFile), &level) != nil || level.Status != record.Done ||
+		record.ReadJSON(filepath.Join(dir.Path, record.AggregateFile), &figures) != nil {
+		return m, false
+	}
+	const ms = float64(time.Millisecond)
+	m = forecast.Measured{Concurrency: dir.Concurrency, TTFT: time.Duration(figures.TTFT.Avg * ms), ITL: time.Duration(figures.ITL.Avg * ms)}
+	return m, m.TTFT > 0
+}

@@ -1,0 +1,54 @@
+package harness_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// TestDryRunAfterAnEarlierRun: only finished levels of a run of the same name, model and length tell how fast the server is.
+func TestDryRunAfterAnEarlierRun(t *testing.T) {
+	dir := t.TempDir()
+	level := filepath.Join(dir, "x", "c10")
+	require.NoError(t, os.MkdirAll(level, 0o700))
+	run := record.Run{CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Plan: record.Plan{Model: "m", ISL: 500}}
+	dry := func() (lines []string) {
+		var b strings.Builder
+		p := planOf(t, nil, "-benchmark-name=x", "-model=m", "-endpoint=server", "-output-dir="+dir, "-isl=500", "-std=0", "-osl=101", "-concurrencies=10", "-request-count=20", "-dry-run")
+		require.NoError(t, p.WriteDryRun(&b))
+		for line := range strings.Lines(strings.ReplaceAll(b.String(), dir, "DIR")) {
+			if strings.HasPrefix(line, "c10 ") || strings.Contains(line, "earlier") || strings.Contains(line, "quarter") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		return lines
+	}
+	const assumed = "c10             20          10000           2020   1.2s to 16s"
+	store := func(name string, v any) { require.NoError(t, record.WriteJSON(filepath.Join(dir, "x", name), v)) }
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: there is no earlier run of x to go by."}, dry())
+
+	store(record.RunFile, run)
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x has no finished level."}, dry())
+
+	// A request of a second: two waves of it.
+	store("c10/"+record.AggregateFile, map[string]any{"time_to_first_token": map[string]any{"avg": 200.0}, "inter_token_latency": map[string]any{"avg": 8.0}})
+	store("c10/"+record.LevelFile, record.Level{Status: record.Interrupt})
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x has no finished level."}, dry())
+
+	store("c10/"+record.LevelFile, record.Level{Status: record.Done})
+	assert.Equal(t, []string{
+		"c10             20          10000           2020   1.6s to 2.5s",
+		"Durations are those of the earlier run of x from 2026-03-01 12:00:00, a quarter", // of a line
+	}, dry())
+
+	run.Plan.ISL = 501
+	store(record.RunFile, run)
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or -isl."}, dry())
+}

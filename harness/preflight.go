@@ -1,0 +1,149 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/forecast"
+	"github.com/llmsweep/llmsweep/harness/host"
+	"github.com/llmsweep/llmsweep/harness/openai"
+	"github.com/llmsweep/llmsweep/harness/preflight"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// preflight judges whether the sweep can run, now that the servers are ready, and shows the result. The error is for what is refused.
+// Warnings go to run.json.
+func (s *Sweep) preflight(ctx context.Context, servers []preflight.Server) error {
+	s.lookUp(ctx, servers)
+	facts := preflight.Facts{Load: s.load(), Servers: servers}
+	if s.readsMachine() {
+		facts.Machine = s.machine(facts.Load)
+	}
+	findings := preflight.Judge(facts)
+	for i := range findings {
+		findings[i].Text = s.Plan.Redact(record.Printable(findings[i].Text))
+	}
+	s.show(findings)
+	var refused []error
+	for _, f := range preflight.Of(findings, preflight.Refusal) {
+		refused = append(refused, errors.New("preflight: "+f.String()))
+	}
+	for _, f := range preflight.Of(findings, preflight.Warning) {
+		s.run.Warnings = append(s.run.Warnings, "preflight: "+f.String())
+	}
+	return errors.Join(refused...)
+}
+
+// show prints the findings: all of them where they were asked for, else what is not well.
+func (s *Sweep) show(findings []preflight.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	s.progress.print(preflight.Summary(findings))
+	if s.Plan.PreflightOnly || s.Plan.Verbose {
+		s.progress.print(preflight.Table(findings))
+		return
+	}
+	for _, f := range preflight.Of(findings, preflight.Warning) {
+		s.progress.print("warning: preflight: " + f.String())
+	}
+}
+
+// lookUp finds the addresses of names that this machine resolves, as it will for the load.
+func (s *Sweep) lookUp(ctx context.Context, servers []preflight.Server) {
+	for i, u := range s.Plan.Targets {
+		server := &servers[i]
+		server.Host = u.Hostname()
+		if address, err := netip.ParseAddr(server.Host); err == nil {
+			server.Loopback = address.IsLoopback()
+			continue
+		}
+		if !s.resolves(u) {
+			continue
+		}
+		server.Resolved = true
+		within, cancel := context.WithTimeout(ctx, reachLimit)
+		server.Addresses, server.LookupErr = net.DefaultResolver.LookupHost(within, server.Host)
+		cancel()
+		for _, text := range server.Addresses {
+			address, err := netip.ParseAddr(text)
+			server.Loopback = err == nil && address.IsLoopback()
+		}
+	}
+}
+
+// resolves reports whether the name of an endpoint is looked up here, and not by a proxy or a port-forward.
+func (s *Sweep) resolves(u *url.URL) bool {
+	_, forwarded := s.Plan.Forwards[u.Host]
+	return s.readsMachine() && !forwarded && (s.Plan.Transport == openai.OwnTransport || s.dialer() != nil || !openai.Proxied([]*url.URL{u}))
+}
+
+// load is what the plan asks for.
+func (s *Sweep) load() preflight.Load {
+	p := s.Plan
+	largest := s.levels[len(s.levels)-1]
+	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
+	l := preflight.Load{
+		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
+		Reused: p.ConnectionReuse != neverReused, Transport: transport, OSL: p.OSL, OutputDir: p.OutputDir, Now: time.Now(),
+		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
+	}
+	if transport == openai.HTTP2 {
+		// net/http makes another connection when a server takes no more streams on one; most take a hundred.
+		const streams = 100
+		l.Connections = l.Connections/streams + len(p.Targets)
+	}
+	for _, level := range s.levels {
+		_, longest := level.work.PromptTokens()
+		l.LongestPrompt = max(l.LongestPrompt, longest)
+		l.Requests += level.Requests + p.WarmupRequests
+	}
+	return l
+}
+
+// usualITL stands for a server that was not measured yet.
+const usualITL = 20 * time.Millisecond
+
+// machine is what this machine has for that load.
+func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
+	limits := host.ReadLimits(s.dir)
+	m := &preflight.Machine{
+		OS: runtime.GOOS, Root: limits.Root, Files: limits.Files, FilesOpen: limits.FilesOpen, Ports: limits.Ports, DiskFree: limits.DiskFree,
+		Processors: runtime.GOMAXPROCS(0), ITL: usualITL,
+	}
+	s.findCeiling(l.Transport)
+	largest := s.levels[len(s.levels)-1]
+	events := float64(largest.Concurrency) / m.ITL.Seconds()
+	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/float64(s.Plan.OSL))
+	return m
+}
+
+// planned is the sweep as package forecast sees it.
+func (s *Sweep) planned() []forecast.Level {
+	levels := make([]forecast.Level, 0, len(s.levels))
+	for _, l := range s.levels {
+		tokens, _ := l.work.PromptTokens()
+		levels = append(levels, forecast.Level{
+			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: tokens, OSL: s.Plan.OSL,
+			Body: len(l.work.Render(record.Profiling, 0).Body),
+		})
+	}
+	return levels
+}
+
+// contextLength is how many tokens prompt and answer may have together, as far as the server tells: vLLM and SGLang do, in their list of models.
+// What others have under other names can be a model's own length, of which a server may give less or more.
+func contextLength(t record.Target) int {
+	number, _ := t.Model["max_model_len"].(json.Number)
+	n, err := number.Int64()
+	if err != nil || n < 1 {
+		return 0
+	}
+	return int(n)
+}
