@@ -21,7 +21,7 @@ func (b *Benchmark) Follow(c metric.Convention) {
 }
 
 func figuresUnder(c metric.Convention, l *Level) Figures {
-	accumulator := c.Accumulator(l.Record.StartedAt)
+	accumulator := l.accumulator(c)
 	for _, s := range l.Samples {
 		accumulator.Add(s)
 	}

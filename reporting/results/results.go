@@ -68,9 +68,14 @@ func (l *Level) Unusable() string {
 		return "it failed: " + l.Record.Reason
 	case l.Record.Status == record.Interrupt:
 		return "it was stopped: " + l.Record.Reason
+	case l.Broken():
+		return "it was continued after a break"
 	}
 	return ""
 }
+
+// Broken reports whether the level was continued after a break: it has no throughput and no plateau, since it was not loaded all the time.
+func (l *Level) Broken() bool { return l.Record != nil && len(l.Record.Breaks) > 0 }
 
 // Instrument is what the client knew of itself, or nil.
 func (l *Level) Instrument() *record.Instrument {
@@ -138,6 +143,9 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	case err == nil:
 		b.Run = &run
 		b.Warnings = append(b.Warnings, run.Warnings...)
+		for _, resume := range run.Resumes {
+			b.Warnings = append(b.Warnings, resume.String())
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
@@ -175,7 +183,7 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
-	accumulator := metric.NewAccumulator(l.Record.StartedAt)
+	accumulator := l.accumulator(metric.AIPerf)
 	bad, err := record.ReadLog(filepath.Join(d.Path, record.LogFile), func(s *record.Sample) error {
 		accumulator.Add(s)
 		l.Samples = append(l.Samples, s)
@@ -189,10 +197,21 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	}
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
-	l.Load = steady.Measure(l.Samples, l.Concurrency)
+	if !l.Broken() {
+		l.Load = steady.Measure(l.Samples, l.Concurrency)
+	}
 	l.Figures = figuresOf(l.Results)
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
+}
+
+// accumulator starts the level under a convention.
+func (l *Level) accumulator(c metric.Convention) *metric.Accumulator {
+	a := c.Accumulator(l.Record.StartedAt)
+	if l.Broken() {
+		a.Break()
+	}
+	return a
 }
 
 // recount makes the counts of a killed run, which were never written, from its log.
@@ -218,6 +237,12 @@ func levelWarnings(l *Level, bad []error) []string {
 		warnings = append(warnings, "failed: "+l.Record.Reason)
 	case record.Capped, record.Interrupt:
 		warnings = append(warnings, "stopped: "+l.Record.Reason)
+	}
+	for _, b := range l.Record.Breaks {
+		warnings = append(warnings, b.String())
+	}
+	if l.Broken() {
+		warnings = append(warnings, "throughput, duration and plateau are left out: no load ran during the break; what the client knew of itself is of the part after it")
 	}
 	warnings = append(warnings, l.Record.Warnings...)
 	warnings = append(warnings, l.answerWarnings()...)
