@@ -24,13 +24,16 @@ import (
 // Plan is everything that determines a run: what is stored of it, and what must not be.
 type Plan struct {
 	record.Plan
-	Targets   []*url.URL  `json:"-"` // the chat route of each replica, credentials included
-	Header    http.Header `json:"-"` // sent with each request
-	APIKey    string      `json:"-"`
-	Gate      Gate        `json:"-"`
-	Overwrite bool        `json:"-"`
-	Verbose   bool        `json:"-"`
-	Plot      bool        `json:"-"`
+	Targets   []*url.URL        `json:"-"` // the chat route of each replica, credentials included
+	Header    http.Header       `json:"-"` // sent with each request
+	APIKey    string            `json:"-"`
+	Gate      Gate              `json:"-"`
+	Overwrite bool              `json:"-"`
+	Resume    record.ResumeMode `json:"-"`
+	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
+	NonceGiven bool `json:"-"`
+	Verbose    bool `json:"-"`
+	Plot       bool `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -91,6 +94,9 @@ func (p *Plan) Validate() error {
 	c.extraInputs(p.ExtraInputs)
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
+	}
+	if p.Resume != "" && p.Overwrite {
+		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
 	}
 	c.gate(p.Gate)
 	return errors.Join(c...)

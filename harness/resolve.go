@@ -48,7 +48,8 @@ func (r *resolver) plan() *Plan {
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 	}
-	p.Nonce = r.nonce()
+	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
+	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	r.endpoints(p)
 	r.headers(p)
@@ -154,6 +155,26 @@ func (r *resolver) boolean(name string) bool {
 		r.fault(source, values[0], "must be true or false")
 	}
 	return b
+}
+
+// resume reads -resume, which may be given alone.
+func (r *resolver) resume() record.ResumeMode {
+	values, source := r.values("resume")
+	if len(values) == 0 {
+		return ""
+	}
+	text := strings.TrimSpace(values[0])
+	if mode := record.ResumeMode(text); mode == record.ResumeLevel || mode == record.ResumeRequest {
+		return mode
+	}
+	switch on, err := strconv.ParseBool(text); {
+	case err != nil:
+		r.fault(source, text, "must be level (as -resume alone), request or false")
+		return ""
+	case on:
+		return record.ResumeLevel
+	}
+	return ""
 }
 
 func (r *resolver) concurrencies() []int {

@@ -1,0 +1,134 @@
+package harness
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// aside is the folder of a level that is repeated, renamed until its repetition has results of its own. A nil aside is of a level that is not.
+type aside struct{ dir string }
+
+const asideSuffix = ".before"
+
+func (a *aside) path() string { return a.dir + asideSuffix }
+
+// setAside renames the folder of a level that is repeated, and enters what was spent on it into the record of the repetition.
+func (p *past) setAside(dir string, repetition *record.Level) (*aside, error) {
+	if p == nil || p.fate != repeated {
+		return nil, nil
+	}
+	took := p.took()
+	repetition.Earlier = &record.Earlier{Attempts: 1, Requests: p.log.requests, Tokens: p.tokens(), Took: took}
+	if was := p.record.Earlier; was != nil {
+		repetition.Earlier.Attempts += was.Attempts
+		repetition.Earlier.Requests += was.Requests
+	}
+	a := &aside{dir}
+	if err := os.Rename(dir, a.path()); err != nil {
+		return nil, fmt.Errorf("setting the earlier attempt aside: %w", err)
+	}
+	return a, nil
+}
+
+// settle removes the earlier attempt, or brings it back if no request of the repetition was answered.
+func (a *aside) settle(answered int) error {
+	if a == nil {
+		return nil
+	}
+	if answered == 0 {
+		return a.restore()
+	}
+	return removeLevel(a.path())
+}
+
+// restore brings the earlier attempt back in place of what there is of the repetition.
+func (a *aside) restore() error {
+	if a == nil {
+		return nil
+	}
+	if err := removeLevel(a.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(a.path(), a.dir)
+}
+
+// recoverLevels does what a process that was killed did not come to with the levels that it had set aside.
+func (s *Sweep) recoverLevels() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if name, set := strings.CutSuffix(entry.Name(), asideSuffix); set && entry.IsDir() && record.IsLevelName(name) {
+			if err := (&aside{filepath.Join(s.dir, name)}).recover(); err != nil {
+				return fmt.Errorf("bringing back %s: %w", entry.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// recover does what settle would have done.
+func (a *aside) recover() error {
+	info, err := os.Stat(filepath.Join(a.dir, record.LogFile))
+	if err == nil && info.Size() > 0 {
+		return removeLevel(a.path())
+	}
+	return a.restore()
+}
+
+// removeLevel removes what a run writes into a level's folder, and the folder if nothing else is in it.
+func removeLevel(dir string) error {
+	ours, _, err := contents(dir)
+	for _, name := range ours {
+		err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
+	}
+	return errors.Join(err, os.Remove(dir))
+}
+
+// The reserve is space for level.json: on a full volume that file could not say why the level ended.
+const (
+	reserveName = "." + record.LevelFile + ".reserve"
+	reserveSize = 64 << 10
+)
+
+// makeReserve takes the space, with bytes that no file system stores as less.
+func makeReserve(dir string) error {
+	space := make([]byte, reserveSize)
+	_, _ = rand.Read(space) // never fails (crypto/rand)
+	if err := os.WriteFile(filepath.Join(dir, reserveName), space, 0o644); err != nil {
+		return fmt.Errorf("reserving space for %s: %w", record.LevelFile, err)
+	}
+	return nil
+}
+
+// freeReserve gives it back. Where it cannot be removed, it is in nobody's way.
+func freeReserve(dir string) { _ = os.Remove(filepath.Join(dir, reserveName)) }
+
+// unlogged says how many requests are missing in a log that could not be written.
+func (r *levelRun) unlogged() []string {
+	if r.logErr == nil {
+		return nil
+	}
+	path := filepath.Join(r.sweep.LevelDir(r.level), record.LogFile)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	lines := 0
+	_, err := record.ReadLog(path, func(*record.Sample) error {
+		lines++
+		return nil
+	})
+	ended := r.record.Counts.Ended() + r.record.Warmup.Ended()
+	if err != nil || lines >= ended {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of the %d requests that ended are not in the log, which could not be written", ended-lines, ended)}
+}
