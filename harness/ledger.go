@@ -107,9 +107,14 @@ func (r *levelRun) continueFrom(p *past, dir string) error {
 	}
 	resumed := max(r.started.Sub(was.StartedAt).Nanoseconds(), p.log.lastNS+1)
 	r.epoch = r.started.Add(-time.Duration(resumed))
-	r.record.Breaks = append(r.record.Breaks, record.Break{
+	b := record.Break{
 		AtRequest: r.kept.firstLeft(), FromNS: p.log.lastNS, ToNS: resumed, Kept: r.kept.requests - r.kept.cancelled, SentAgain: r.kept.cancelled,
-	})
+	}
+	if last := len(was.Breaks) - 1; last >= 0 && was.Breaks[last].ToNS > b.FromNS { // nothing ended after it: the two are one
+		b.SentAgain += was.Breaks[last].SentAgain
+		r.record.Breaks = r.record.Breaks[:last]
+	}
+	r.record.Breaks = append(r.record.Breaks, b)
 	return nil
 }
 

@@ -88,6 +88,18 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+// TestBreakWithoutAnAnswer: of two resumes between which no request ended, the breaks are one.
+func TestBreakWithoutAnAnswer(t *testing.T) {
+	args := []string{"-concurrencies=2", "-request-count=10", "-resume=request"}
+	dir := killedAt(t, stopped(t), args, answerAfter(400*time.Millisecond), 100*time.Millisecond)
+	performIn(t, dir, args, answerAfter(400*time.Millisecond), func(t *testing.T, s stage) {
+		time.Sleep(time.Minute)
+		l := s.run(t, 0)
+		assert.Equal(t, []record.Break{{AtRequest: 4, FromNS: 800e6 + 1, ToNS: 60e9, Kept: 4, SentAgain: 2}}, l.Breaks)
+		assert.Equal(t, 800*time.Millisecond+1+1200*time.Millisecond+1, l.Took())
+	})
+}
+
 // TestCompleteLogNeedsNoRequest: a process that was killed between the last line and level.json left nothing to do, and no break.
 func TestCompleteLogNeedsNoRequest(t *testing.T) {
 	dir := t.TempDir()
