@@ -13,7 +13,11 @@ import (
 )
 
 // aside is the folder of a level that is repeated, renamed until its repetition has results of its own. A nil aside is of a level that is not.
-type aside struct{ dir string }
+type aside struct {
+	dir      string
+	answered int             // requests of the earlier attempt
+	before   *record.Earlier // what was spent before that
+}
 
 const asideSuffix = ".before"
 
@@ -24,28 +28,37 @@ func (p *past) setAside(dir string, repetition *record.Level) (*aside, error) {
 	if p == nil || p.fate != repeated {
 		return nil, nil
 	}
-	took := p.took()
-	repetition.Earlier = &record.Earlier{Attempts: 1, Requests: p.log.requests, Tokens: p.tokens(), Took: took}
-	if was := p.record.Earlier; was != nil {
-		repetition.Earlier.Attempts += was.Attempts
-		repetition.Earlier.Requests += was.Requests
+	took, was := p.took(), p.record.Earlier
+	repetition.Earlier = was.Plus(record.Earlier{Attempts: 1, Requests: p.log.requests, Tokens: p.log.tokens, Took: took})
+	if was != nil {
+		repetition.Earlier.Took -= was.Took // took has it already
 	}
-	a := &aside{dir}
+	a := &aside{dir: dir, answered: p.log.requests - p.log.cancelled, before: was}
 	if err := os.Rename(dir, a.path()); err != nil {
 		return nil, fmt.Errorf("setting the earlier attempt aside: %w", err)
 	}
 	return a, nil
 }
 
-// settle removes the earlier attempt, or brings it back if no request of the repetition was answered.
-func (a *aside) settle(answered int) error {
-	if a == nil {
-		return nil
+// settle keeps one of the two attempts: the repetition if it is done, or else the one in which more requests were answered. What was spent on
+// the other is in its record. It reports whether the earlier one is back.
+func (a *aside) settle(status record.Status, answered int, repetition record.Earlier) (back bool, err error) {
+	switch {
+	case a == nil:
+		return false, nil
+	case status == record.Done || answered > 0 && answered >= a.answered:
+		return false, removeLevel(a.path())
 	}
-	if answered == 0 {
-		return a.restore()
+	if err := a.restore(); err != nil || repetition.Requests == 0 {
+		return true, err
 	}
-	return removeLevel(a.path())
+	var was record.Level
+	path := filepath.Join(a.dir, record.LevelFile)
+	if err := record.ReadJSON(path, &was); err != nil {
+		return true, err
+	}
+	was.Earlier = a.before.Plus(repetition)
+	return true, record.WriteJSON(path, &was)
 }
 
 // restore brings the earlier attempt back in place of what there is of the repetition.
@@ -67,7 +80,7 @@ func (s *Sweep) recoverLevels() error {
 	}
 	for _, entry := range entries {
 		if name, set := strings.CutSuffix(entry.Name(), asideSuffix); set && entry.IsDir() && record.IsLevelName(name) {
-			if err := (&aside{filepath.Join(s.dir, name)}).recover(); err != nil {
+			if err := (&aside{dir: filepath.Join(s.dir, name)}).recover(); err != nil {
 				return fmt.Errorf("bringing back %s: %w", entry.Name(), err)
 			}
 		}
@@ -75,13 +88,24 @@ func (s *Sweep) recoverLevels() error {
 	return nil
 }
 
-// recover does what settle would have done.
+// recover does what settle would have done, by the sizes of the logs.
 func (a *aside) recover() error {
-	info, err := os.Stat(filepath.Join(a.dir, record.LogFile))
-	if err == nil && info.Size() > 0 {
+	var repetition record.Level
+	done := record.ReadJSON(filepath.Join(a.dir, record.LevelFile), &repetition) == nil && repetition.Status == record.Done
+	before, after := sizeOf(filepath.Join(a.path(), record.LogFile)), sizeOf(filepath.Join(a.dir, record.LogFile))
+	if done || after > 0 && after >= before {
 		return removeLevel(a.path())
 	}
 	return a.restore()
+}
+
+// sizeOf is the size of a file in bytes, 0 if there is none.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // removeLevel removes what a run writes into a level's folder, and the folder if nothing else is in it.

@@ -70,8 +70,15 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 		_ = os.Remove(dir) // if it is empty
 		return nil, errors.Join(err, before.restore())
 	}
+	spent := s.spent.Load()
 	err = r.execute(ctx, dir)
-	return &r.record, errors.Join(err, before.settle(r.answered()))
+	back, settled := before.settle(r.record.Status, r.answered(), record.Earlier{
+		Attempts: 1, Requests: r.record.Counts.Ended() + r.record.Warmup.Ended(), Tokens: s.spent.Load() - spent, Took: time.Duration(r.record.EndedNS),
+	})
+	if back {
+		s.progress.print(level.Name + ": the earlier attempt stays: more of its requests were answered")
+	}
+	return &r.record, errors.Join(err, settled)
 }
 
 // answered is how many requests ended otherwise than by cancellation.

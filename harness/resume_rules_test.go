@@ -159,6 +159,13 @@ func TestRepetitionThatCannotStart(t *testing.T) {
 			spoil(&s)
 			_, _ = s.sweep.RunLevel(s.ctx, s.sweep.Levels()[0])
 		})
+		after := tree(t, level)
+		var l record.Level
+		require.NoError(t, record.ReadJSON(filepath.Join(level, record.LevelFile), &l))
+		assert.Equal(t, map[string]*record.Earlier{"ended before an answer": {Attempts: 1, Requests: 2, Tokens: 8, Took: 100 * time.Millisecond}}[name], l.Earlier)
+		l.Earlier = nil
+		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &l))
+		require.Len(t, after, 3)
 		assert.Equal(t, before, tree(t, level), name)
 		assert.NoDirExists(t, level+asideSuffix, name)
 	}
@@ -169,6 +176,30 @@ func TestRepetitionThatCannotStart(t *testing.T) {
 	_, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10")
 	require.ErrorContains(t, err, "holds results already; choose another name or pass -overwrite, or -resume to go on with them")
 	assert.Equal(t, before, tree(t, level))
+}
+
+// TestTheLongerAttemptStays: of two that were cut short the one with more answers is kept, whatever ended the other.
+func TestTheLongerAttemptStays(t *testing.T) {
+	args := []string{"-concurrencies=2", "-request-count=10", "-resume"}
+	for at, want := range map[time.Duration]int{900 * time.Millisecond: 6, 1100 * time.Millisecond: 6, 1300 * time.Millisecond: 8, 500 * time.Millisecond: 6} {
+		dir := stopped(t)
+		performIn(t, dir, args, answerAfter(400*time.Millisecond), func(t *testing.T, s stage) {
+			ctx, cancel := context.WithCancelCause(s.ctx)
+			time.AfterFunc(at, func() { cancel(errors.New("received interrupt")) })
+			_, err := s.sweep.RunLevel(ctx, s.sweep.Levels()[0])
+			require.NoError(t, err)
+			lines := 0
+			for _, n := range sent(t, s.sweep.LevelDir(s.sweep.Levels()[0])) {
+				lines += n
+			}
+			assert.Equal(t, want, lines, at)
+		})
+		killed := killedAt(t, stopped(t), args, answerAfter(400*time.Millisecond), at)
+		_, _, err := openIn(t, killed, args...)
+		require.NoError(t, err)
+		assert.NoDirExists(t, filepath.Join(killed, "b", "c2"+asideSuffix))
+		assert.GreaterOrEqual(t, len(sent(t, filepath.Join(killed, "b", "c2"))), 4)
+	}
 }
 
 // TestFailedLevelsAreRepeated in either mode: the failures in their logs would make them fail again.

@@ -73,6 +73,17 @@ type Earlier struct {
 	Took     time.Duration `json:"took_ns"`
 }
 
+// Plus is the sum with one more attempt. A nil Earlier is none.
+func (e *Earlier) Plus(more Earlier) *Earlier {
+	if e != nil {
+		more.Attempts += e.Attempts
+		more.Requests += e.Requests
+		more.Tokens += e.Tokens
+		more.Took += e.Took
+	}
+	return &more
+}
+
 // Break is a time within a level in which no process ran. Stamps on its two sides are related by the wall clock only.
 type Break struct {
 	AtRequest int   `json:"resumed_at_request"` // the first measured request that had not ended
