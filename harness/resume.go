@@ -54,7 +54,8 @@ func (s *Sweep) recall() error {
 		is.Nonce = run.Plan.Nonce
 	}
 	if different := differences(&run.Plan, &is); len(different) > 0 {
-		return fmt.Errorf("-resume: the plan is not the one of %s:\n  %s\npass the options of that run, or choose another -benchmark-name", path, strings.Join(different, "\n  "))
+		return fmt.Errorf("benchmark-name %q: -resume: the plan is not the one of %s:\n  %s\npass the options of that run, or choose another -benchmark-name",
+			s.Plan.BenchmarkName, path, strings.Join(different, "\n  "))
 	}
 	s.Plan.Nonce, s.earlier = is.Nonce, &run
 	return nil

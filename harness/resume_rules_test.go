@@ -221,7 +221,7 @@ func TestAnotherPlanIsRefused(t *testing.T) {
 	dir := stopped(t, "-nonce=5")
 	before := tree(t, dir)
 	_, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10", "-resume", "-osl=8", "-model=other", "-nonce=6", "-idle-timeout=1m", "-header=X-A:b")
-	require.EqualError(t, err, `-resume: the plan is not the one of `+filepath.Join(dir, "b", record.RunFile)+`:
+	require.EqualError(t, err, `benchmark-name "b": -resume: the plan is not the one of `+filepath.Join(dir, "b", record.RunFile)+`:
   model: "Qwen/Qwen3-0.6B" in the run, "other" now
   osl: "4" in the run, "8" now
   nonce: "5" in the run, "6" now
