@@ -23,7 +23,7 @@ import (
 // kills is how many processes TestKilledRunsAreResumed kills.
 const kills = 20
 
-// steady is a server whose answers take 20 ms, with as many tokens as were asked for.
+// steadyServer is a server whose answers take 20 ms, with as many tokens as were asked for.
 func steadyServer(t *testing.T) string {
 	t.Helper()
 	return misbehaving(t, func(w http.ResponseWriter, r *http.Request) {
@@ -117,8 +117,11 @@ func (k killedTwice) kill(after time.Duration) bool {
 	defer cancel()
 	command := child{args: resumable(k.url, k.dir, "-nonce=7", k.mode)}.command(ctx, k.T, "TestSweep")
 	require.NoError(k, command.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = command.Wait() // killed, or ended well
+		close(ended)
+	}()
 	for {
 		is, err := os.Stat(path)
 		if err == nil && (was == nil || !os.SameFile(is, was)) {
