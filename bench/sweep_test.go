@@ -20,6 +20,7 @@ import (
 	mockcmd "github.com/llmsweep/llmsweep/mockserver/cmd"
 	"github.com/llmsweep/llmsweep/mockserver/memnet"
 	"github.com/llmsweep/llmsweep/reporting"
+	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
 // TestSweep measures an endpoint at each concurrency; every level is a sub-test.
@@ -64,8 +65,12 @@ func sweep(t *testing.T, plan *harness.Plan) {
 			sweep.Print(fmt.Sprintf("%v: stopping; what was measured is kept", context.Cause(ctx)))
 		}
 	})
-	ctx = deadline(t, ctx, sweep)
-	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
+	if nothing := sweep.NothingLeft(); nothing != "" {
+		fmt.Println(nothing)
+	} else {
+		ctx = deadline(t, ctx, sweep)
+		measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { err = sweep.Ready(ctx) })
+	}
 	if err != nil {
 		t.Fatal("no load was sent: " + plainly(plan, err))
 	}
@@ -79,9 +84,15 @@ func sweep(t *testing.T, plan *harness.Plan) {
 
 // runLevels runs one level after another until one of them is reason to stop. It reports whether there is anything to show.
 func runLevels(ctx context.Context, t *testing.T, sweep *harness.Sweep) (measured bool) {
-	stopped := ""
+	stopped := sweep.NothingLeft()
 	for _, level := range sweep.Levels() {
 		t.Run(level.Name, func(t *testing.T) {
+			if sweep.Finished(level) {
+				measured = true
+				t.Log("kept: finished before the resume")
+				showLevel(t, sweep, level, reporting.CompleteLevel)
+				return
+			}
 			if stopped != "" {
 				t.Skip("not run: " + stopped)
 			}
@@ -103,14 +114,8 @@ func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level har
 		t.Error(reason)
 		return ended != nil, reason
 	}
-	figures, err := reporting.WriteLevel(sweep.LevelDir(level))
-	if err != nil {
-		reason := plainly(sweep.Plan, err)
-		t.Error(reason)
+	if reason := showLevel(t, sweep, level, reporting.WriteLevel); reason != "" {
 		return true, reason
-	}
-	for _, a := range reporting.Attributes(figures) {
-		t.Attr(a.Key, a.Value)
 	}
 	switch {
 	case ended.Status == record.Capped:
@@ -125,6 +130,20 @@ func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level har
 		}
 	}
 	return true, ""
+}
+
+// showLevel has the exports of a level written and shows its figures. It returns why that did not work, or "".
+func showLevel(t *testing.T, sweep *harness.Sweep, level harness.Level, write func(dir string) (*results.Level, error)) (failure string) {
+	figures, err := write(sweep.LevelDir(level))
+	if err != nil {
+		failure = plainly(sweep.Plan, err)
+		t.Error(failure)
+		return failure
+	}
+	for _, a := range reporting.Attributes(figures) {
+		t.Attr(a.Key, a.Value)
+	}
+	return ""
 }
 
 // plainly puts an error into words. On a full volume one file after another fails in a line of its own, of which the first will do.

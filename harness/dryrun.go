@@ -21,7 +21,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 		return err
 	}
 	levels := s.planned()
-	measured, basis := s.earlier()
+	measured, basis := s.measuredBefore()
 	var b strings.Builder
 	b.WriteString("dry run: nothing is sent and nothing is written\n")
 	fmt.Fprintf(&b, "endpoint  %s\n", cmp.Or(strings.Join(p.Endpoints, ", "), "the embedded mock server"))
@@ -88,8 +88,8 @@ func (p *Plan) dryRunNotes() []string {
 	return notes
 }
 
-// earlier returns the pace that an earlier run of this name found, and what the durations are based on.
-func (s *Sweep) earlier() (measured []forecast.Measured, basis string) {
+// measuredBefore returns the pace that an earlier run of this name found, and what the durations are based on.
+func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	p := s.Plan
 	fast, slow := forecast.Fast(), forecast.Slow()
 	assumed := fmt.Sprintf("Durations assume a TTFT of %v to %v, an ITL of %v to %v and prompts read at %.0f to %.0f tokens/s:", fast.TTFT, slow.TTFT, fast.ITL, slow.ITL, fast.Prefill, slow.Prefill)

@@ -17,7 +17,7 @@ type option struct {
 	preset  string
 	usage   string
 	repeat  string // separator of several values in an environment variable; "" for a single value
-	boolean bool
+	boolean bool   // may be given alone
 }
 
 func options() []option {
@@ -36,6 +36,7 @@ func options() []option {
 		{name: "nonce", value: "N", usage: "determines the text together with the seed; default: new for each run"},
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
 		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
+		{name: "resume", boolean: true, usage: "go on with the benchmark of this name: finished levels are kept, one that was cut short is repeated; -resume=request continues it"},
 		{name: "header", value: "K:V", repeat: "\n", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
 		{name: "extra-inputs", value: "K:V", repeat: "\n", usage: "field of the request body, or a JSON object of them; repeatable"},
 		{name: "gpus", value: "N", preset: "1", usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},

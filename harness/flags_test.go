@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // resolve is the plan of a command line in an environment.
@@ -57,6 +58,7 @@ func table() []row {
 		{"seed", nil, uint64(100), "18446744073709551615", uint64(1<<64 - 1), func(p *harness.Plan) any { return p.Seed }},
 		{"output-dir", nil, "./benchmarks/results", "/tmp/r", "/tmp/r", func(p *harness.Plan) any { return p.OutputDir }},
 		{"overwrite", nil, false, "true", true, func(p *harness.Plan) any { return p.Overwrite }},
+		{"resume", nil, record.ResumeMode(""), "request", record.ResumeRequest, func(p *harness.Plan) any { return p.Resume }},
 		{"gpus", nil, 1, "8", 8, func(p *harness.Plan) any { return p.GPUs }},
 		{"wait-ready", nil, 5 * time.Minute, "0", time.Duration(0), func(p *harness.Plan) any { return p.WaitReady }},
 		{"request-timeout", nil, 10 * time.Minute, "1h30m", 90 * time.Minute, func(p *harness.Plan) any { return p.RequestTimeout }},
@@ -103,6 +105,20 @@ func TestFlagTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResumeMayStandAlone, and takes a value too.
+func TestResumeMayStandAlone(t *testing.T) {
+	for arg, want := range map[string]record.ResumeMode{
+		"-resume": record.ResumeLevel, "-resume=true": record.ResumeLevel, "-resume=level": record.ResumeLevel, "-resume=request": record.ResumeRequest, "-resume=false": "",
+	} {
+		assert.Equal(t, want, planOf(t, nil, arg, "-osl=5").Resume, arg)
+	}
+	assert.Equal(t, record.ResumeLevel, planOf(t, map[string]string{"BENCH_RESUME": "1"}).Resume)
+	_, err := resolve(t, nil, "-resume", "-overwrite")
+	require.ErrorContains(t, err, `resume "level": cannot go with -overwrite`)
+	assert.False(t, planOf(t, nil).NonceGiven)
+	assert.True(t, planOf(t, nil, "-nonce=0").NonceGiven)
 }
 
 func TestPrecedence(t *testing.T) {

@@ -92,7 +92,7 @@ func TestServersThatTakeForEver(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			performBefore(t, []string{"-concurrencies=20", "-request-count=20"}, serving(c.do), func(t *testing.T, s stage) {
+			performBefore(t, t.TempDir(), []string{"-concurrencies=20", "-request-count=20"}, serving(c.do), func(t *testing.T, s stage) {
 				l := s.run(t, 0)
 				assert.Equal(t, record.Failed, l.Status)
 				assert.Equal(t, fmt.Sprintf("20 of 20 requests failed (%s); the limit is 5 %%; the first: %s", c.how, c.message), l.Reason)
@@ -121,7 +121,7 @@ func TestLineOfAGigabyte(t *testing.T) {
 			most = max(most, int(now.HeapAlloc)-int(before.HeapAlloc))
 		}
 	}
-	performBefore(t, []string{"-concurrencies=1", "-request-count=1"}, serving(endless), func(t *testing.T, s stage) {
+	performBefore(t, t.TempDir(), []string{"-concurrencies=1", "-request-count=1"}, serving(endless), func(t *testing.T, s stage) {
 		l := s.run(t, 0)
 		assert.Equal(t, record.Failed, l.Status)
 		assert.Equal(t, "1 of 1 requests failed (1 malformed: too large); the limit is 50 %; the first: too large, event longer than 64 MiB", l.Reason)
@@ -148,7 +148,7 @@ func TestWhoseDecision(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 	}
 	endless := []string{"-concurrencies=30", "-request-count=100", "-first-token-timeout=0", "-request-timeout=0"}
-	performBefore(t, endless, serving(mostlyBusy), func(t *testing.T, s stage) {
+	performBefore(t, t.TempDir(), endless, serving(mostlyBusy), func(t *testing.T, s stage) {
 		l := s.run(t, 0)
 		assert.Equal(t, record.Failed, l.Status)
 		require.NotZero(t, l.Counts.Outcomes[record.Cancelled])

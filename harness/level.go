@@ -36,7 +36,9 @@ type levelRun struct {
 	events, requestsEnded int
 	begun                 time.Duration // of the present phase, since epoch
 	log                   *record.Log
-	epoch                 time.Time
+	started               time.Time
+	epoch                 time.Time // stamp 0: started, save in a level that is continued
+	kept                  *ledger   // of a level that is continued; nil: none
 	logErr                error
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
@@ -55,46 +57,97 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	}
 	s.measureFloor()
 	dir := s.LevelDir(level)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("creating the level's folder: %w", err)
-	}
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
 	}
+	p := s.past[level.Name]
+	before, err := p.setAside(dir, &r.record)
+	if err == nil {
+		err = r.prepare(dir, p)
+	}
+	if err != nil {
+		_ = os.Remove(dir) // if it is empty
+		return nil, errors.Join(err, before.restore())
+	}
+	spent := s.spent.Load()
+	err = r.execute(ctx, dir)
+	back, settled := before.settle(r.record.Status, r.answered(), record.Earlier{
+		Attempts: 1, Requests: r.record.Counts.Ended() + r.record.Warmup.Ended(), Tokens: s.spent.Load() - spent, Took: time.Duration(r.record.EndedNS),
+	})
+	if back {
+		s.progress.print(level.Name + ": the earlier attempt stays: more of its requests were answered")
+	}
+	return &r.record, errors.Join(err, settled)
+}
+
+// answered is how many requests ended otherwise than by cancellation.
+func (r *levelRun) answered() int {
+	n := 0
+	for _, c := range []record.Counts{r.record.Warmup, r.record.Counts} {
+		n += c.Ended() - c.Outcomes[record.Cancelled]
+	}
+	return n
+}
+
+// prepare writes what a level has before its first request.
+func (r *levelRun) prepare(dir string, p *past) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("creating the level's folder: %w", err)
+	}
 	if err := r.writeInputs(filepath.Join(dir, record.InputsFile)); err != nil {
-		_ = os.Remove(dir) // empty, unless it was not ours
-		return nil, err
+		return err
 	}
-	if err := r.open(dir); err != nil {
-		return nil, err
+	r.started = time.Now()
+	r.epoch = r.started
+	r.record.StartedAt = r.epoch.UTC().Round(0)
+	if p != nil && p.fate == continued {
+		if err := r.continueFrom(p, dir); err != nil {
+			return fmt.Errorf("-resume=request: %w", err)
+		}
 	}
-	s.progress.begin(level)
-	err = r.run(ctx)
-	took := time.Since(r.epoch)
+	return r.open(dir)
+}
+
+// execute runs the level and writes how it ended.
+func (r *levelRun) execute(ctx context.Context, dir string) error {
+	s, shown := r.sweep, r.level
+	shown.Requests = r.left(record.Profiling)
+	s.progress.begin(shown)
+	err := r.run(ctx)
+	took := time.Since(r.started)
 	s.elapsed += took
+	freeReserve(dir)
 	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
 	s.progress.end(&r.record)
 	if r.record.Status == record.Done {
-		s.forecast(level, took)
+		s.forecast(shown, took)
 	}
-	return &r.record, err
+	return err
 }
 
 func newCounts(planned int) record.Counts {
 	return record.Counts{Planned: planned, NotStarted: planned, Outcomes: map[record.Outcome]int{}}
 }
 
-// open fixes stamp 0 and creates log and client.
+// open creates log and client.
 func (r *levelRun) open(dir string) (err error) {
 	p := r.sweep.Plan
-	r.epoch = time.Now()
-	r.record.StartedAt = r.epoch.UTC().Round(0)
 	if err = record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record); err != nil {
 		return err
 	}
-	if r.log, err = record.CreateLog(filepath.Join(dir, record.LogFile), r.record.StartedAt); err != nil {
+	if err = makeReserve(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, record.LogFile)
+	if r.kept == nil {
+		r.log, err = record.CreateLog(path, r.record.StartedAt)
+	} else {
+		r.record.Counts, r.record.Warmup = r.kept.counts[record.Profiling], r.kept.counts[record.Warmup]
+		r.log, err = record.AppendLog(path, r.record.StartedAt)
+	}
+	if err != nil {
 		return err
 	}
 	r.config = openai.Config{
@@ -109,7 +162,7 @@ func (r *levelRun) open(dir string) (err error) {
 	return nil
 }
 
-// run sends warm-up and measured requests and settles the level's status.
+// run runs the level's requests and settles its status.
 func (r *levelRun) run(ctx context.Context) error {
 	defer r.client.Close()
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
@@ -118,6 +171,20 @@ func (r *levelRun) run(ctx context.Context) error {
 		timer := time.AfterFunc(limit-r.sweep.elapsed, func() { stop(because(record.ByCap, "-max-duration %v reached", limit)) })
 		defer timer.Stop()
 	}
+	if r.left(record.Warmup)+r.left(record.Profiling) == 0 {
+		r.record.EndedNS = r.kept.lastNS // all that was missing was to say so
+	} else {
+		r.load(ctx, issue, stop)
+	}
+	if err := r.log.Close(); r.logErr == nil {
+		r.logErr = err
+	}
+	r.settle(ctx, issue)
+	return r.logErr
+}
+
+// load sends warm-up and measured requests.
+func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc) {
 	r.connect(issue)
 	r.runPhase(ctx, issue, stop, record.Warmup)
 	r.sweep.progress.measure()
@@ -125,8 +192,6 @@ func (r *levelRun) run(ctx context.Context) error {
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
 	r.stopWatch()
-	r.settle(ctx, issue)
-	return errors.Join(r.logErr, r.log.Close())
 }
 
 // connectLimit is how long connections are made before a level. Requests do without those that are not there by then.
@@ -141,7 +206,7 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.Concurrency, r.level.Requests)); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, min(r.level.Concurrency, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
 }
@@ -254,7 +319,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}

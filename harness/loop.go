@@ -31,7 +31,7 @@ type loop struct {
 // runPhase runs one phase of a level. issue ends the sending of new requests, ctx also those in flight. It returns when every goroutine
 // that it started has ended.
 func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCauseFunc, phase record.Phase) {
-	total := r.level.work.Len(phase)
+	total := r.left(phase)
 	if total == 0 || issue.Err() != nil {
 		return
 	}
@@ -64,6 +64,9 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 func (l *loop) render() {
 	defer close(l.feed)
 	for i := range l.level.work.Len(l.phase) {
+		if l.finished(l.phase, i) {
+			continue
+		}
 		select {
 		case l.feed <- l.level.work.Render(l.phase, i):
 		case <-l.issue.Done():
@@ -92,14 +95,18 @@ func (l *loop) slot(first time.Duration) {
 // spend accounts for the tokens of a request before its slot takes the next one, so that -max-tokens-total is passed by no more
 // than what is in flight.
 func (l *loop) spend(s *record.Sample) {
-	tokens := s.Counted.ISL + s.Counted.OSL
-	if s.Usage != nil {
-		tokens = s.Usage.PromptTokens + s.Usage.CompletionTokens
-	}
 	limit := l.sweep.Plan.MaxTokensTotal
-	if spent := l.sweep.spent.Add(int64(tokens)); limit > 0 && spent >= limit {
+	if spent := l.sweep.spent.Add(tokensOf(s)); limit > 0 && spent >= limit {
 		l.stop(because(record.ByCap, "-max-tokens-total %d reached", limit))
 	}
+}
+
+// tokensOf returns the tokens of a request, prompt and output, by the server's account if it has one.
+func tokensOf(s *record.Sample) int64 {
+	if s.Usage != nil {
+		return int64(s.Usage.PromptTokens + s.Usage.CompletionTokens)
+	}
+	return int64(s.Counted.ISL + s.Counted.OSL)
 }
 
 // collect takes samples as they end, and hands the log to the system each second.

@@ -27,11 +27,14 @@ type Plan struct {
 	Header  http.Header `json:"-"` // sent with each request
 	APIKey  string      `json:"-"`
 	// ProxySecrets are the credentials of the environment's proxies.
-	ProxySecrets []string `json:"-"`
-	Gate         Gate     `json:"-"`
-	Overwrite    bool     `json:"-"`
-	Verbose      bool     `json:"-"`
-	Plot         bool     `json:"-"`
+	ProxySecrets []string          `json:"-"`
+	Gate         Gate              `json:"-"`
+	Overwrite    bool              `json:"-"`
+	Resume       record.ResumeMode `json:"-"`
+	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
+	NonceGiven bool `json:"-"`
+	Verbose    bool `json:"-"`
+	Plot       bool `json:"-"`
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
@@ -97,6 +100,9 @@ func (p *Plan) Validate() error {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
 	c.tls(p)
+	if p.Resume != "" && p.Overwrite {
+		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
+	}
 	c.gate(p.Gate)
 	return errors.Join(c...)
 }

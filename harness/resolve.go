@@ -51,7 +51,8 @@ func (r *resolver) plan() *Plan {
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
 	}
-	p.Nonce = r.nonce()
+	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
+	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
@@ -160,6 +161,26 @@ func (r *resolver) boolean(name string) bool {
 		r.fault(source, values[0], "must be true or false")
 	}
 	return b
+}
+
+// resume reads -resume, which may be given alone.
+func (r *resolver) resume() record.ResumeMode {
+	values, source := r.values("resume")
+	if len(values) == 0 {
+		return ""
+	}
+	text := strings.TrimSpace(values[0])
+	if mode := record.ResumeMode(text); mode == record.ResumeLevel || mode == record.ResumeRequest {
+		return mode
+	}
+	switch on, err := strconv.ParseBool(text); {
+	case err != nil:
+		r.fault(source, text, "must be level (as -resume alone), request or false")
+		return ""
+	case on:
+		return record.ResumeLevel
+	}
+	return ""
 }
 
 func (r *resolver) concurrencies() []int {

@@ -63,6 +63,7 @@ func TestBadValues(t *testing.T) {
 		"-connection-reuse=always":              `connection-reuse "always": must be pooled or never`,
 		"-compat=azure":                         `compat "azure": must be llm or openai`,
 		"-overwrite=maybe":                      `-overwrite "maybe": must be true or false`,
+		"-resume=always":                        `-resume "always": must be level (as -resume alone), request or false`,
 		"-plot=":                                `-plot "": must be true or false`,
 		"-endpoint=":                            `endpoint "": must not be empty`,
 		"-extra-inputs=temperature":             `-extra-inputs "temperature": must be key:value or a JSON object`,

@@ -41,17 +41,22 @@ type stage struct {
 // perform opens a sweep of the given flags inside a bubble and calls play. chat answers the requests.
 func perform(t *testing.T, args []string, chat http.HandlerFunc, play func(t *testing.T, s stage)) {
 	t.Helper()
-	performBefore(t, args, func(listener *memnet.Listener) (end func()) {
+	performIn(t, t.TempDir(), args, chat, play)
+}
+
+// performIn is perform with results in dir.
+func performIn(t *testing.T, dir string, args []string, chat http.HandlerFunc, play func(t *testing.T, s stage)) {
+	t.Helper()
+	performBefore(t, dir, args, func(listener *memnet.Listener) (end func()) {
 		server := &http.Server{Handler: chat}
 		go func() { _ = server.Serve(listener) }()
 		return func() { _ = server.Close() }
 	}, play)
 }
 
-// performBefore is perform with a server of any kind.
-func performBefore(t *testing.T, args []string, serve func(*memnet.Listener) (end func()), play func(t *testing.T, s stage)) {
+// performBefore is performIn with a server of any kind.
+func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.Listener) (end func()), play func(t *testing.T, s stage)) {
 	t.Helper()
-	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		listener := memnet.Listen("server:80")
 		defer serve(listener)()
@@ -347,7 +352,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 		kept := filepath.Join(elsewhere, record.LogFile)
 		require.NoError(t, os.WriteFile(kept, []byte("x"), 0o600))
 		require.NoError(t, os.Symlink(elsewhere, filepath.Join(s.sweep.dir, "c1")))
-		require.ErrorContains(t, s.sweep.claim(), "which llmsweep did not write")
+		require.ErrorContains(t, s.sweep.vacant(), "which llmsweep did not write")
 		require.NoError(t, s.sweep.begin(record.Target{}), "the link itself goes")
 		assert.FileExists(t, kept)
 	})

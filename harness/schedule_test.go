@@ -108,7 +108,7 @@ func (s *schedule) interrupted(t *testing.T, stage *stage) {
 func (s *schedule) run(t *testing.T) map[record.Outcome]map[record.Reason]int {
 	seen := map[record.Outcome]map[record.Reason]int{}
 	var server *faultyServer
-	performBefore(t, s.args, func(listener *memnet.Listener) func() {
+	performBefore(t, t.TempDir(), s.args, func(listener *memnet.Listener) func() {
 		server = &faultyServer{seed: s.seed, dials: s.dials, listener: listener, seen: map[string]int{}}
 		var served sync.WaitGroup
 		served.Go(server.serve)

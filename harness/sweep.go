@@ -19,6 +19,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/host"
 	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/kubectl"
+	"github.com/llmsweep/llmsweep/harness/lock"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -49,8 +50,11 @@ type Sweep struct {
 	tls           *tls.Config // of https endpoints; nil: the default
 	dir           string      // of the benchmark
 	made          []string    // folders that were not there before, the innermost first
+	lock          *lock.Lock
 	levels        []Level
 	run           record.Run
+	earlier       *record.Run      // what -resume goes on with; nil: the run is new
+	past          map[string]*past // what it left, by the names of levels
 	progress      *progress
 	spent         atomic.Int64  // tokens, for -max-tokens-total
 	elapsed       time.Duration // of finished levels, for -max-duration
@@ -64,8 +68,8 @@ type Sweep struct {
 	inputsLimit int64
 }
 
-// Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that holds results of an
-// earlier run unless the plan overwrites it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
+// Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that another process works on, and one
+// that holds results of an earlier run unless the plan overwrites it or goes on with it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
@@ -73,12 +77,11 @@ func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
-	if err := s.claim(); err != nil {
-		return nil, err
-	}
-	if err := s.draw(); err != nil {
-		s.abandon()
-		return nil, err
+	for _, step := range []func() error{s.claim, s.recall, s.vacant, s.draw, s.survey} {
+		if err := step(); err != nil {
+			s.abandon()
+			return nil, err
+		}
 	}
 	for _, warning := range s.run.Warnings {
 		s.progress.print("warning: " + warning)
@@ -98,15 +101,24 @@ func (s *Sweep) LevelDir(l Level) string { return filepath.Join(s.dir, l.Name) }
 // Print shows a line, in place of a live one.
 func (s *Sweep) Print(line string) { s.progress.print(line) }
 
-// Close ends port-forwards and the progress display.
+// Close ends port-forwards and the progress display, and lets go of the folder.
 func (s *Sweep) Close() {
 	for _, f := range s.forwards {
 		f.Close()
 	}
 	s.progress.close()
+	s.release()
 }
 
-// claim makes sure that results can be written and that none are lost.
+// release lets go of the folder.
+func (s *Sweep) release() {
+	if err := s.lock.Release(); err != nil {
+		s.progress.print(fmt.Sprintf("warning: %v", err))
+	}
+	s.lock = nil
+}
+
+// claim makes sure that results can be written, by this process alone.
 func (s *Sweep) claim() error {
 	for _, dir := range []string{s.dir, s.Plan.ResultsDir()} {
 		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -123,6 +135,22 @@ func (s *Sweep) claim() error {
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return err
 	}
+	var left *lock.Holder
+	s.lock, left, err = lock.Acquire(filepath.Join(s.dir, record.LockFile))
+	if err != nil {
+		return fmt.Errorf("benchmark-name %q: %w", s.Plan.BenchmarkName, err)
+	}
+	if left != nil {
+		s.progress.print(fmt.Sprintf("note: %s ended without letting go of %s, which is taken over", left, s.dir))
+	}
+	return s.recoverLevels()
+}
+
+// vacant makes sure that no results are lost.
+func (s *Sweep) vacant() error {
+	if s.earlier != nil {
+		return nil // they are gone on with
+	}
 	levels, err := record.LevelDirs(s.dir)
 	if err != nil {
 		return err
@@ -133,7 +161,7 @@ func (s *Sweep) claim() error {
 		case err != nil:
 			return err
 		case (slices.ContainsFunc(ours, isResult) || len(foreign) > 0) && !s.Plan.Overwrite:
-			return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite", s.Plan.BenchmarkName, s.dir)
+			return fmt.Errorf("benchmark-name %q: %s holds results already; choose another name or pass -overwrite, or -resume to go on with them", s.Plan.BenchmarkName, s.dir)
 		case len(foreign) > 0:
 			return fmt.Errorf("-overwrite: %s holds %q, which llmsweep did not write: move it, or choose another -benchmark-name", level.Path, foreign[0])
 		}
@@ -161,8 +189,9 @@ func contents(dir string) (ours, foreign []string, err error) {
 	return ours, foreign, err
 }
 
-// abandon removes the folders that claim made, as far as they are empty: nothing was measured.
+// abandon lets go of the folder and removes what claim made of it, as far as it is empty: nothing was measured.
 func (s *Sweep) abandon() {
+	s.release()
 	for _, dir := range s.made {
 		_ = os.Remove(dir)
 	}
@@ -202,8 +231,11 @@ func (s *Sweep) draw() error {
 	return nil
 }
 
-// begin empties the folder of an earlier run and writes run.json. Only what a run writes is removed.
+// begin empties the folder of an earlier run and writes run.json. Only what a run writes is removed. A run that is resumed goes on instead.
 func (s *Sweep) begin(target record.Target) error {
+	if s.earlier != nil {
+		return s.goOn(target)
+	}
 	levels, err := record.LevelDirs(s.dir)
 	if err != nil {
 		return err

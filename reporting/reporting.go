@@ -35,19 +35,39 @@ const (
 // WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv. dir is the level's
 // folder inside a benchmark's folder of ours. It returns the level's figures.
 func WriteLevel(dir string) (*results.Level, error) {
-	var run record.Run
-	if err := record.ReadJSON(filepath.Join(filepath.Dir(dir), record.RunFile), &run); err != nil {
-		return nil, err
-	}
-	var stored record.Level
-	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
-		return nil, err
-	}
-	level, err := results.ReadLevel(record.LevelDir{Path: dir, Concurrency: stored.Concurrency})
+	run, level, err := readStored(dir)
 	if err != nil {
 		return nil, err
 	}
-	return level, writeExports(&run, level)
+	return level, writeExports(run, level)
+}
+
+// CompleteLevel is WriteLevel for a level whose exports may be there already: a process that was killed before it wrote all of them left
+// some out. Otherwise nothing is written.
+func CompleteLevel(dir string) (*results.Level, error) {
+	run, level, err := readStored(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{record.AggregateFile, record.AggregateTable, record.RequestsFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return level, writeExports(run, level)
+		}
+	}
+	return level, nil
+}
+
+func readStored(dir string) (*record.Run, *results.Level, error) {
+	var run record.Run
+	if err := record.ReadJSON(filepath.Join(filepath.Dir(dir), record.RunFile), &run); err != nil {
+		return nil, nil, err
+	}
+	var stored record.Level
+	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
+		return nil, nil, err
+	}
+	level, err := results.ReadLevel(record.LevelDir{Path: dir, Concurrency: stored.Concurrency})
+	return &run, level, err
 }
 
 // Attribute is one figure for JUnit: a key without blanks, and its value with its unit.
@@ -57,7 +77,11 @@ type Attribute struct{ Key, Value string }
 // since go test -v prints each on a line of its own.
 func Attributes(l *results.Level) []Attribute {
 	c := &l.Record.Counts
-	attributes := []Attribute{{"requests", fmt.Sprintf("ok=%d failed=%d in_flight=%.2f", c.Outcomes[record.OK], c.Failures(), l.Load.Reached)}}
+	requests := fmt.Sprintf("ok=%d failed=%d", c.Outcomes[record.OK], c.Failures())
+	if !l.Broken() {
+		requests += fmt.Sprintf(" in_flight=%.2f", l.Load.Reached)
+	}
+	attributes := []Attribute{{"requests", requests}}
 	if how := c.Explain(append(record.FailedOutcomes(), record.Cancelled)...); how != "" {
 		attributes = append(attributes, Attribute{"failures", how})
 	}

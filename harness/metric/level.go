@@ -38,17 +38,23 @@ type Accumulator struct {
 type window struct {
 	fromNS, toNS int64
 	some         bool
+	broken       bool // nothing ran in a part of it: it has no length that means something
 }
 
 func (w *window) widen(fromNS, toNS int64) {
 	if !w.some {
-		*w = window{fromNS, toNS, true}
+		w.fromNS, w.toNS, w.some = fromNS, toNS, true
 		return
 	}
 	w.fromNS, w.toNS = min(w.fromNS, fromNS), max(w.toNS, toNS)
 }
 
-func (w *window) seconds() float64 { return float64(w.toNS-w.fromNS) / nsPerSec }
+func (w *window) seconds() float64 {
+	if w.broken {
+		return 0
+	}
+	return float64(w.toNS-w.fromNS) / nsPerSec
+}
 
 // rate is an amount a second. Without an amount there is no rate.
 func (w *window) rate(amount float64) (float64, bool) {
@@ -62,6 +68,11 @@ func newAccumulator(started time.Time, rules []rule, levels []levelRule) *Accumu
 	return &Accumulator{
 		rules: rules, levels: levels, started: started, values: map[string][]float64{}, weights: map[string][]int{}, sums: map[string]float64{},
 	}
+}
+
+// Break says that the level was continued after a break: durations and throughputs, which are over its whole length, have no value.
+func (a *Accumulator) Break() {
+	a.content.broken, a.whole.broken, a.tokens.broken = true, true, true
 }
 
 // Add takes one sample into account.

@@ -14,13 +14,13 @@ import (
 	"strings"
 )
 
-// WriteJSON writes v, indented, to path as WriteFile does.
+// WriteJSON writes v, indented, to path as WriteFile does. When it returns, the file has reached the disk: it says how far a run came.
 func WriteJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", filepath.Base(path), err)
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return writeFile(path, (*os.File).Sync, func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})
@@ -28,7 +28,11 @@ func WriteJSON(path string, v any) error {
 
 // WriteFile writes path through a temporary name beside it and renames it, so that a reader never meets half a file and a
 // failure leaves the old one.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, write func(io.Writer) error) error {
+	return writeFile(path, func(*os.File) error { return nil }, write)
+}
+
+func writeFile(path string, sync func(*os.File) error, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -40,7 +44,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 		}
 	}()
 	buf := bufio.NewWriterSize(tmp, 64<<10)
-	err = errors.Join(write(buf), buf.Flush(), tmp.Chmod(0o644), tmp.Close())
+	err = errors.Join(write(buf), buf.Flush(), tmp.Chmod(0o644), sync(tmp), tmp.Close())
 	if err != nil {
 		return err
 	}
@@ -78,15 +82,25 @@ func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
 	}
 	var dirs []LevelDir
 	for _, entry := range entries {
-		digits, found := strings.CutPrefix(entry.Name(), "c")
-		c, err := strconv.Atoi(digits)
 		path := filepath.Join(benchmarkDir, entry.Name())
-		if found && err == nil && c > 0 && entry.Name() == LevelName(c) && isDir(path) {
+		if c := concurrencyOf(entry.Name()); c > 0 && isDir(path) {
 			dirs = append(dirs, LevelDir{Path: path, Concurrency: c})
 		}
 	}
 	slices.SortFunc(dirs, func(a, b LevelDir) int { return a.Concurrency - b.Concurrency })
 	return dirs, nil
+}
+
+// IsLevelName reports whether a level's folder may be called so.
+func IsLevelName(name string) bool { return concurrencyOf(name) > 0 }
+
+// concurrencyOf is the N of c<N>, a complete match, or 0.
+func concurrencyOf(name string) int {
+	c, err := strconv.Atoi(strings.TrimPrefix(name, "c"))
+	if err != nil || c < 1 || name != LevelName(c) {
+		return 0
+	}
+	return c
 }
 
 // isDir follows links.
@@ -97,12 +111,16 @@ func isDir(path string) bool {
 
 // IsLevelFile reports whether a file of this name in a level's folder is one that a run writes, or the temporary form of one.
 func IsLevelFile(name string) bool {
-	for _, ours := range []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable} {
-		if name == ours || strings.HasPrefix(name, "."+ours+".") {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(levelFiles(), name) || IsUnfinished(name)
+}
+
+// IsUnfinished reports whether a file of this name is the temporary form of one that a run writes: what a killed process left of it.
+func IsUnfinished(name string) bool {
+	return slices.ContainsFunc(append(levelFiles(), RunFile), func(ours string) bool { return strings.HasPrefix(name, "."+ours+".") })
+}
+
+func levelFiles() []string {
+	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable}
 }
 
 // LevelDir is the folder of one level.

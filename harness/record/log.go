@@ -26,7 +26,20 @@ func CreateLog(path string, start time.Time) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the event log: %w", err)
 	}
-	return &Log{file: file, buf: bufio.NewWriterSize(file, 256<<10), start: start}, nil
+	return newLog(file, start), nil
+}
+
+// AppendLog opens the log of a level to go on with it. Every line of it must be whole.
+func AppendLog(path string, start time.Time) (*Log, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening the event log: %w", err)
+	}
+	return newLog(file, start), nil
+}
+
+func newLog(file *os.File, start time.Time) *Log {
+	return &Log{file: file, buf: bufio.NewWriterSize(file, 256<<10), start: start}
 }
 
 // Append writes one line. values are the computed metrics that go beside the trace for AIPerf's readers.
@@ -48,9 +61,34 @@ func (l *Log) Flush() error {
 	return nil
 }
 
-// Close flushes, syncs and closes the log.
+// Close flushes, syncs and closes the log. Where it could not be written, as on a full volume, it ends with the last line that is whole.
 func (l *Log) Close() error {
-	return errors.Join(l.Flush(), l.file.Sync(), l.file.Close())
+	err := l.Flush()
+	if err != nil {
+		err = errors.Join(err, cutTorn(l.file))
+	}
+	return errors.Join(err, l.file.Sync(), l.file.Close())
+}
+
+// cutTorn cuts off what follows the last line end of a file.
+func cutTorn(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	block := make([]byte, 64<<10)
+	for end := info.Size(); end > 0; {
+		from := max(end-int64(len(block)), 0)
+		n, err := file.ReadAt(block[:end-from], from)
+		if err != nil {
+			return err
+		}
+		if last := bytes.LastIndexByte(block[:n], '\n'); last >= 0 {
+			return file.Truncate(from + int64(last) + 1)
+		}
+		end = from
+	}
+	return file.Truncate(0)
 }
 
 // maxLine bounds one line of a log: about two million chunks.

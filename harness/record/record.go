@@ -24,6 +24,7 @@ const Never int64 = -1
 // File names inside a benchmark and a level folder.
 const (
 	RunFile        = "run.json"
+	LockFile       = "run.lock" // while a process runs on the folder
 	LevelFile      = "level.json"
 	LogFile        = "profile_export.jsonl"
 	InputsFile     = "inputs.json"
@@ -255,6 +256,8 @@ type Level struct {
 	Warnings       []string    `json:"warnings,omitempty"`
 	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"` // the first three distinct ones, redacted
 	Instrument     *Instrument `json:"instrument,omitempty"`   // nil: not measured, as in results of before there was any
+	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
+	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
 }
 
 // WasCancelled reports whether the level was stopped from outside, by a signal, a deadline or a kill. A cap of the plan is no
@@ -282,6 +285,7 @@ type Run struct {
 	Target         Target   `json:"target"`
 	Replicas       []Target `json:"replicas,omitempty"` // the endpoints after the first
 	Warnings       []string `json:"warnings,omitempty"`
+	Resumes        []Resume `json:"resumes,omitempty"` // in the order of time
 }
 
 // Tool identifies the program that wrote the files.

@@ -190,11 +190,15 @@ func quote(text string) string {
 
 // ours holds what AIPerf's schema has no key for.
 func ours(run *record.Run, l *results.Level) object {
+	load := field{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}, {"integral_ns", l.Load.InFlightNS}}}
+	if l.Broken() {
+		load = field{"breaks", l.Record.Breaks}
+	}
 	o := object{
 		{"status", l.Record.Status}, {"reason", l.Record.Reason}, {"concurrency", l.Concurrency},
 		{"counts", l.Record.Counts}, {"gpus", run.Plan.GPUs}, {"gpus_assumed", run.Plan.GPUsAssumed},
 		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
-		{"in_flight", object{{"reached", l.Load.Reached}, {"peak", l.Load.Peak}, {"integral_ns", l.Load.InFlightNS}}},
+		load,
 		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources}, {"finish_reasons", l.FinishReasons},
 	}
 	if i := l.Instrument(); i != nil {

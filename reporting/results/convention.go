@@ -27,7 +27,7 @@ func (b *Benchmark) Follow(c metric.Convention) {
 }
 
 func (l *Level) figuresUnder(c metric.Convention) (Figures, error) {
-	accumulator := c.Accumulator(l.Record.StartedAt)
+	accumulator := l.accumulator(c)
 	_, err := l.eachSample(accumulator.Add)
 	return figuresOf(accumulator.Results()), err
 }

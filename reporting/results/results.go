@@ -68,9 +68,14 @@ func (l *Level) Unusable() string {
 		return "it failed: " + l.Record.Reason
 	case l.Record.Status == record.Interrupt:
 		return "it was stopped: " + l.Record.Reason
+	case l.Broken():
+		return "it was continued after a break"
 	}
 	return ""
 }
+
+// Broken reports whether the level was continued after a break: it has no throughput and no plateau, since it was not loaded all the time.
+func (l *Level) Broken() bool { return l.Record != nil && len(l.Record.Breaks) > 0 }
 
 // Instrument is what the client knew of itself, or nil.
 func (l *Level) Instrument() *record.Instrument {
@@ -138,6 +143,9 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	case err == nil:
 		b.Run = &run
 		b.Warnings = append(b.Warnings, run.Warnings...)
+		for _, resume := range run.Resumes {
+			b.Warnings = append(b.Warnings, resume.String())
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
@@ -178,7 +186,7 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
-	accumulator := metric.NewAccumulator(l.Record.StartedAt)
+	accumulator := l.accumulator(metric.AIPerf)
 	l.Tally = NewTally()
 	bad, err := l.eachSample(func(s *record.Sample) {
 		accumulator.Add(s)
@@ -194,7 +202,9 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)
-	l.Load = steady.Measure(l.spans, l.Concurrency)
+	if !l.Broken() {
+		l.Load = steady.Measure(l.spans, l.Concurrency)
+	}
 	l.spans = nil
 	if l.Load.HasPlateau { // which tokens came in it is a question for a second reading
 		if _, err := l.eachSample(l.Load.Count); err != nil {
@@ -211,6 +221,15 @@ func (l *Level) eachSample(use func(*record.Sample)) (bad []error, err error) {
 		use(s)
 		return nil
 	})
+}
+
+// accumulator starts the level under a convention.
+func (l *Level) accumulator(c metric.Convention) *metric.Accumulator {
+	a := c.Accumulator(l.Record.StartedAt)
+	if l.Broken() {
+		a.Break()
+	}
+	return a
 }
 
 // recount makes the counts of a killed run, which were never written, from its log.
@@ -231,6 +250,12 @@ func levelWarnings(l *Level, bad []error) []string {
 		warnings = append(warnings, "failed: "+l.Record.Reason)
 	case record.Capped, record.Interrupt:
 		warnings = append(warnings, "stopped: "+l.Record.Reason)
+	}
+	for _, b := range l.Record.Breaks {
+		warnings = append(warnings, b.String())
+	}
+	if l.Broken() {
+		warnings = append(warnings, "throughput, duration and plateau are left out: no load ran during the break; what the client knew of itself is of the part after it")
 	}
 	warnings = append(warnings, l.Record.Warnings...)
 	warnings = append(warnings, l.answerWarnings()...)

@@ -265,7 +265,7 @@ func writeItem(b *strings.Builder, text string) {
 	b.WriteString("\n")
 }
 
-// unfinished reports whether a level did not run to its planned end.
+// unfinished reports whether a level did not run to its planned end, or not at one go.
 func unfinished(l *results.Level) bool {
-	return l.Cancelled || l.Record != nil && l.Record.Status != record.Done
+	return l.Cancelled || l.Broken() || l.Record != nil && l.Record.Status != record.Done
 }

@@ -136,7 +136,7 @@ func percentile(tag string, q float64) func(*results.Level) string {
 }
 
 func reached(l *results.Level) string {
-	if l.Record == nil {
+	if l.Record == nil || l.Broken() {
 		return missing
 	}
 	return fmt.Sprintf("%.1f", l.Load.Reached)

@@ -20,6 +20,7 @@ type jobData struct {
 	CPU, CPULimit, Memory, MemoryLimit                              string
 	Env                                                             []envSecret
 	Args                                                            []string
+	Resumes                                                         bool
 }
 
 // envSecret is a variable of the pod whose value is in a secret. An optional one may be missing; that is the Hugging Face token alone.
@@ -41,9 +42,19 @@ func (s *settings) job() ([]byte, error) {
 		ServiceAccount: s.serviceAccount, PVC: s.pvc,
 		CPU: s.cpu, CPULimit: cpuQuantity().limit(s.cpu, s.cpuLimit, defaultCPULimit),
 		Memory: s.memory, MemoryLimit: memoryQuantity().limit(s.memory, s.memoryLimit, defaultMemoryLimit),
-		Env: s.env(), Args: s.args(),
+		Env: s.env(), Args: s.args(), Resumes: s.resumes(),
 	})
 	return b.Bytes(), err
+}
+
+// resumes reports whether the Job's run goes on with what an earlier pod of it left.
+func (s *settings) resumes() bool {
+	values := valuesOf(s.sweep.Args(), "resume")
+	if len(values) == 0 {
+		return false
+	}
+	on, err := strconv.ParseBool(values[0])
+	return on || err != nil // level and request are no truth values
 }
 
 func (s *settings) env() []envSecret {

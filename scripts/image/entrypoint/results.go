@@ -109,8 +109,8 @@ func unlessVanished(name string, err error) error {
 	return err
 }
 
-// temporary is how a run calls a file until it is whole, as in .run.json.123456.
-var temporary = regexp.MustCompile(`^\..+\.[0-9]+$`)
+// temporary is how a run calls a file until it is whole, as in .run.json.123456, and what is there only while it runs.
+var temporary = regexp.MustCompile(`^(?:\..+\.(?:[0-9]+|reserve|kept)|run\.lock)$`)
 
 // leftOut names configuration that was not asked for, files that are still being written, and the manifest of an earlier download, whose
 // name ours needs.

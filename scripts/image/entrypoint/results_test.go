@@ -112,6 +112,13 @@ func TestTarOfARunningBenchmark(t *testing.T) {
 	t.Run("a file is being written", func(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, ".hidden"), nil, 0o600))
+		running := t.TempDir()
+		for _, name := range []string{record.LockFile, "." + record.LevelFile + ".reserve", "." + record.LogFile + ".kept"} {
+			require.NoError(t, os.WriteFile(filepath.Join(running, name), nil, 0o600))
+		}
+		var none bytes.Buffer
+		require.NoError(t, writeTar(&none, running, false))
+		require.Len(t, unpack(t, none.Bytes()), 1, "the manifest alone")
 		require.NoError(t, record.WriteFile(filepath.Join(dir, "run.json"), func(io.Writer) error {
 			listed, err := os.ReadDir(dir)
 			require.NoError(t, err)

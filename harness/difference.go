@@ -1,0 +1,62 @@
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// setting is one option of a plan as text.
+type setting struct{ name, value string }
+
+// determinants are the settings that a run must keep when it is resumed: all that determines its load, its verdicts or what its report
+// says. Left out are only where results go, how long to wait for the server, when to stop, and the benchmark's name, which is the folder's.
+func determinants(p *record.Plan) []setting {
+	endpoints := strings.Join(p.Endpoints, ", ")
+	if p.EmbeddedMock {
+		endpoints = "the embedded mock server" // on a port of its own each time
+	}
+	return []setting{
+		{"endpoint", endpoints}, {"mock-args", strings.Join(p.MockArgs, " ")}, {"virtual", text(p.Virtual)}, {"model", p.Model},
+		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
+		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
+		{"compat", p.Compat}, {"extra-inputs", object(p.ExtraInputs)}, {"header", object(p.Headers)},
+		{"request-timeout", text(p.RequestTimeout)}, {"first-token-timeout", text(p.FirstTokenTimeout)}, {"idle-timeout", text(p.IdleTimeout)},
+		{"connect-timeout", text(p.ConnectTimeout)}, {"retry-429", text(p.Retry429)},
+		{"insecure, ca-cert, client-cert, client-key", fmt.Sprintf("%t, %s, %s, %s", p.TLS.Insecure, p.TLS.CACert, p.TLS.ClientCert, p.TLS.ClientKey)},
+		{"transport", p.Transport}, {"connection-reuse", p.ConnectionReuse}, {"max-error-rate", text(p.MaxErrorRate)},
+		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
+	}
+}
+
+func text(v any) string { return fmt.Sprint(v) }
+
+// object is a map as JSON, whose keys are in order; an empty one is no map.
+func object[V any](m map[string]V) string {
+	if len(m) == 0 {
+		return ""
+	}
+	data, _ := json.Marshal(m) // it came from JSON, or holds texts
+	return string(data)
+}
+
+func gpus(p *record.Plan) string {
+	if p.GPUsAssumed {
+		return text(p.GPUs) + " (assumed)"
+	}
+	return text(p.GPUs)
+}
+
+// differences says what a plan has otherwise than an earlier one, a line for each setting.
+func differences(was, is *record.Plan) []string {
+	var lines []string
+	before := determinants(was)
+	for i, now := range determinants(is) {
+		if before[i].value != now.value {
+			lines = append(lines, fmt.Sprintf("%s: %q in the run, %q now", now.name, before[i].value, now.value))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,7 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package lock
+
+import "os"
+
+func flock(*os.File) error { return errUnsupported }
