@@ -111,7 +111,7 @@ func (c *command) traits() []string {
 		traits = append(traits, "profile "+c.profile)
 	}
 	if rules := len(o.Faults.Rules); rules > 0 {
-		traits = append(traits, fmt.Sprintf("faults by %d rules", rules))
+		traits = append(traits, fmt.Sprintf("faults by %d %s", rules, map[bool]string{true: "rule", false: "rules"}[rules == 1]))
 	}
 	if o.FaultHeader {
 		traits = append(traits, "faults by header")

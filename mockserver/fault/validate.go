@@ -24,7 +24,7 @@ func (p Plan) overlaps() []error {
 	var all []error
 	windows := p.Windows()
 	for k := 1; k < len(windows); k++ {
-		if before, w := windows[k-1], windows[k]; w.From <= before.Until {
+		if before, w := windows[k-1], windows[k]; before.Until > 0 && w.From <= before.Until {
 			all = append(all, fmt.Errorf("rule %d: from %q: is within the window of rule %d, which ends at %v: make them one rule", w.Rule,
 				w.From.String(), before.Rule, before.Until))
 		}
