@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -190,6 +191,43 @@ func TestFaultsOfAHandler(t *testing.T) {
 	}
 }
 
+// Tokens that are ready together are written up to the one at which the fault strikes.
+func TestFaultsStrikeWithinWhatIsReady(t *testing.T) {
+	t.Parallel()
+	h := instant(t, func(o *mockserver.Options) { o.FaultHeader = true })
+	for range 20 {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(chatBody(1, 200, true)))
+		r.Header.Set("X-Mock-Fault", "kind=truncate; tokens=30")
+		h.ServeHTTP(w, r)
+		assert.Equal(t, 30, strings.Count(w.Body.String(), `"delta":{"content":`))
+	}
+}
+
+// As the handler of somebody else's server, whose connections stay open.
+func TestCloseEndsFaultsOfOtherServers(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"kind=stall", "kind=stall_before_headers", "kind=slow_body; rate=0.001", "kind=spike; delay=900h"} {
+		synctest.Test(t, func(t *testing.T) {
+			o := mockserver.DefaultOptions()
+			o.Virtual, o.FaultHeader = true, true
+			server, err := mockserver.New(o)
+			require.NoError(t, err)
+			request := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(question("somebody", true)))
+			request.Header.Set("X-Mock-Fault", line)
+			var handler sync.WaitGroup
+			start := time.Now()
+			handler.Go(func() {
+				assert.PanicsWithValue(t, http.ErrAbortHandler, func() { server.ServeHTTP(httptest.NewRecorder(), request) }, line)
+			})
+			time.Sleep(time.Minute)
+			require.NoError(t, server.Close())
+			handler.Wait()
+			assert.Equal(t, time.Minute, time.Since(start), line)
+		})
+	}
+}
+
 // The numbers that rules count are those of understood requests: what is refused has none. And a client that keeps its connection
 // notices a window in which connections are refused.
 func TestNumbersAndKeptConnections(t *testing.T) {
@@ -220,7 +258,10 @@ func TestNumbersAndKeptConnections(t *testing.T) {
 		assert.Equal(t, 0, code(chatBody(1, 1, true)))
 		assert.Equal(t, 0, code(chatBody(1, 1, true)))
 		r.at(21 * time.Second)
-		assert.Equal(t, 200, code(chatBody(1, 1, true)))
+		response, err := r.client.Post(r.url+"/v1/chat/completions", "", strings.NewReader(chatBody(1, 1, false)))
+		require.NoError(t, err)
+		readAll(t, response.Body)
+		assert.False(t, response.Close, "connections are kept again")
 		long.Wait()
 	})
 	assert.Contains(t, file.String(), `"fault":{"kind":"refuse","rule":1,"at_ns":10000000000,"until_ns":20000000000,"client_sees":"connection refused",`+
