@@ -104,7 +104,7 @@ func (e *exchange) stream(d *renderer) {
 	out, err := e.beginStream()
 	for err == nil && d.open > 0 {
 		if err = e.await(d.written); err == nil {
-			err = e.write(out, d, writeTokens)
+			err = e.write(out, d)
 		}
 	}
 	e.endStream(d, err)
@@ -133,11 +133,11 @@ func (e *exchange) endStream(d *renderer, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// write writes what is ready, or about as many tokens of it as most.
-func (e *exchange) write(out responseBody, d *renderer, most int) (err error) {
+// write writes what is ready, or as much as one write should hold.
+func (e *exchange) write(out responseBody, d *renderer) (err error) {
 	buffer := e.server.buffers.get()
 	defer e.server.buffers.put(buffer)
-	*buffer = d.appendReady((*buffer)[:frameRoom], &e.progress, most)
+	*buffer = d.appendReady((*buffer)[:frameRoom], &e.progress, writeTokens)
 	if len(*buffer) == frameRoom {
 		return nil // tokens without text
 	}

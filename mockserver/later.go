@@ -32,7 +32,7 @@ func (e *exchange) streamLater(d *renderer) {
 			e.struck(e.progress.total)
 		}
 		for e.progress = s.progress; err == nil && d.written < s.total; {
-			err = e.write(out, d, writeTokens)
+			err = e.write(out, d)
 		}
 	}
 	e.endStream(d, err)

@@ -148,7 +148,7 @@ func (e *exchange) repeat(d *renderer) {
 	}
 	out, err := e.beginStream()
 	for err == nil && d.open > 0 {
-		err = e.write(out, d, writeTokens)
+		err = e.write(out, d)
 	}
 	e.endStream(d, err)
 }

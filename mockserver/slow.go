@@ -24,7 +24,7 @@ func (e *exchange) slowHeaders(d *renderer) {
 	err := e.sendHeader(out, "Transfer-Encoding: chunked\r\n")
 	for err == nil && d.open > 0 {
 		if err = e.await(d.written); err == nil {
-			err = e.write(out, d, writeTokens)
+			err = e.write(out, d)
 		}
 	}
 	if err == nil {

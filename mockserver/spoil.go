@@ -40,7 +40,7 @@ func (e *exchange) goOn(out responseBody, d *renderer, all int) (err error) {
 			err = e.await(d.written)
 		}
 		if err == nil {
-			err = e.write(out, d, writeTokens)
+			err = e.write(out, d)
 		}
 	}
 	return err

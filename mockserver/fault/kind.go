@@ -40,40 +40,30 @@ func Kinds() []Kind {
 
 // keys are those of a rule that say what this kind does; the first needed of them have no default.
 func (k Kind) keys() (names []string, needed int) {
-	switch k {
-	case Status:
-		return []string{"status", "retry_after", "body"}, 1
-	case Reset, MalformedJSON, BrokenFraming, Duplicate:
-		return []string{"tokens"}, 0
-	case StallBeforeHeaders:
-		return []string{"for"}, 0
-	case Stall:
-		return []string{"tokens", "for"}, 0
-	case SlowHeaders:
-		return []string{"interval"}, 0
-	case SlowBody:
-		return []string{"rate"}, 0
-	case Truncate:
-		return []string{"tokens", "done"}, 0
-	case StreamError:
-		return []string{"tokens", "style"}, 0
-	case Empty:
-		return []string{"done"}, 0
-	case EndlessLine:
-		return []string{"tokens", "size"}, 0
-	case WrongContentType:
-		return []string{"content_type"}, 0
-	case Spike:
-		return []string{"delay", "tokens"}, 1
-	case ColdStart:
-		return []string{"delay"}, 1
-	case Drift:
-		return []string{"slope"}, 1
-	case FewerTokens:
-		return []string{"share"}, 0
-	default:
-		return nil, 0
+	names = map[Kind][]string{
+		Status:             {"status", "retry_after", "body"},
+		Reset:              {"tokens"},
+		StallBeforeHeaders: {"for"},
+		Stall:              {"tokens", "for"},
+		SlowHeaders:        {"interval"},
+		SlowBody:           {"rate"},
+		Truncate:           {"tokens", "done"},
+		MalformedJSON:      {"tokens"},
+		BrokenFraming:      {"tokens"},
+		StreamError:        {"tokens", "style"},
+		Empty:              {"done"},
+		Duplicate:          {"tokens"},
+		EndlessLine:        {"tokens", "size"},
+		WrongContentType:   {"content_type"},
+		Spike:              {"delay", "tokens"},
+		Drift:              {"slope"},
+		ColdStart:          {"delay"},
+		FewerTokens:        {"share"},
+	}[k]
+	if slices.Contains([]Kind{Status, Spike, Drift, ColdStart}, k) {
+		needed = 1
 	}
+	return names, needed
 }
 
 // StreamsOnly says that only a streamed answer has what the kind spoils.

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"mime"
@@ -65,8 +66,8 @@ func (r *Rule) window() []error {
 func (f *Fault) problems() []error {
 	keys, _ := f.Kind.keys()
 	var all check
-	for _, key := range keys {
-		f.check(&all, key)
+	for _, b := range f.bounds() {
+		all.must(b.holds || !slices.Contains(keys, b.key), b.key, b.value, b.what)
 	}
 	return all.problems
 }
@@ -74,36 +75,34 @@ func (f *Fault) problems() []error {
 // mostTokens is far beyond any answer.
 const mostTokens = 1 << 40
 
-func (f *Fault) check(all *check, key string) {
-	switch key {
-	case "status":
-		all.must(f.Status >= 200 && f.Status <= 599 && f.Status != 499, key, f.Status,
-			"must be from 200 to 599, and not 499, which the record has of clients that went away")
-	case "retry_after":
-		all.must(f.RetryAfter >= 0 && f.RetryAfter%time.Second == 0, key, f.RetryAfter, "must be whole seconds")
-	case "tokens":
-		all.must(f.Tokens >= f.leastTokens() && f.Tokens <= mostTokens, key, f.Tokens, fmt.Sprintf("must be at least %d", f.leastTokens()))
-	case "for":
-		all.must(f.For >= 0, key, f.For, "must not be negative; leave it out for a stall without end")
-	case "interval":
-		all.must(f.Interval > 0, key, f.Interval, "must be above 0")
-	case "rate":
-		all.must(f.Rate >= 1e-3 && f.Rate <= 1e6, key, f.Rate, "must be from 0.001 to 1000000 bytes a second")
-	case "style":
-		all.must(slices.Contains(styles(), f.Style), key, string(f.Style), "must be one of "+listed(styles()))
-	case "size":
-		all.must(f.Size >= 1, key, f.Size, "must be at least 1")
-	case "content_type":
-		_, _, err := mime.ParseMediaType(f.ContentType)
-		all.must(err == nil, key, f.ContentType, "must be a media type, such as text/html")
-	case "delay":
-		all.must(f.Delay > 0, key, f.Delay, "must be above 0")
-	case "slope":
-		all.must(f.Slope > 0, key, f.Slope, "must be above 0: by how much tokens are later for each second since the start")
-	case "share":
-		all.must(f.Share > 0 && f.Share < 1, key, f.Share, "must be above 0 and below 1")
+// bound is what must hold of the value of a key.
+type bound struct {
+	key   string
+	holds bool
+	value any
+	what  string
+}
+
+func (f *Fault) bounds() []bound {
+	_, _, notMedia := mime.ParseMediaType(f.ContentType)
+	return []bound{
+		{"status", within(200, f.Status, 599) && f.Status != 499, f.Status,
+			"must be from 200 to 599, and not 499, which the record has of clients that went away"},
+		{"retry_after", f.RetryAfter >= 0 && f.RetryAfter%time.Second == 0, f.RetryAfter, "must be whole seconds"},
+		{"tokens", within(f.leastTokens(), f.Tokens, mostTokens), f.Tokens, fmt.Sprintf("must be at least %d", f.leastTokens())},
+		{"for", f.For >= 0, f.For, "must not be negative; leave it out for a stall without end"},
+		{"interval", f.Interval > 0, f.Interval, "must be above 0"},
+		{"rate", within(1e-3, f.Rate, 1e6), f.Rate, "must be from 0.001 to 1000000 bytes a second"},
+		{"style", slices.Contains(styles(), f.Style), string(f.Style), "must be one of " + listed(styles())},
+		{"size", f.Size >= 1, f.Size, "must be at least 1"},
+		{"content_type", notMedia == nil, f.ContentType, "must be a media type, such as text/html"},
+		{"delay", f.Delay > 0, f.Delay, "must be above 0"},
+		{"slope", f.Slope > 0, f.Slope, "must be above 0: by how much tokens are later for each second since the start"},
+		{"share", f.Share > 0 && f.Share < 1, f.Share, "must be above 0 and below 1"},
 	}
 }
+
+func within[N cmp.Ordered](least, x, most N) bool { return least <= x && x <= most }
 
 // leastTokens is 1 where a token is needed to do it.
 func (f *Fault) leastTokens() int {
