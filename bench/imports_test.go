@@ -53,13 +53,14 @@ func allowedImports() map[string][]string {
 			"harness/steady", "harness/host", "harness/kubectl", "harness/instrument", "harness/ceiling", "harness/preflight", "harness/forecast", "harness/lock",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
-		"mockserver":                {"mockserver/engine", "mockserver/metrics"},
+		"mockserver":                {"mockserver/engine", "mockserver/fault", "mockserver/metrics"},
+		"mockserver/fault":          {},
 		"mockserver/metrics":        {"mockserver/engine"},
 		"mockserver/engine":         {},
 		"mockserver/engine/profile": {"mockserver/engine"},
 		"mockserver/memnet":         {},
 		"mockserver/container":      {},
-		"mockserver/cmd":            {"mockserver", "mockserver/engine", "mockserver/engine/profile"},
+		"mockserver/cmd":            {"mockserver", "mockserver/engine", "mockserver/engine/profile", "mockserver/fault"},
 		"mockserver/cmd/mockserver": {"mockserver/cmd"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
 		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},

@@ -50,13 +50,17 @@ type responseBody struct {
 }
 
 func newBody(w http.ResponseWriter, r *http.Request) responseBody {
-	b := responseBody{response: w, out: http.NewResponseController(w)}
+	return responseBody{direct: directOf(r), response: w, out: http.NewResponseController(w)}
+}
+
+// directOf is the connection of a request, or nil where its answer cannot be written there.
+func directOf(r *http.Request) net.Conn {
 	if r.ProtoMajor == 1 && r.ProtoMinor > 0 { // whose answers of unknown length come in chunks
 		if c, found := r.Context().Value(directKey{}).(directConn); found {
-			b.direct = c.Conn
+			return c.Conn
 		}
 	}
-	return b
+	return nil
 }
 
 // write sends what stands in b behind frameRoom bytes, at once, and returns b as it has grown.

@@ -59,6 +59,18 @@
 // cached_tokens, max_tokens, completion_tokens, finish_reasons and canceled, which says that the client
 // went away. Nobody waits for the file: what it cannot take is missing, and Close says so.
 //
+// # Faults
+//
+// [Options.Faults] are rules by which requests go wrong, see package fault; with Options.FaultHeader a request may ask for a fault of its own in
+// the header X-Mock-Fault. Only the two routes that generate have faults. The engines work on such a request as they would on any, and keep
+// their schedule, unless the fault keeps it from them or breaks it off. The record's line of a request has the fault that struck as
+// fault: kind, rule (its place from 1, none for one that was asked for), request (the number that rules know it by), at_ns and
+// client_sees. A time in which connections were refused has a line of its own, whose fault has at_ns, until_ns and
+// refused_connections, null where the operating system counts.
+//
+// What acts on the connection needs one of the server's own, of HTTP/1.1 without TLS: see [fault.Kind.NeedsConnection]. Elsewhere, and where an
+// answer is not streamed that should be, the request is refused with status 501 rather than half spoiled.
+//
 // # Time
 //
 // Package engine says what a pass of the batch computes, how long it takes, and

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/llmsweep/llmsweep/mockserver/fault"
 	"github.com/llmsweep/llmsweep/mockserver/metrics"
 )
 
@@ -16,8 +17,10 @@ type exchange struct {
 	seen     *metrics.Request
 	line     *line // of the record, or nil
 	answer   *answer
-	progress progress // as far as the handler knows
-	noted    int      // tokens in writes that are on the line
+	progress progress      // as far as the handler knows
+	noted    int           // tokens in writes that are on the line
+	number   uint64        // the request's for faults, if there may be any
+	fault    *fault.Strike // that the request was chosen for, or nil
 
 	stopWatching func() bool // the request's context for the answer
 }

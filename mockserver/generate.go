@@ -26,6 +26,10 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, k kind) {
 	}
 	e.seen.Stream = c.stream
 	e.line.understood(c)
+	if fail := e.choose(c); fail != nil {
+		e.refuse(fail)
+		return
+	}
 	c.gone = func() bool { return r.Context().Err() != nil }
 	first := s.numbers(len(c.prompts) * c.n)
 	d := s.newRenderer(c, first, time.Now().Unix())
@@ -34,11 +38,20 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, k kind) {
 		e.abandon(d)
 		panic(http.ErrAbortHandler)
 	}
+	if e.fault != nil {
+		e.misbehave(d)
+		return
+	}
 	if !e.submit(d) {
 		e.refuse(shuttingDown())
 		return
 	}
-	if c.stream {
+	e.serve(d)
+}
+
+// serve answers as the request asks for.
+func (e *exchange) serve(d *renderer) {
+	if d.call.stream {
 		e.stream(d)
 	} else {
 		e.whole(d)
@@ -86,19 +99,32 @@ func (p *buffers) put(b *[]byte) {
 	p.pool.Put(b)
 }
 
-// stream writes tokens as they come due. The header goes out at once: a client
-// sees that its request was accepted long before the first token.
+// stream writes tokens as they come due.
 func (e *exchange) stream(d *renderer) {
-	e.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	e.w.Header().Set("Cache-Control", "no-cache")
-	e.w.WriteHeader(http.StatusOK)
-	out := newBody(e.w, e.r)
-	err := out.out.Flush()
+	out, err := e.beginStream()
 	for err == nil && d.open > 0 {
 		if err = e.await(d.written); err == nil {
 			err = e.write(out, d)
 		}
 	}
+	e.endStream(d, err)
+}
+
+// beginStream sends the header at once: a client sees that its request was accepted long before the first token.
+func (e *exchange) beginStream() (responseBody, error) {
+	e.streamHeader()
+	e.w.WriteHeader(http.StatusOK)
+	out := newBody(e.w, e.r)
+	return out, out.out.Flush()
+}
+
+func (e *exchange) streamHeader() {
+	e.w.Header().Set("Content-Type", e.contentType("text/event-stream; charset=utf-8"))
+	e.w.Header().Set("Cache-Control", "no-cache")
+}
+
+// endStream ends a stream that was not carried to its end.
+func (e *exchange) endStream(d *renderer, err error) {
 	if err == nil {
 		return
 	}
@@ -130,13 +156,18 @@ func (e *exchange) whole(d *renderer) {
 	if !e.complete(d) {
 		return
 	}
+	_, _ = e.w.Write(e.document(d))
+}
+
+// document is the answer that has the tokens of the progress, about to be written, and its header.
+func (e *exchange) document(d *renderer) []byte {
 	document := d.appendWhole(nil, &e.progress)
-	e.w.Header().Set("Content-Type", "application/json")
+	e.w.Header().Set("Content-Type", e.contentType("application/json"))
 	e.w.Header().Set("Content-Length", strconv.Itoa(len(document)))
 	e.line.write(e.server.loop, d.written)
 	e.line.completed(d)
 	e.seen.Succeed(e.server.loop.now(), d.call.promptTokens(), d.written)
-	_, _ = e.w.Write(document)
+	return document
 }
 
 // complete waits for the last token of every choice. It reports false when the exchange

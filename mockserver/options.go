@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/fault"
 )
 
 // Options say what the server serves and how fast. Start from [DefaultOptions]:
@@ -79,6 +80,10 @@ type Options struct {
 	// Record gets a line of JSON for each request that the server has dealt with, a
 	// [Record]; nil gets none. One goroutine writes to it, until Close.
 	Record io.Writer
+	// Faults say which requests go wrong, and how; the zero value lets none. Seed decides what is drawn.
+	Faults fault.Plan
+	// FaultHeader lets a request ask for a fault of its own, in the header X-Mock-Fault: see [fault.ParseHeader].
+	FaultHeader bool
 	// FineTimer waits with the system's timer where that is finer than Go's, which is late by up
 	// to a millisecond: on Linux. It does not work in a testing/synctest bubble and has no effect
 	// with Virtual.
@@ -129,7 +134,7 @@ func (o Options) Validate() error {
 		return fmt.Errorf(`workers "%d", data-parallel-size "%d": must be at most %d engines together`,
 			max(o.NumWorkers, o.NumWorkers+o.NumPrefillWorkers), o.DataParallelSize, mostEngines)
 	}
-	return errors.Join(model, size, o.fleet().Validate(), o.validateAnswers())
+	return errors.Join(model, size, o.fleet().Validate(), o.validateAnswers(), o.Faults.Validate())
 }
 
 func (o Options) validateAnswers() error {

@@ -35,6 +35,7 @@ type line struct {
 	Writes      []int64  `json:"writes_ns"`
 	WriteTokens []int    `json:"write_tokens"`
 	End         int64    `json:"end_ns"`
+	Fault       *struck  `json:"fault,omitempty"` // that struck the answer
 }
 
 func (l *line) understood(c *call) {
@@ -73,6 +74,27 @@ func (l *line) completed(d *renderer) {
 	}
 }
 
+// broken notes that the server broke the answer off.
+func (l *line) broken(d *renderer) {
+	if l != nil {
+		l.Completion, l.Cached = d.written, d.cached
+	}
+}
+
+// renamed notes that another answer is given.
+func (l *line) renamed(d *renderer) {
+	if l != nil {
+		l.ID = d.id()
+	}
+}
+
+// unanswered notes that no response began.
+func (l *line) unanswered() {
+	if l != nil {
+		l.ID, l.Status = "", 0
+	}
+}
+
 func (l *line) abandoned(d *renderer, byServer bool) {
 	if l == nil {
 		return
@@ -106,7 +128,7 @@ type recorder struct {
 	wake  chan struct{} // holds one signal
 
 	mu      sync.Mutex // guards what follows
-	pending []*line
+	pending []any      // lines
 	dropped int
 	closed  bool
 	err     error // of writing: the first one is the last
@@ -129,7 +151,7 @@ func (r *recorder) begin(request *http.Request) *line {
 }
 
 // put has a line written, now or soon.
-func (r *recorder) put(l *line) {
+func (r *recorder) put(l any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -164,7 +186,7 @@ func (r *recorder) run() {
 	}
 }
 
-func (r *recorder) take() ([]*line, bool) {
+func (r *recorder) take() ([]any, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lines := r.pending
@@ -172,7 +194,7 @@ func (r *recorder) take() ([]*line, bool) {
 	return lines, r.closed
 }
 
-func (r *recorder) write(lines []*line) error {
+func (r *recorder) write(lines []any) error {
 	encoder := json.NewEncoder(r.out)
 	for _, l := range lines {
 		if err := encoder.Encode(l); err != nil {

@@ -20,9 +20,10 @@ type renderer struct {
 	head    []byte // of a document, up to its object
 	created []byte // from there to the choices
 	choices []choice
-	open    int // choices that have not ended
-	written int // tokens of all choices
-	cached  int // prompt tokens found in the cache, for the usage
+	open    int  // choices that have not ended
+	written int  // tokens of all choices
+	cached  int  // prompt tokens found in the cache, for the usage
+	held    bool // the ends of choices wait for a fault
 }
 
 // choice is one of the answers to a request.
@@ -108,7 +109,7 @@ func (d *renderer) appendReady(b []byte, p *progress, most int) []byte {
 			c.events++
 			most -= to - from
 		}
-		if c.written == c.tokens && !c.ended {
+		if c.written == c.tokens && !c.ended && !d.held {
 			c.ended = true
 			d.open--
 			b = d.appendFinish(b, c)

@@ -27,6 +27,7 @@ type Server struct {
 	routes   map[string]route
 	loop     *loop
 	requests atomic.Uint64 // requests accepted so far
+	numbered atomic.Uint64 // requests that faults may have hit
 	frontend *metrics.Frontend
 	recorder *recorder // or nil
 	buffers  buffers
@@ -74,19 +75,19 @@ func New(o Options) (*Server, error) {
 // fails, then returns its error. It closes l. It may be called more than once,
 // with different listeners.
 func (s *Server) Serve(l net.Listener) error {
-	return s.serve(l, func(server *http.Server) error { return server.Serve(directListener{l}) })
+	return s.serve(l, func(server *http.Server, l net.Listener) error { return server.Serve(directListener{l}) })
 }
 
 // ServeTLS is Serve for clients that use TLS, with the certificates of config, which
 // is not changed. They may ask for HTTP/2.
 func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
-	return s.serve(l, func(server *http.Server) error {
+	return s.serve(l, func(server *http.Server, l net.Listener) error {
 		server.TLSConfig = config.Clone()
 		return server.ServeTLS(l, "", "")
 	})
 }
 
-func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
+func (s *Server) serve(l net.Listener, accept func(*http.Server, net.Listener) error) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -96,7 +97,7 @@ func (s *Server) serve(l net.Listener, accept func(*http.Server) error) error {
 		return l.Close()
 	}
 	defer s.running.Done()
-	err := accept(server)
+	err := s.refusing(server, l, accept)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/fault"
 )
 
 // conclude makes the options of the parsed flags.
@@ -30,10 +32,27 @@ func (s *settings) conclude(resolve func(string) string) error {
 		s.concludeDeployment(),
 		s.concludeModel(resolve),
 		s.concludeTimes(resolve),
+		s.concludeFaults(resolve),
 		s.options.Validate(),
 	)
 	s.noteIdle()
 	return err
+}
+
+// concludeFaults reads the file of -fault.
+func (s *settings) concludeFaults(resolve func(string) string) error {
+	if s.faults == "" {
+		return nil
+	}
+	path := resolve(s.faults)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("fault: %w", err)
+	}
+	if s.options.Faults, err = fault.Parse(data); err != nil {
+		return fmt.Errorf("fault %q: %w", path, err)
+	}
+	return nil
 }
 
 // idleOptions are options that say nothing about the server that is described, and why.

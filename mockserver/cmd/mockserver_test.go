@@ -247,6 +247,7 @@ func TestAnnouncement(t *testing.T) {
 		"":                    "(speedup 1)",
 		"-engine-type=sglang": "(sglang, speedup 1)",
 		"-ttft=20ms -itl=5ms": "(plain, ttft 20ms, itl 5ms, speedup 1)",
+		"-fault=testdata/faults.yaml -allow-fault-header":                                     "(faults by 1 rule, faults by header, speedup 1)",
 		"-num-workers=2 -data-parallel-size=3 -speedup-ratio=0":                               "(6 engines, speedup 0)",
 		"-disaggregation-mode=disagg -num-prefill-workers=2":                                  "(2 prefill and 1 decode workers, speedup 1)",
 		"-planner-profile-data=../engine/profile/testdata/plain.npz -disaggregation-mode=agg": "(profile ../engine/profile/testdata/plain.npz, speedup 1)",

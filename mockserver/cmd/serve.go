@@ -110,6 +110,12 @@ func (c *command) traits() []string {
 	if c.profile != "" {
 		traits = append(traits, "profile "+c.profile)
 	}
+	if rules := len(o.Faults.Rules); rules > 0 {
+		traits = append(traits, fmt.Sprintf("faults by %d %s", rules, map[bool]string{true: "rule", false: "rules"}[rules == 1]))
+	}
+	if o.FaultHeader {
+		traits = append(traits, "faults by header")
+	}
 	if c.options.APIKey != "" {
 		traits = append(traits, "with API key")
 	}

@@ -35,6 +35,7 @@ type settings struct {
 	acceptRates                   []float64
 	draftSeed                     int
 	thinking                      thinking
+	faults                        string // file of -fault
 }
 
 // The deployments of -disaggregation-mode.
@@ -71,6 +72,7 @@ func (s *settings) define() {
 	s.definePlain()
 	s.defineDeployment()
 	s.defineTypes()
+	s.defineFaults()
 	s.flags.refuse(&s.refused)
 }
 
@@ -162,6 +164,12 @@ func (s *settings) defineTypes() {
 	f.number(&g.ScheduleConservativeness, "sglang-schedule-conservativeness", "set aside `x` times as much for running requests")
 	f.heading("TRT-LLM only")
 	f.text(&s.capacityPolicy, "trtllm-capacity-scheduler-policy", "`p` | there is one only")
+}
+
+func (s *settings) defineFaults() {
+	s.flags.heading("What goes wrong")
+	s.flags.text(&s.faults, "fault", "let the requests go wrong that the rules in this YAML `file` say")
+	s.flags.boolean(&s.options.FaultHeader, "allow-fault-header", "let requests ask for a fault: X-Mock-Fault: kind=reset; tokens=5")
 }
 
 const guaranteedNoEvict = "guaranteed_no_evict"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/mockserver"
 	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/fault"
 )
 
 // options parses flags with files in the working directory.
@@ -101,6 +102,10 @@ func settingsOfFlags() []setting {
 			o.SGLang = engine.SGLangConfig{SchedulePolicy: engine.LongestPrefixMatch, MaxPrefillTokens: 2, ChunkedPrefillSize: 3, ClipMaxNewTokens: 4, ScheduleConservativeness: 0.5}
 		}},
 		{"-engine-type=sglang -sglang-schedule-policy=fcfs", sglang},
+		{"-fault=testdata/faults.yaml", func(o *options) {
+			o.Faults.Rules = []fault.Rule{{When: fault.When{Probability: 0.1}, Fault: fault.Fault{Kind: fault.Reset, Tokens: 2}}}
+		}},
+		{"-allow-fault-header", func(o *options) { o.FaultHeader = true }},
 	}
 }
 
@@ -171,6 +176,8 @@ func TestBadOptions(t *testing.T) {
 		"-kv-cache-dtype=int4 -kv-bytes-per-token=3": `kv-cache-dtype "int4": must be one of`,
 		"-model-path=./none":                         `model-path "./none": must be a folder, or a model's id such as Qwen/Qwen3-0.6B`,
 		"-model-path=testdata":                       `model-path: open testdata/config.json: no such file or directory`,
+		"-fault=none.yaml":                           `fault: open none.yaml: no such file or directory`,
+		"-fault=testdata/bad-faults.yaml":            `fault "testdata/bad-faults.yaml": rule 1 (line 2): tokens "x": must be a whole number; rule 2 (line 4): kind "rest": must be`,
 		"-port=1":                                    `flag provided but not defined: -port`,
 		"-blok-size=1":                               `flag provided but not defined: -blok-size; did you mean "block-size"?`,
 		"-max-num-seqs=0 -no-such-flag":              `flag provided but not defined: -no-such-flag`,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 type conn struct {
 	in, out       *pipe
 	local, remote address
+	resets        atomic.Bool // when it is closed
 }
 
 var _ net.Conn = (*conn)(nil)
@@ -38,11 +40,19 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // Close fails with net.ErrClosed the second time, as a TCP connection does.
 func (c *conn) Close() error {
-	first := c.in.closeReader()
-	c.out.closeWriter()
+	resets := c.resets.Load()
+	first := c.in.closeReader(resets)
+	c.out.closeWriter(resets)
 	if !first {
 		return c.wrap("close", net.ErrClosed)
 	}
+	return nil
+}
+
+// SetLinger with 0 seconds makes Close reset the connection: the peer has what was written and then [syscall.ECONNRESET] in place of
+// io.EOF. Any other number takes that back, as nothing needs time to be sent.
+func (c *conn) SetLinger(seconds int) error {
+	c.resets.Store(seconds == 0)
 	return nil
 }
 

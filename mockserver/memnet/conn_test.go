@@ -315,3 +315,59 @@ func TestListener(t *testing.T) {
 		assert.NoError(t, l.Close())
 	})
 }
+
+// What was written before a reset is read, as Linux has it; then both ends hear of it.
+func TestResets(t *testing.T) {
+	bubble(t, func(t *testing.T, client, server net.Conn) {
+		_, err := server.Write([]byte("half"))
+		require.NoError(t, err)
+		require.NoError(t, server.(interface{ SetLinger(int) error }).SetLinger(0))
+		require.NoError(t, server.Close())
+		data, err := io.ReadAll(client)
+		assert.Equal(t, "half", string(data))
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		_, err = client.Write([]byte("x"))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+func TestResetsCanBeTakenBack(t *testing.T) {
+	bubble(t, func(t *testing.T, client, server net.Conn) {
+		linger := server.(interface{ SetLinger(int) error })
+		require.NoError(t, linger.SetLinger(0))
+		require.NoError(t, linger.SetLinger(1))
+		require.NoError(t, server.Close())
+		_, err := io.ReadAll(client)
+		assert.NoError(t, err)
+	})
+}
+
+// Dials are refused and counted, those that wait for Accept too, until it ends; the listener stays as it is.
+func TestRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen("mock:80")
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			_, err := l.DialContext(t.Context(), "", "")
+			assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		})
+		synctest.Wait()
+		l.Refuse()
+		waiting.Wait()
+		_, err := l.DialContext(t.Context(), "", "")
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.Equal(t, 2, l.Admit())
+		waiting.Go(func() {
+			c, err := l.Accept()
+			check(t, err)
+			check(t, c.Close())
+		})
+		c, err := l.DialContext(t.Context(), "", "")
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		waiting.Wait()
+		l.Refuse()
+		assert.Equal(t, 0, l.Admit(), "counted anew")
+	})
+}

@@ -23,6 +23,7 @@ type pipe struct {
 	reading, writing deadline
 	readerClosed     bool
 	writerClosed     bool
+	reset            bool // by whoever closed first
 }
 
 // deadline is the state of a read or write deadline, guarded by its pipe's lock.
@@ -55,6 +56,8 @@ func (p *pipe) read(b []byte) (int, error) {
 			n, _ := p.data.Read(b)
 			p.changed.Broadcast()
 			return n, nil
+		case p.writerClosed && p.reset:
+			return 0, syscall.ECONNRESET
 		case p.writerClosed:
 			return 0, io.EOF
 		}
@@ -72,6 +75,8 @@ func (p *pipe) write(b []byte) (int, error) {
 			return written, net.ErrClosed
 		case p.writing.passed:
 			return written, os.ErrDeadlineExceeded
+		case p.readerClosed && p.reset:
+			return written, syscall.ECONNRESET
 		case p.readerClosed:
 			return written, syscall.EPIPE
 		}
@@ -90,10 +95,11 @@ func (p *pipe) write(b []byte) (int, error) {
 
 // closeReader drops what nobody will read and makes writes fail. It reports
 // whether this was the first call.
-func (p *pipe) closeReader() bool {
+func (p *pipe) closeReader(resets bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := !p.readerClosed
+	p.reset = p.reset || resets && !p.writerClosed
 	p.readerClosed = true
 	p.data = bytes.Buffer{}
 	p.reading.stop()
@@ -101,10 +107,11 @@ func (p *pipe) closeReader() bool {
 	return first
 }
 
-// closeWriter lets the reader have what is there, then io.EOF.
-func (p *pipe) closeWriter() {
+// closeWriter lets the reader have what is there, then io.EOF or news of a reset.
+func (p *pipe) closeWriter(resets bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reset = p.reset || resets && !p.readerClosed
 	p.writerClosed = true
 	p.writing.stop()
 	p.changed.Broadcast()

@@ -1,0 +1,181 @@
+package bench
+
+import (
+	"encoding/json"
+	"flag"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/instrument"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/mockserver"
+	"github.com/llmsweep/llmsweep/mockserver/engine"
+	"github.com/llmsweep/llmsweep/mockserver/fault"
+	"github.com/llmsweep/llmsweep/mockserver/memnet"
+)
+
+// outcomesOfFaults are what our client must make of faults, and the keys that a header has of them beside the kind.
+func outcomesOfFaults() map[fault.Kind]struct {
+	outcome record.Outcome
+	keys    string
+} {
+	type expected = struct {
+		outcome record.Outcome
+		keys    string
+	}
+	return map[fault.Kind]expected{
+		fault.Status:             {record.Rejected, "status=503"},
+		fault.ResetBeforeHeaders: {record.ConnectionFailed, ""},
+		fault.Reset:              {record.Cut, "tokens=3"},
+		fault.StallBeforeHeaders: {record.TimedOut, ""},
+		fault.Stall:              {record.TimedOut, "tokens=3"},
+		fault.SlowHeaders:        {record.OK, "interval=1ms"},
+		fault.SlowBody:           {record.OK, "rate=1000"},
+		fault.Truncate:           {record.Cut, "tokens=3"},
+		fault.MalformedJSON:      {record.Malformed, "tokens=3"},
+		fault.BrokenFraming:      {record.Cut, "tokens=3"},
+		fault.StreamError:        {record.StreamError, "tokens=3"},
+		fault.Empty:              {record.Malformed, "done=true"},
+		fault.Duplicate:          {record.OK, "tokens=3"},
+		fault.WrongContentType:   {record.Malformed, ""},
+		fault.Spike:              {record.OK, "delay=333ms"},
+		fault.Drift:              {record.OK, "slope=7us"},
+		fault.Cached:             {record.OK, ""},
+		fault.FewerTokens:        {record.OK, ""},
+		fault.EndlessLine:        {record.Cut, "size=1MB"},
+	}
+}
+
+// truth is what the mock's record says of a request.
+type truth struct {
+	RequestID string `json:"x_request_id"`
+	Fault     *struct {
+		Kind    fault.Kind
+		Refused int `json:"refused_connections"`
+	}
+}
+
+// TestFaultsAreCountedAsTheyHappened: twenty streams, a tenth of whose requests go wrong in one way after the other. Request by request the
+// outcome is that of the fault which the server says it struck with, and all others take the time that they take without faults, but
+// for the nanoseconds that keep events apart.
+func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
+	const apart = 100 // nanoseconds: the place of a request in the batch, before and after
+	for kind, want := range outcomesOfFaults() {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			line := "kind=" + string(kind)
+			if want.keys != "" {
+				line += "; " + want.keys
+			}
+			f, err := fault.ParseHeader(line)
+			require.NoError(t, err)
+			samples, lines := faulted(t, fault.Rule{When: fault.When{Probability: 0.1}, Fault: f})
+			struckWith := map[string]fault.Kind{}
+			for _, l := range lines {
+				if l.Fault != nil {
+					struckWith[l.RequestID] = l.Fault.Kind
+				}
+			}
+			struck := 0
+			for _, s := range samples {
+				if struckWith[s.RequestID] == kind {
+					struck++
+					assert.Equal(t, want.outcome, s.Outcome, s.Reason)
+					continue
+				}
+				assert.Equal(t, record.OK, s.Outcome, s.Reason)
+				require.Len(t, s.ChunksNS, 8)
+				assert.InDelta(t, 20*time.Millisecond, s.ChunksNS[0]-s.StartNS, apart)
+				assert.InDelta(t, 7*5*time.Millisecond, s.ChunksNS[7]-s.ChunksNS[0], apart)
+			}
+			assert.Len(t, samples, 200)
+			assert.Equal(t, len(struckWith), struck, "all that struck were measured")
+			assert.InDelta(t, 20, struck, 15)
+		})
+	}
+}
+
+// TestRefusedConnectionsAreCounted: in virtual time the network itself counts those that it refused.
+func TestRefusedConnectionsAreCounted(t *testing.T) {
+	samples, lines := faulted(t, fault.Rule{When: fault.When{From: 200 * time.Millisecond, Until: time.Second}, Fault: fault.Fault{Kind: fault.Refuse}})
+	failed := 0
+	for _, s := range samples {
+		if s.Outcome != record.OK {
+			failed++
+			assert.Equal(t, record.ConnectionFailed, s.Outcome)
+		}
+	}
+	assert.Positive(t, failed)
+	assert.Less(t, failed, len(samples))
+	for _, l := range lines {
+		if l.Fault != nil {
+			assert.Equal(t, failed, l.Fault.Refused)
+			failed = 0
+		}
+	}
+	assert.Zero(t, failed, "the window has one line")
+}
+
+// openFaulty opens a sweep of one level in virtual time, whose mock server is still to be made.
+func openFaulty(t *testing.T) *harness.Sweep {
+	t.Helper()
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags := harness.RegisterFlags(fs)
+	require.NoError(t, fs.Parse([]string{
+		"-benchmark-name=faulty", "-virtual", "-nonce=1", "-concurrencies=20", "-request-count=200", "-warmup-requests=0", "-isl=8", "-std=0", "-osl=8",
+		"-max-error-rate=1", "-idle-timeout=30s", "-first-token-timeout=60s", "-output-dir=" + t.TempDir(),
+	}))
+	plan, err := flags.Plan(func(string) string { return "" })
+	require.NoError(t, err)
+	plan.EmbeddedMock = true
+	u, err := harness.ParseEndpoint(virtualHost, "http")
+	require.NoError(t, err)
+	plan.AddTarget(u)
+	sweep, err := harness.Open(t.Context(), plan, harness.Output{Log: io.Discard})
+	require.NoError(t, err)
+	return sweep
+}
+
+// faulted runs 200 requests on 20 streams against a plain server with one rule, in virtual time, and returns what both sides wrote down.
+func faulted(t *testing.T, rule fault.Rule) (samples []*record.Sample, lines []truth) {
+	t.Helper()
+	var file strings.Builder
+	sweep := openFaulty(t)
+	synctest.Test(t, func(t *testing.T) {
+		options := mockserver.DefaultOptions()
+		options.Virtual, options.Record, options.Faults.Rules = true, &file, []fault.Rule{rule}
+		options.Plain = &engine.Plain{TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond}
+		mock, err := mockserver.New(options)
+		require.NoError(t, err)
+		listener := memnet.Listen(virtualHost)
+		served := make(chan error, 1)
+		go func() { served <- mock.Serve(listener) }()
+		sweep.Dial = listener.DialContext
+		sweep.Loopback = func() (net.Listener, instrument.Dial, error) {
+			own := memnet.Listen("canary.virtual:80")
+			return own, own.DialContext, nil
+		}
+		require.NoError(t, sweep.Ready(t.Context()))
+		_, err = sweep.RunLevel(t.Context(), sweep.Levels()[0])
+		require.NoError(t, err)
+		samples = readSamples(t, sweep.LevelDir(sweep.Levels()[0]))
+		sweep.Close()
+		synctest.Wait() // until the server has heard of those that left
+		require.NoError(t, mock.Close())
+		require.NoError(t, <-served)
+	})
+	for line := range strings.Lines(file.String()) {
+		var l truth
+		require.NoError(t, json.Unmarshal([]byte(line), &l))
+		lines = append(lines, l)
+	}
+	return samples, lines
+}
