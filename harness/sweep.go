@@ -64,7 +64,7 @@ type Sweep struct {
 	inputsLimit int64
 }
 
-// Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that holds results of an
+// Open reads the certificates, claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that holds results of an
 // earlier run unless the plan overwrites it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
