@@ -3,6 +3,7 @@
 GO ?= go
 DATA_DIR ?= benchmarks/results
 ARGS ?=
+FUZZTIME ?= 1m
 
 # The default run replaces its own last results. A run that names a server or a benchmark must ask for that itself (ARGS=-overwrite):
 # hours of a real server's time may lie in that folder.
@@ -10,7 +11,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep calibrate gate image image-oci cluster-demo test test-cluster test-clients race lint report
+.PHONY: help sweep calibrate gate image image-oci cluster-demo test test-cluster test-clients race lint fuzz vulncheck report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -64,6 +65,13 @@ lint: ## Check format, go vet, golangci-lint and the workflows
 	linter=$$($(GO) tool -modfile=tools.mod -n golangci-lint) && "$$linter" run && \
 		for module in scripts/cluster/clustertest mockserver/clienttest; do (cd "$$module" && "$$linter" run) || exit 1; done
 	$(GO) tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes=
+
+fuzz: ## Run each fuzz target for FUZZTIME (default 1m)
+	GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"
+
+vulncheck: ## Look for known vulnerabilities that our code reaches; needs a network
+	checker=$$($(GO) tool -modfile=vuln.mod -n govulncheck) && \
+		for module in . scripts/cluster/clustertest mockserver/clienttest; do (cd "$$module" && "$$checker" ./...) || exit 1; done
 
 report: ## Redraw the report of the results in DATA_DIR
 	$(GO) run ./reporting/cmd/report -data-dir "$(DATA_DIR)" $(ARGS)

@@ -60,7 +60,7 @@ const (
 	maxRequests    = 10_000_000
 )
 
-// Validate reports everything that is wrong with the plan. It sends nothing; of files it reads the certificates.
+// Validate reports everything that is wrong with the plan. It sends nothing and touches no file: the plan may be for another machine.
 func (p *Plan) Validate() error {
 	var c checks
 	c.name(p.BenchmarkName)
@@ -235,6 +235,8 @@ func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
 		return nil, fmt.Sprintf("unknown scheme %q: must be %s", u.Scheme, known)
 	case u.Hostname() == "":
 		return nil, "has no host"
+	case strings.HasPrefix(u.Host, "[") && !addressWithZone.MatchString(u.Host):
+		return nil, "has a bad address: write an IPv6 address as [::1], with the zone of this machine as [fe80::1%25eth0]"
 	case strings.ContainsAny(u.Host, ", "):
 		return nil, "is not one host: repeat -endpoint for each replica"
 	case !validPort(u.Port()):
@@ -244,6 +246,9 @@ func parseEndpoint(text, scheme string) (u *url.URL, reason string) {
 	u.Path = completePath(strings.TrimRight(u.Path, "/"))
 	return u, ""
 }
+
+// addressWithZone is an IPv6 address as the host of a URL. Its zone is the name of a network interface, unescaped.
+var addressWithZone = regexp.MustCompile(`^\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?\](:[0-9]*)?$`)
 
 // validPort accepts the absence of a port too.
 func validPort(port string) bool {

@@ -115,8 +115,9 @@ func FuzzRedact(f *testing.F) {
 	f.Add("sk-0123456789", "before ", " after")
 	f.Add("aaaa", "aaa", "aaaaa")
 	f.Add("ä…ö…", "…", "\xff")
+	mark := "redacted"
 	f.Fuzz(func(t *testing.T, secret, before, after string) {
-		if len(secret) < 4 || strings.ContainsAny(secret, "[]") || strings.Contains("redacted", secret) {
+		if len(secret) < 4 || strings.ContainsAny(secret, "[]") || strings.Contains(mark, secret) {
 			return
 		}
 		plan := &harness.Plan{APIKey: secret}

@@ -68,8 +68,8 @@ type Sweep struct {
 	inputsLimit int64
 }
 
-// Open claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that another process works on, and one
-// that holds results of an earlier run unless the plan overwrites it or goes on with it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
+// Open reads the certificates, claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that another process works
+// on, and one that holds results of an earlier run unless the plan overwrites it or goes on with it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}

@@ -110,9 +110,6 @@ func (c *checks) tls(p *Plan) {
 	if t.Insecure && t.CACert != "" {
 		c.fault("insecure", true, "cannot go with -ca-cert: one says that nothing is verified, the other by whom")
 	}
-	if _, err := p.TLSConfig(); err != nil {
-		*c = append(*c, err)
-	}
 }
 
 // tlsWarnings marks a run whose server could be anyone.

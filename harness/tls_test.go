@@ -177,7 +177,7 @@ func TestWhomTLSTrusts(t *testing.T) {
 	}
 }
 
-// TestTLSFilesThatCannotBeUsed are errors of the plan, before anything is sent.
+// TestTLSFilesThatCannotBeUsed are errors before anything is sent, all of them at once.
 func TestTLSFilesThatCannotBeUsed(t *testing.T) {
 	ours := newAuthority(t, "ours")
 	ours.issue("client")
@@ -210,7 +210,10 @@ func TestTLSFilesThatCannotBeUsed(t *testing.T) {
 		`client-key "` + filepath.Join(ours.dir, "other.key") + `": private key does not match public key`:        {cert, "-client-key=" + filepath.Join(ours.dir, "other.key")},
 		"client-cert \"" + missing + "\": no such file or directory\nclient-key \"" + missing + "\": no such fil": {"-client-cert=" + missing, "-client-key=" + missing},
 	} {
-		_, err := resolve(t, nil, append(args, "-benchmark-name=x")...)
+		plan, err := resolve(t, nil, append(args, "-benchmark-name=x", "-endpoint=h", "-output-dir="+t.TempDir())...)
+		if err == nil {
+			_, err = harness.Open(t.Context(), plan, harness.Output{})
+		}
 		if assert.ErrorContains(t, err, want, args) {
 			assert.NotContains(t, err.Error(), "AAAA", "nothing of a file is quoted")
 		}

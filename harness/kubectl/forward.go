@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ var announced = regexp.MustCompile(`(?m)^Forwarding from 127\.0\.0\.1:(\d+) -> `
 // announcement finds the local port in what kubectl prints.
 type announcement struct {
 	mu   sync.Mutex
-	text []byte // until the port is known
+	text []byte // the line so far, until the port is known
 	port chan int
 	done bool
 }
@@ -168,11 +169,17 @@ func (a *announcement) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	a.text = append(a.text, p...)
-	if match := announced.FindSubmatch(a.text); match != nil {
-		if port, err := strconv.Atoi(string(match[1])); err == nil {
-			a.port <- port
+	for _, match := range announced.FindAllSubmatch(a.text, -1) {
+		if port, err := strconv.ParseUint(string(match[1]), 10, 16); err == nil && port > 0 {
+			a.port <- int(port)
 			a.done, a.text = true, nil
+			return len(p), nil
 		}
 	}
+	a.text = a.text[bytes.LastIndexByte(a.text, '\n')+1:] // it is no earlier line
+	a.text = a.text[:min(len(a.text), maxAnnouncement)]
 	return len(p), nil
 }
+
+// maxAnnouncement is more than the beginning of a line that counts, in bytes.
+const maxAnnouncement = 1 << 10

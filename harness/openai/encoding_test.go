@@ -17,7 +17,7 @@ import (
 const gzipHeaders = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 // zipped is a whole gzip body.
-func zipped(t *testing.T, body string) string {
+func zipped(t testing.TB, body string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

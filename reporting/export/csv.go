@@ -76,7 +76,7 @@ func number(v float64) string {
 // cell is a text of a file that may be anyone's: no spreadsheet takes it for a formula.
 func cell(text string) string {
 	text = record.Printable(text)
-	if text != "" && strings.Contains("=+-@", text[:1]) {
+	if text != "" && strings.ContainsAny(text[:1], "=+-@") {
 		return "'" + text
 	}
 	return text

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -85,10 +86,12 @@ func (p *problems) sweep(s *settings, plan *harness.Plan) {
 		switch {
 		case !utf8.ValidString(value):
 			p.fault(name, value, "is not UTF-8 text")
-		case name == "gate" || name == "data-dir" || name == "baseline" || name == "candidate":
+		case slices.Contains([]string{"gate", "data-dir", "baseline", "candidate"}, name):
 			p.fault(name, value, "is for the gate, which the Job does not run")
 		case (name == "virtual" || name == "mock-args") && len(plan.Targets) == 0: // with an endpoint the plan refuses them
 			p.fault(name, value, "is for the embedded mock server: the Job measures an endpoint")
+		case slices.Contains([]string{"ca-cert", "client-cert", "client-key"}, name) && !onVolume(value):
+			p.fault(name, value, "must be below "+volume+", where the volume is: the Job has no other files")
 		case name == "output-dir" && !onVolume(value):
 			p.fault(name, value, "must be below "+volume+", where the volume is: anything else is lost with the pod")
 		}
