@@ -5,8 +5,9 @@
 //
 //  1. RegisterFlags defines every flag; Flags.Plan resolves flags, environment and defaults into a Plan.
 //  2. Plan.Validate reports all problems at once.
-//  3. Open claims the benchmark's folder; Sweep.Ready waits for the server and writes run.json. Of an endpoint inside a cluster it first
-//     starts a port-forward, which lives until Sweep.Close. A run that is resumed goes on in its folder instead: see past and ledger.
+//  3. Open claims the benchmark's folder; Sweep.Ready waits for the server, judges with package preflight whether the sweep can run, and
+//     writes run.json. Of an endpoint inside a cluster it first starts a port-forward, which lives until Sweep.Close. A run that is resumed
+//     goes on in its folder instead: see past and ledger.
 //  4. Sweep.RunLevel draws the level's lengths, renders its bodies ahead of the slots that send them, and appends one
 //     record.Sample to the log for each request as it ends.
 //  5. Beside the measured requests, package instrument measures the client itself; its verdict is part of the level.
