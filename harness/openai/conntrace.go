@@ -19,6 +19,7 @@ type connTrace struct {
 	conn                          net.Conn
 	reused, connected             bool
 	sent, got                     int64
+	stale                         int // connections that were given up before this one
 	secure                        bool
 	dnsStart, connectStart        int64
 	tlsStart                      int64
@@ -55,6 +56,17 @@ func (t *connTrace) gotConn(now int64, info httptrace.GotConnInfo) {
 	c.notes.Store(&t.arrivals)
 }
 
+// gotStream is gotConn for a stream of an HTTP/2 connection. What its reads bring is for many requests, so they are not noted; stale says that
+// the connection before was ending.
+func (t *connTrace) gotStream(now int64, conn net.Conn, reused, stale bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.got, t.conn, t.reused = now, conn, reused
+	if stale {
+		t.stale++
+	}
+}
+
 func (t *connTrace) wrote(now int64, err error) {
 	t.sent = record.Never
 	if err == nil {
@@ -82,7 +94,7 @@ func (t *connTrace) fill(s *record.Sample) {
 	defer t.mu.Unlock()
 	s.SentNS = t.sent
 	s.Conn.Reused = t.reused
-	s.Conn.GotNS = t.got
+	s.Conn.GotNS, s.Conn.Stale = t.got, t.stale
 	if !t.secure {
 		s.Conn.BytesSent = t.arrivals.sent.Load()
 	}
