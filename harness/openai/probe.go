@@ -136,6 +136,11 @@ func (p *Prober) send(ctx context.Context, method string, u *url.URL, body io.Re
 		return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
 	}
 	defer response.Body.Close()
+	if t, ok := p.Transport.(*http.Transport); ok && t.Protocols != nil && !t.Protocols.HTTP1() {
+		if err := onlyHTTP2(response); err != nil {
+			return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxProbeBody))
 	if response.StatusCode/100 != 2 {
 		return nil, response.Header, &StatusError{Route: u.Path, Status: response.StatusCode, Body: string(data[:min(len(data), 500)])}
