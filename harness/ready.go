@@ -71,11 +71,12 @@ func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (recor
 
 // prober asks one server what it is; done closes its connections.
 func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
-	transport := openai.NewTransport(s.dialer(), s.Plan.Transport == openai.HTTP2)
+	http2 := s.Plan.Transport == openai.HTTP2
+	transport := openai.NewTransport(s.dialer(), http2)
 	if s.Plan.Transport == openai.OwnTransport {
 		transport.Proxy = nil // the load passes by it, too
 	}
-	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport}, transport.CloseIdleConnections
+	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport, HTTP2: http2}, transport.CloseIdleConnections
 }
 
 // redactTarget removes secrets from what a server said of itself: it may have echoed them.
@@ -121,6 +122,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 	var spoken time.Time
 	for {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
+		err = s.Plan.refuseHTTP1(err)
 		if err == nil || ctx.Err() != nil {
 			return target, err
 		}

@@ -44,8 +44,8 @@ type canary struct {
 	client   *openai.Client
 	url      *url.URL
 	receive  func(*bufio.Reader, net.Conn) (answer script, err error) // takes a request of the wire
-	alarm    clock.Alarm // of the writer
-	next     time.Time   // when the next chunk is due
+	alarm    clock.Alarm                                              // of the writer
+	next     time.Time                                                // when the next chunk is due
 
 	end     atomic.Int64 // stamp of the end: what was written then or later does not count
 	written chan []int64 // write stamps of an answer, when its writer is through

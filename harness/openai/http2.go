@@ -36,8 +36,8 @@ type http2Conn struct {
 	below net.Conn
 }
 
-// errNotHTTP2 is of a server that has TLS and ALPN's answer, or none, is not h2: net/http would go on by HTTP/1.1.
-var errNotHTTP2 = errors.New("tls: the server does not offer HTTP/2 (ALPN): use -transport own or nethttp")
+// errNotHTTP2 is of a server whose TLS knows nothing of offers of protocols: net/http goes on by HTTP/1.1 there.
+var errNotHTTP2 = errors.New("tls: the server does not offer HTTP/2 (ALPN)")
 
 // onlyHTTP2 closes a response by another protocol.
 func onlyHTTP2(response *http.Response) error {

@@ -87,7 +87,7 @@ func TestHTTP2OverTLS(t *testing.T) {
 	}{
 		{[]string{"h2", "http/1.1"}, record.OK, ""},
 		{[]string{"http/1.1"}, record.ConnectionFailed, "tls: no application protocol"},
-		{nil, record.ConnectionFailed, "tls: the server does not offer HTTP/2 (ALPN): use -transport own or nethttp"},
+		{nil, record.ConnectionFailed, "tls: the server does not offer HTTP/2 (ALPN)"},
 	} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -105,7 +105,7 @@ func TestHTTP2OverTLS(t *testing.T) {
 		s := client.Do(t.Context(), &workload.Request{OSL: 1, Body: []byte("x")}, 0)
 		probe := openai.NewTransport(nil, true)
 		probe.TLSClientConfig = trust.Clone()
-		_, err := (&openai.Prober{Chat: endpoint(t, server.URL+openai.ChatPath), Transport: probe}).Version(t.Context())
+		_, err := (&openai.Prober{Chat: endpoint(t, server.URL+openai.ChatPath), Transport: probe, HTTP2: true}).Version(t.Context())
 		warm := client.Warm(t.Context(), 1)
 		assert.Equal(t, c.outcome, s.Outcome, "%+v", s.Error)
 		if c.message == "" {

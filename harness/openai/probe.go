@@ -21,6 +21,7 @@ type Prober struct {
 	Header    http.Header
 	UserAgent string
 	Transport http.RoundTripper
+	HTTP2     bool // an answer by another protocol is an error
 }
 
 const (
@@ -136,7 +137,7 @@ func (p *Prober) send(ctx context.Context, method string, u *url.URL, body io.Re
 		return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
 	}
 	defer response.Body.Close()
-	if t, ok := p.Transport.(*http.Transport); ok && t.Protocols != nil && !t.Protocols.HTTP1() {
+	if p.HTTP2 {
 		if err := onlyHTTP2(response); err != nil {
 			return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
 		}
