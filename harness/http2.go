@@ -1,10 +1,11 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
 )
@@ -26,15 +27,21 @@ func (c *checks) http2(p *Plan) {
 	}
 }
 
-// refuseHTTP1 makes the error of a server that speaks HTTP/1.1 where HTTP/2 was asked for final; any other error stays as it is.
-func (p *Plan) refuseHTTP1(err error) error {
-	if err == nil || p.Transport != openai.HTTP2 {
+// oldTimeout bounds the question whether a server speaks HTTP/1.1.
+const oldTimeout = 5 * time.Second
+
+// refuseHTTP1 makes the error of a server that was asked by HTTP/2 final where it answers HTTP/1.1, whatever it answers. By the error itself that
+// cannot be told from a server that is starting: what comes instead of frames may have closed the connection already.
+func (s *Sweep) refuseHTTP1(ctx context.Context, chat *url.URL, err error) error {
+	if err == nil || s.Plan.Transport != openai.HTTP2 || statusOf(err) != 0 || ctx.Err() != nil {
 		return err
 	}
-	for _, sign := range []string{"looked like an HTTP/1.1 header", "tls: no application protocol", "does not offer HTTP/2"} {
-		if strings.Contains(err.Error(), sign) {
-			return refusal{fmt.Errorf("the server, or a proxy before it, does not speak HTTP/2: use -transport own or nethttp (%w)", err), startGrace}
-		}
+	prober, done := s.proberBy(chat, false)
+	defer done()
+	within, cancel := context.WithTimeout(ctx, oldTimeout)
+	defer cancel()
+	if _, _, old := prober.Models(within); old != nil && statusOf(old) == 0 {
+		return err
 	}
-	return err
+	return refusal{fmt.Errorf("the server, or a proxy before it, speaks HTTP/1.1 and not HTTP/2: use -transport own or nethttp (%w)", err), startGrace}
 }

@@ -71,7 +71,10 @@ func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time) (recor
 
 // prober asks one server what it is; done closes its connections.
 func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
-	http2 := s.Plan.Transport == openai.HTTP2
+	return s.proberBy(chat, s.Plan.Transport == openai.HTTP2)
+}
+
+func (s *Sweep) proberBy(chat *url.URL, http2 bool) (prober *openai.Prober, done func()) {
 	transport := openai.NewTransport(s.dialer(), http2)
 	if s.Plan.Transport == openai.OwnTransport {
 		transport.Proxy = nil // the load passes by it, too
@@ -122,7 +125,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 	var spoken time.Time
 	for {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
-		err = s.Plan.refuseHTTP1(err)
+		err = s.refuseHTTP1(ctx, prober.Chat, err)
 		if err == nil || ctx.Err() != nil {
 			return target, err
 		}
