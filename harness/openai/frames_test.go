@@ -130,7 +130,7 @@ func overHTTP2(t *testing.T, configure func(*openai.Config), serve func(f *frame
 		})
 		config := openai.Config{
 			Endpoints: []*url.URL{endpoint(t, "http://mock:80"+openai.ChatPath)}, Concurrency: 4, Epoch: time.Now(), Transport: openai.HTTP2,
-			Header: http.Header{},
+			Header: http.Header{}, RequestTimeout: 10 * time.Minute, // a test that fails ends, too
 		}
 		config.Dial = listener.DialContext
 		if configure != nil {

@@ -289,7 +289,7 @@ func TestHTTP2BlockedWrite(t *testing.T) {
 		f.begin(0, 4, 0x7f, 0, 0, 0) // a window of 2 GiB for each stream, and for the connection:
 		f.write(frameWindow, 0, 0, 0x7f, 0, 0, 0)
 		f.head(f.request())
-		time.Sleep(time.Minute) // the connection holds a MiB
+		time.Sleep(25 * time.Second) // the connection holds a MiB; the first ping would come after 30 s
 	}, func(s *http2Stage) {
 		var first sync.WaitGroup
 		first.Go(func() {
