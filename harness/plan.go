@@ -86,6 +86,7 @@ func (p *Plan) Validate() error {
 	c.oneOf("compat", p.Compat, workload.CompatLLM, workload.CompatOpenAI)
 	c.oneOf("transport", p.Transport, openai.AutoTransport, openai.OwnTransport, openai.NetHTTP, openai.HTTP2)
 	c.oneOf("connection-reuse", p.ConnectionReuse, pooled, neverReused)
+	c.http2(p)
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}

@@ -82,12 +82,18 @@ func (s *Sweep) meet(ctx context.Context, chat *url.URL, start time.Time, server
 
 // prober asks one server what it is; done closes its connections.
 func (s *Sweep) prober(chat *url.URL) (prober *openai.Prober, done func()) {
-	transport := openai.NewTransport(s.dialer(), s.Plan.Transport == openai.HTTP2)
+	return s.proberBy(chat, s.Plan.Transport == openai.HTTP2)
+}
+
+func (s *Sweep) proberBy(chat *url.URL, http2 bool) (prober *openai.Prober, done func()) {
+	transport := openai.NewTransport(s.dialer(), http2)
 	transport.TLSClientConfig = s.tls.Clone()
 	if s.Plan.Transport == openai.OwnTransport {
 		transport.Proxy = nil // the load passes by it, too
 	}
-	return &openai.Prober{Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport, Redact: s.Plan.Redact}, transport.CloseIdleConnections
+	return &openai.Prober{
+		Chat: chat, Header: s.Plan.Header, UserAgent: userAgent(), Transport: transport, HTTP2: http2, Redact: s.Plan.Redact,
+	}, transport.CloseIdleConnections
 }
 
 // redactTarget removes secrets from what a server said of itself: it may have echoed them.
@@ -133,6 +139,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 	var spoken time.Time
 	for {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
+		err = s.refuseHTTP1(ctx, prober.Chat, err)
 		if err == nil || ctx.Err() != nil {
 			return target, err
 		}

@@ -181,6 +181,15 @@ func TestWrongModelIsRefusedAfterAGrace(t *testing.T) {
 	assert.Equal(t, 38*time.Second, got.took)
 }
 
+// A server that speaks HTTP/1.1 alone is refused over HTTP/2 with what to do, and not waited for.
+func TestHTTP1IsRefusedOverHTTP2(t *testing.T) {
+	got := ready(t, func(_ string, _ time.Duration, w http.ResponseWriter) { fmt.Fprint(w, list("m")) }, "-transport=http2")
+	assert.ErrorContains(t, got.err, `endpoint "http://server/v1/chat/completions": the server, or a proxy before it, speaks HTTP/1.1 and not HTTP/2: use -transport own or nethttp (`)
+	assert.Equal(t, 10*time.Second, got.took, "something else may answer while it starts")
+	got = ready(t, nil, "-transport=http2", "-wait-ready=15s")
+	assert.ErrorContains(t, got.err, "not ready within 15s", "a server that is not there is waited for")
+}
+
 func TestEmptyListIsWaitedFor(t *testing.T) {
 	got := ready(t, func(_ string, _ time.Duration, w http.ResponseWriter) { fmt.Fprint(w, list()) })
 	assert.EqualError(t, got.err, `endpoint "http://server/v1/chat/completions": not ready within 1m0s (-wait-ready): model "m": the server lists no model yet`)

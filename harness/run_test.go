@@ -48,7 +48,9 @@ func perform(t *testing.T, args []string, chat http.HandlerFunc, play func(t *te
 func performIn(t *testing.T, dir string, args []string, chat http.HandlerFunc, play func(t *testing.T, s stage)) {
 	t.Helper()
 	performBefore(t, dir, args, func(listener *memnet.Listener) (end func()) {
-		server := &http.Server{Handler: chat}
+		server := &http.Server{Handler: chat, Protocols: new(http.Protocols)}
+		server.Protocols.SetHTTP1(true)
+		server.Protocols.SetUnencryptedHTTP2(true)
 		go func() { _ = server.Serve(listener) }()
 		return func() { _ = server.Close() }
 	}, play)
@@ -433,8 +435,8 @@ func TestTargetIsRedacted(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreThereBeforeTheLevel: one for each slot, by turns to the replicas, none of which a request pays for; without reuse one
-// for each request.
+// TestConnectionsAreThereBeforeTheLevel: one for each slot, by turns to the replicas, over HTTP/2 one for each replica, none of which a request
+// pays for; without reuse one for each request.
 func TestConnectionsAreThereBeforeTheLevel(t *testing.T) {
 	for _, c := range []struct {
 		args      []string
@@ -444,6 +446,8 @@ func TestConnectionsAreThereBeforeTheLevel(t *testing.T) {
 	}{
 		{nil, 4, true, "own"},
 		{[]string{"-transport=own", "-request-count=3"}, 3, true, "own"},
+		{[]string{"-transport=nethttp"}, 4, true, "nethttp"},
+		{[]string{"-transport=http2"}, 2, true, "http2"},
 		{[]string{"-connection-reuse=never"}, 9, false, "own"},
 		{[]string{"-connection-reuse=never", "-transport=nethttp"}, 9, false, "nethttp"},
 	} {

@@ -42,9 +42,6 @@ func (r *levelRun) startWatch() {
 	// What "auto" came to for the load, by a proxy perhaps, which no canary would see.
 	config.Transport = r.client.Transport()
 	r.sweep.findCeiling(config.Transport)
-	if config.Transport == openai.HTTP2 {
-		config.Transport = openai.NetHTTP // a canary's writer speaks HTTP/1.1
-	}
 	r.watch = instrument.Start(instrument.Config{
 		Client: config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
 	})
@@ -102,6 +99,9 @@ func clientWarnings(i *record.Instrument) []string {
 	}
 	if i.Canary != nil && i.Canary.Failure != "" {
 		warnings = append(warnings, "the client was watched in part only: "+i.Canary.Failure)
+	}
+	if i.Canary != nil && i.Canary.Transport == openai.HTTP2 && i.InFlight != nil && i.InFlight.Target > 1 {
+		warnings = append(warnings, "the canaries have connections of their own: that the client reads streams which share one in turn is not in its verdict")
 	}
 	return warnings
 }

@@ -154,7 +154,27 @@ func TestClientWarnings(t *testing.T) {
 		"the client was watched in part only: canary 1 of 1: cut",
 	}, clientWarnings(i))
 	i = instrument.Judge(record.Readings{Canary: &record.Canary{Chunks: 3000, DelayP99MS: 25}}, instrument.Medians{ITL: 20})
+	assert.Len(t, clientWarnings(i), 1)
 	assert.True(t, strings.HasPrefix(clientWarnings(i)[0], "client limited: canary delay p99 25 ms, limit 1 ms; "), clientWarnings(i))
+}
+
+// TestCanariesOverHTTP2 speak it, too, and what they cannot see is said.
+func TestCanariesOverHTTP2(t *testing.T) {
+	const unseen = "the canaries have connections of their own: that the client reads streams which share one in turn is not in its verdict"
+	for concurrency, warnings := range map[string][]string{"1": nil, "2": {unseen}} {
+		perform(t, []string{"-concurrencies=" + concurrency, "-request-count=4", "-transport=http2"}, answerAfter(time.Second), func(t *testing.T, s stage) {
+			s.injectLateReads(0, 0)
+			l := s.run(t, 0)
+			assert.Equal(t, record.Done, l.Status, l.Reason)
+			assert.Equal(t, openai.HTTP2, l.Instrument.Canary.Transport)
+			assert.Greater(t, l.Instrument.Canary.Chunks, 90)
+			assert.Empty(t, l.Instrument.Canary.Failure)
+			assert.Equal(t, warnings, l.Warnings)
+			for _, x := range s.samples(t, 0) {
+				assert.True(t, x.Conn.Reused, "the connection is there before the level")
+			}
+		})
+	}
 }
 
 // TestCanariesTakeTheLevelsTransport: what was left to be chosen was chosen by the level's endpoint, of which a canary knows nothing.

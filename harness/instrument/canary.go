@@ -43,9 +43,9 @@ type canary struct {
 	listener net.Listener
 	client   *openai.Client
 	url      *url.URL
-	script   script
-	alarm    clock.Alarm // of the writer
-	next     time.Time   // when the next chunk is due
+	receive  func(*bufio.Reader, net.Conn) (answer script, err error) // takes a request of the wire
+	alarm    clock.Alarm                                              // of the writer
+	next     time.Time                                                // when the next chunk is due
 
 	end     atomic.Int64 // stamp of the end: what was written then or later does not count
 	written chan []int64 // write stamps of an answer, when its writer is through
@@ -63,7 +63,10 @@ func startCanary(c Config, offset time.Duration) (*canary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("canary: %w", err)
 	}
-	k := &canary{epoch: c.Client.Epoch, listener: listener, script: newScript(), next: time.Now().Add(offset), written: make(chan []int64, 1)}
+	k := &canary{epoch: c.Client.Epoch, listener: listener, receive: receive, next: time.Now().Add(offset), written: make(chan []int64, 1)}
+	if c.Client.Transport == openai.HTTP2 {
+		k.receive = receiveHTTP2
+	}
 	k.end.Store(math.MaxInt64)
 	k.alarm, _ = clock.New(c.RealTime)
 	k.url = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: openai.ChatPath}
@@ -145,8 +148,9 @@ func (k *canary) serve(ctx context.Context) {
 		}
 		abandon := context.AfterFunc(ctx, func() { _ = conn.Close() })
 		for in := bufio.NewReader(conn); err == nil; {
-			if err = discardRequest(in); err == nil {
-				err = k.answer(conn)
+			var s script
+			if s, err = k.receive(in, conn); err == nil {
+				err = k.answer(conn, &s)
 			}
 		}
 		abandon()
@@ -154,25 +158,26 @@ func (k *canary) serve(ctx context.Context) {
 	}
 }
 
-func discardRequest(in *bufio.Reader) error {
+// receive takes a request by HTTP/1.1 and returns how it is answered.
+func receive(in *bufio.Reader, _ net.Conn) (script, error) {
 	request, err := http.ReadRequest(in)
 	if err != nil {
-		return err
+		return script{}, err
 	}
 	_, err = io.Copy(io.Discard, request.Body)
-	return err
+	return newScript(), err
 }
 
 // answer writes one stream. The instant of a write is taken from the clock and not from the timetable; an instant that passed unused is
 // left out.
-func (k *canary) answer(conn net.Conn) error {
+func (k *canary) answer(conn net.Conn, s *script) error {
 	written := make([]int64, 0, streamChunks)
-	_, err := conn.Write(k.script.head)
+	_, err := conn.Write(s.head)
 	for err == nil && len(written) < streamChunks && k.alarm.Wait(k.next) {
 		now := time.Now()
 		k.next = now.Add(canaryInterval - now.Sub(k.next)%canaryInterval) // on the timetable still
 		written = append(written, now.Sub(k.epoch).Nanoseconds())
-		if _, err = conn.Write(k.script.chunk); err != nil {
+		if _, err = conn.Write(s.chunk); err != nil {
 			written = written[:len(written)-1]
 		}
 	}
@@ -180,20 +185,25 @@ func (k *canary) answer(conn net.Conn) error {
 	if err != nil {
 		return err
 	}
-	_, err = conn.Write(k.script.tail)
+	_, err = conn.Write(s.tail)
 	return err
 }
 
-// script is an answer in the bytes of HTTP/1.1: every event is one chunk of the transfer coding, and one write.
+// script is an answer in the bytes of its protocol: every event is one chunk or frame, and one write.
 type script struct{ head, chunk, tail []byte }
+
+const (
+	chunkEvent = `data: {"id":"chatcmpl-canary","object":"chat.completion.chunk","created":0,"model":"canary",` +
+		`"choices":[{"index":0,"delta":{"content":" tweet"},"finish_reason":null}]}` + "\n\n"
+	tailEvents = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"completion_tokens":1}}` +
+		"\n\ndata: [DONE]\n\n"
+)
 
 func newScript() script {
 	framed := func(event string) []byte { return fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event) }
-	const stopped = `data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"completion_tokens":1}}`
 	return script{
-		head: []byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"),
-		chunk: framed(`data: {"id":"chatcmpl-canary","object":"chat.completion.chunk","created":0,"model":"canary",` +
-			`"choices":[{"index":0,"delta":{"content":" tweet"},"finish_reason":null}]}` + "\n\n"),
-		tail: append(framed(stopped+"\n\ndata: [DONE]\n\n"), "0\r\n\r\n"...),
+		head:  []byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		chunk: framed(chunkEvent),
+		tail:  append(framed(tailEvents), "0\r\n\r\n"...),
 	}
 }

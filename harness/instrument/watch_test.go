@@ -82,16 +82,38 @@ func TestCanaryMeasuresTheDelay(t *testing.T) {
 	}
 }
 
+// TestCanaryOverHTTP2: there the first reads are of the settings, of their acknowledgement and of the head; then a read is a chunk.
+func TestCanaryOverHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const beforeChunks = 3
+		delay := func(read int) time.Duration {
+			if read == beforeChunks+50 {
+				return 5 * time.Millisecond
+			}
+			return 0
+		}
+		client := openai.Config{Epoch: time.Now(), Transport: openai.HTTP2}
+		w := instrument.Start(instrument.Config{Client: client, Target: 1, Loopback: inMemory(delay)})
+		time.Sleep(2*time.Second + 1)
+		got := w.Stop()
+		assert.Equal(t, &record.Canary{Streams: 1, Transport: openai.HTTP2, IntervalMS: 20, Chunks: 100, DelayP99MS: got.Canary.DelayP99MS, DelayMaxMS: 5}, got.Canary)
+	})
+}
+
 // TestCanaryGoesOnFromAnswerToAnswer: an answer has 4,096 chunks; a run of several loses none and delays none.
 func TestCanaryGoesOnFromAnswerToAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := instrument.Start(instrument.Config{Client: openai.Config{Epoch: time.Now()}, Target: 1, Loopback: inMemory(never)})
-		time.Sleep(10_000*20*time.Millisecond + 1)
-		got := w.Stop()
-		assert.Equal(t, 10_000, got.Canary.Chunks)
-		assert.Zero(t, got.Canary.DelayMaxMS)
-		assert.Empty(t, got.Canary.Failure)
-	})
+	for _, transport := range []string{openai.OwnTransport, openai.NetHTTP, openai.HTTP2} {
+		synctest.Test(t, func(t *testing.T) {
+			client := openai.Config{Epoch: time.Now(), Transport: transport}
+			w := instrument.Start(instrument.Config{Client: client, Target: 1, Loopback: inMemory(never)})
+			time.Sleep(10_000*20*time.Millisecond + 1)
+			got := w.Stop()
+			assert.Equal(t, 10_000, got.Canary.Chunks)
+			assert.Equal(t, transport, got.Canary.Transport)
+			assert.Zero(t, got.Canary.DelayMaxMS)
+			assert.Empty(t, got.Canary.Failure)
+		})
+	}
 }
 
 // TestChunksThatNeverCameCount: a client that reads nothing for long is not waited for, and its chunks are as late as they are by then.

@@ -72,6 +72,7 @@ type stage struct {
 	client    *openai.Client
 	listener  *memnet.Listener
 	answers   chan []step // one for each request, in the order of arrival
+	models    string      // the answer to those that only warm a connection
 	served    sync.WaitGroup
 	links     sync.Map // of *link by local address
 
@@ -94,6 +95,7 @@ func inBubbleOver(t *testing.T, transport string, configure func(*openai.Config)
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, transport: transport, epoch: time.Now(), listener: memnet.Listen("mock:80"), answers: make(chan []step, 1000)}
+		s.models = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 		config := openai.Config{
 			Endpoints: []*url.URL{endpoint(t, "http://server:80/v1/chat/completions")}, Header: http.Header{}, UserAgent: "agent/1",
 			Concurrency: 4, Epoch: s.epoch, Dial: s.dial, Count: utf8.RuneCountInString, Transport: transport,
@@ -169,6 +171,11 @@ func (s *stage) answer(c net.Conn, r *bufio.Reader) bool {
 	}
 	body, err := io.ReadAll(request.Body)
 	assert.NoError(s.t, err)
+	if request.Method == http.MethodGet {
+		assert.Equal(s.t, "/v1/models", request.URL.Path)
+		_, _ = io.WriteString(c, s.models)
+		return true
+	}
 	s.mu.Lock()
 	s.requests, s.bodies = append(s.requests, request), append(s.bodies, string(body))
 	s.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,15 +86,33 @@ func TestWarmedConnections(t *testing.T) {
 		require.NoError(t, s.client.Warm(s.t.Context(), 3))
 		warmed := s.client.Now() - begin
 		got := s.do(s.t.Context(), 0, later(time.Second))
-		if s.transport == openai.NetHTTP {
-			assert.Empty(t, warmed)
-			assert.False(t, got.Conn.Reused)
-			return
-		}
 		assert.Equal(t, int64(dial), warmed, "all at once")
 		assert.Len(t, s.dialled, 3)
 		assert.True(t, got.Conn.Reused)
 		assert.Equal(t, got.StartNS, got.SentNS)
+	})
+}
+
+// Through net/http it takes as many answers at once as connections are wanted. There may be more of them than dials at once; an answer without a
+// body, for which a connection need not wait, is told.
+func TestWarmingThroughNetHTTP(t *testing.T) {
+	t.Parallel()
+	inBubbleOver(t, openai.NetHTTP, func(c *openai.Config) { c.Concurrency = 300 }, func(s *stage) {
+		require.NoError(t, s.client.Warm(s.t.Context(), 300))
+		assert.Len(t, s.dialled, 300)
+		assert.Equal(t, int64(begin+3*dial), s.client.Now(), "128, 128 and 44")
+		var requests sync.WaitGroup
+		for n := range 300 {
+			requests.Go(func() { assert.True(t, s.whole(s.t.Context(), n, nil).Conn.Reused) })
+		}
+		requests.Wait()
+		assert.Len(t, s.dialled, 300)
+	})
+	inBubbleOver(t, openai.NetHTTP, nil, func(s *stage) {
+		s.models = "HTTP/1.1 204 No Content\r\n\r\n"
+		require.NoError(t, s.client.Warm(s.t.Context(), 1))
+		assert.EqualError(t, s.client.Warm(s.t.Context(), 1), "1 of 1 connections could not be made; the first: the model list came without a body, "+
+			"which would have kept the connection from carrying the next request")
 	})
 }
 

@@ -57,9 +57,9 @@ type Config struct {
 	Count func(text string) int
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
-	// Transport is one of AutoTransport (also if empty), OwnTransport and NetHTTP.
+	// Transport is one of AutoTransport (also if empty), OwnTransport, NetHTTP and HTTP2.
 	Transport string
-	// NoReuse makes a connection for each request.
+	// NoReuse makes a connection for each request. It has no meaning over HTTP/2.
 	NoReuse bool
 	// Chunks, if not nil, is raised by each content chunk, for a display that does not wait for requests to end.
 	Chunks *atomic.Int64
@@ -72,8 +72,9 @@ type Client struct {
 	routes    []*http1.Route   // to the endpoints
 	routeErr  error            // why requests cannot be sent
 	transport *http.Transport
-	scratch   sync.Pool // *scratch
-	promises  sync.Map  // of *promise by endpoint
+	streams   *http2Pool // over transport; nil: HTTP/1.1
+	scratch   sync.Pool  // *scratch
+	promises  sync.Map   // of *promise by endpoint
 }
 
 // scratch is what a request needs and the next one can use again.
@@ -112,6 +113,9 @@ func New(config Config) *Client {
 	if c.own == nil {
 		c.transport = stampedTransport(&config)
 	}
+	if config.Transport == HTTP2 {
+		c.streams = &http2Pool{transport: c.transport, now: c.Now, conns: map[string][]*http2Conn{}}
+	}
 	return c
 }
 
@@ -129,32 +133,20 @@ func (c *Client) Transport() string {
 	switch {
 	case c.own != nil:
 		return OwnTransport
-	case c.config.Transport == HTTP2:
+	case c.streams != nil:
 		return HTTP2
 	}
 	return NetHTTP
 }
 
-// warmDials is how many connections are made at once before a level: more would be a load of its own.
-const warmDials = 128
-
-// Warm makes n connections to the endpoints by turns before they are needed. A failure is no reason to stop: the requests will meet
-// it again. net/http makes no connection without a request, and a client that does not reuse them needs none.
-func (c *Client) Warm(ctx context.Context, n int) error {
-	if c.own == nil {
-		return nil
-	}
-	if c.routeErr != nil {
-		return c.routeErr
-	}
-	return c.own.Warm(ctx, c.routes, n, warmDials)
-}
-
-// Close closes idle connections.
+// Close closes idle connections, and over HTTP/2 all. No request may be on its way.
 func (c *Client) Close() {
-	if c.own != nil {
+	switch {
+	case c.own != nil:
 		c.own.CloseIdleConnections()
-	} else {
+	case c.streams != nil:
+		c.streams.close()
+	default:
 		c.transport.CloseIdleConnections()
 	}
 }

@@ -64,6 +64,17 @@ func (t *connTrace) gotConn(now int64, info httptrace.GotConnInfo) {
 	c.notes.Store(&t.arrivals)
 }
 
+// gotStream is gotConn for a stream of an HTTP/2 connection. What its reads bring is for many requests, so they are not noted; stale says that
+// the connection before was ending.
+func (t *connTrace) gotStream(now int64, conn net.Conn, reused, stale bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.got, t.conn, t.reused = now, conn, reused
+	if stale {
+		t.stale++
+	}
+}
+
 func (t *connTrace) wrote(now int64, err error) {
 	t.sent = record.Never
 	if err == nil {

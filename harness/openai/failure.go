@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -89,7 +90,10 @@ func (f *failure) kind() string {
 	return string(f.outcome) + ": " + string(f.reason)
 }
 
-// message leaves out the ephemeral port of a connection, so that equal errors are counted as one.
+// streamNumbers are what net/http's errors of HTTP/2 differ by.
+var streamNumbers = regexp.MustCompile(`stream ID \d+; |LastStreamID=\d+, `)
+
+// message leaves out the ephemeral port of a connection and the number of a stream, so that equal errors are counted as one.
 func (f *failure) message() string {
 	var call *os.SyscallError
 	if errors.As(f.err, &call) {
@@ -99,7 +103,7 @@ func (f *failure) message() string {
 	if errors.As(f.err, &op) {
 		return fmt.Sprintf("%s: %v", op.Op, op.Err)
 	}
-	return f.err.Error()
+	return streamNumbers.ReplaceAllString(f.err.Error(), "")
 }
 
 // excerpt is the start of what a server sent, at most limit bytes.
@@ -124,7 +128,7 @@ func connectionReason(err error) record.Reason {
 		return record.Refused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), strings.Contains(text, "stream error:"): // HTTP/2's
 		return record.Reset
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "server closed idle connection"), strings.Contains(text, "sent GOAWAY"):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "server closed idle connection"), strings.Contains(text, "GOAWAY"):
 		return record.ClosedEarly
 	case strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
 		return record.TLS

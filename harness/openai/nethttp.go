@@ -23,13 +23,13 @@ type viaNetHTTP struct {
 	ctx      context.Context // of this one request: abort may come before send
 	response *http.Response
 	given    int64 // bytes of the body
-	shared   bool  // the connection has other streams, too: HTTP/2
+	shared   bool  // the connection has other streams, too: HTTP/2. Of it no more is known than that bytes came
 	now      int64
 	err      error // that came with the last bytes
 }
 
 func newViaNetHTTP(ctx context.Context, x *exchange) *viaNetHTTP {
-	v := &viaNetHTTP{exchange: x}
+	v := &viaNetHTTP{exchange: x, shared: x.client.streams != nil}
 	// What ends ctx calls abort, and only then the request ends: otherwise its failure could be seen before its cause.
 	v.ctx, v.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return v
@@ -51,9 +51,13 @@ func (v *viaNetHTTP) send(_ context.Context, serial int, r *workload.Request) (e
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
 	}
 	v.exchange.watch.arm()
-	v.response, err = c.transport.RoundTrip(request.WithContext(v.trace.attach(v.ctx, c))) //nolint:bodyclose // close does
+	request = request.WithContext(v.trace.attach(v.ctx, c))
+	if c.streams != nil {
+		v.response, err = c.streams.roundTrip(request, &v.trace) //nolint:bodyclose // close does
+	} else {
+		v.response, err = c.transport.RoundTrip(request) //nolint:bodyclose // close does
+	}
 	if err == nil {
-		v.shared = v.response.ProtoMajor > 1
 		v.now = v.arrived()
 		v.exchange.sample.HeadersNS = v.now
 	}
@@ -98,8 +102,8 @@ func (v *viaNetHTTP) abort(cause error) { v.cancel(cause) }
 
 func (v *viaNetHTTP) fill(s *record.Sample) {
 	v.trace.fill(s)
-	if v.shared {
-		s.StampSource, s.Conn.BytesSent = record.BodyRead, 0
+	if v.shared && s.HeadersNS != record.Never {
+		s.StampSource = record.BodyRead
 	}
 }
 
@@ -113,6 +117,12 @@ func (v *viaNetHTTP) close() {
 
 // keepAlive is the time between probes of an idle TCP connection.
 const keepAlive = 30 * time.Second
+
+// An HTTP/2 connection that is dead takes every stream with it, and what must wait for a write on it waits beyond the time limits of its request.
+const (
+	writeLimit = 10 * time.Second // for which a server may take not a byte
+	quietLimit = 30 * time.Second // for which it may send not a frame, and then leave a ping unanswered
+)
 
 // NewTransport returns net/http's transport as measurements and probes use it; dial replaces TCP where it is not nil. It speaks HTTP/1.1,
 // unless HTTP/2 is asked for, and then that alone, to http:// without asking the server: it puts all streams on one connection, where they
@@ -131,13 +141,16 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 	} else {
 		t.Proxy = nil
 	}
+	if http2 {
+		t.HTTP2 = &http.HTTP2Config{WriteByteTimeout: writeLimit, SendPingTimeout: quietLimit, PingTimeout: quietLimit}
+	}
 	return t
 }
 
 // stampedTransport is NewTransport over connections that note when reads returned.
 func stampedTransport(config *Config) *http.Transport {
 	t := NewTransport(config.Dial, config.Transport == HTTP2)
-	t.TLSClientConfig, t.DisableKeepAlives = config.TLS.Clone(), config.NoReuse
+	t.TLSClientConfig, t.DisableKeepAlives = config.TLS.Clone(), config.NoReuse && config.Transport != HTTP2
 	t.MaxIdleConnsPerHost, t.TLSHandshakeTimeout = config.Concurrency, config.ConnectTimeout
 	dial := config.Dial
 	if dial == nil {
@@ -148,7 +161,11 @@ func stampedTransport(config *Config) *http.Transport {
 		if err != nil {
 			return nil, err
 		}
-		return &stampedConn{Conn: conn, epoch: config.Epoch}, nil
+		stamped := &stampedConn{Conn: conn, epoch: config.Epoch}
+		if c, ok := ctx.Value(dialledKey{}).(*http2Conn); ok {
+			c.below = stamped
+		}
+		return stamped, nil
 	}
 	return t
 }

@@ -25,6 +25,7 @@ type Prober struct {
 	Transport http.RoundTripper
 	// Redact removes secrets from what the server sent, before any of it is cut off. Nil: nothing is removed.
 	Redact func(string) string
+	HTTP2  bool // an answer by another protocol is an error
 }
 
 const (
@@ -148,6 +149,11 @@ func (p *Prober) send(ctx context.Context, method string, u *url.URL, body io.Re
 		return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
 	}
 	defer response.Body.Close()
+	if p.HTTP2 {
+		if err := onlyHTTP2(response); err != nil {
+			return nil, nil, fmt.Errorf("asking %s: %w", u.Path, err)
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxProbeBody))
 	if response.StatusCode/100 != 2 {
 		text := p.shown(data)

@@ -2,7 +2,6 @@ package openai_test
 
 import (
 	"context"
-	"encoding/binary"
 	"io"
 	"net"
 	"net/url"
@@ -81,57 +80,4 @@ func TestConnectTimeoutCoversTLS(t *testing.T) {
 			require.NoError(t, listener.Close())
 		})
 	}
-}
-
-// refusingHTTP2 speaks as much of HTTP/2 as it takes to refuse the first stream of a connection once it was sent, and to answer the second.
-func refusingHTTP2(t *testing.T, c net.Conn) {
-	frame := func(kind, flags byte, stream uint32, payload string) {
-		head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
-		head = binary.BigEndian.AppendUint32(append(head, flags), stream)
-		_, _ = io.WriteString(c, string(head)+payload) // the client may be gone
-	}
-	const data, headers, resetStream, settings = 0, 1, 3, 4
-	_, err := io.CopyN(io.Discard, c, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-	assert.NoError(t, err)
-	frame(settings, 0, 0, "")
-	for head := make([]byte, 9); ; {
-		if _, err := io.ReadFull(c, head); err != nil {
-			return
-		}
-		_, _ = io.CopyN(io.Discard, c, int64(head[0])<<16|int64(head[1])<<8|int64(head[2]))
-		stream := binary.BigEndian.Uint32(head[5:])
-		switch ended := head[4]&1 != 0; {
-		case head[3] == settings && !ended:
-			frame(settings, 1, 0, "")
-		case head[3] == data && ended && stream == 1:
-			frame(resetStream, 0, stream, "\x00\x00\x00\x07") // REFUSED_STREAM
-		case head[3] == data && ended:
-			frame(headers, 4, stream, "\x88") // status 200
-			frame(data, 1, stream, text("a")+done)
-		}
-	}
-}
-
-// TestHTTP2SendsAgainWhatWasRefused, by itself, and the sample says so.
-func TestHTTP2SendsAgainWhatWasRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := memnet.Listen("mock:80")
-		var served sync.WaitGroup
-		served.Go(func() {
-			c, err := listener.Accept()
-			if assert.NoError(t, err) {
-				defer c.Close()
-				refusingHTTP2(t, c)
-			}
-		})
-		client := openai.New(openai.Config{
-			Endpoints: []*url.URL{endpoint(t, "http://mock:80"+openai.ChatPath)}, Concurrency: 1, Epoch: time.Now(), Dial: listener.DialContext, Transport: openai.HTTP2,
-		})
-		s := client.Do(t.Context(), request(0), 0)
-		assert.Equal(t, record.OK, s.Outcome, "%+v", s.Error)
-		assert.Equal(t, 1, s.Conn.Resent)
-		client.Close()
-		served.Wait()
-		require.NoError(t, listener.Close())
-	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -131,46 +130,18 @@ func (t *Transport) Warm(ctx context.Context, routes []*Route, n, parallel int) 
 	if t.NoReuse || n <= 0 {
 		return nil
 	}
-	made, failures := make([]*conn, n), make([]error, n)
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range max(1, min(n, parallel)) {
-		workers.Go(func() {
-			for i := range next {
-				made[i], failures[i] = t.dial(ctx, routes[i%len(routes)].target, new(Trace))
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
+	made := make([]*conn, n)
+	err := AtOnce(n, parallel, func(i int) (err error) {
+		made[i], err = t.dial(ctx, routes[i%len(routes)].target, new(Trace))
+		return err
+	})
 	for i := range made {
 		// From behind, so that the first call gets the first: the order does not depend on how fast each was.
 		if c := made[n-1-i]; c != nil {
 			t.put(c)
 		}
 	}
-	return summary(failures)
-}
-
-// summary is the first of some errors and how many there are.
-func summary(failures []error) error {
-	var first error
-	failed := 0
-	for _, err := range failures {
-		if err == nil {
-			continue
-		}
-		if failed++; first == nil {
-			first = err
-		}
-	}
-	if first == nil {
-		return nil
-	}
-	return fmt.Errorf("%d of %d connections could not be made; the first: %w", failed, len(failures), first)
+	return err
 }
 
 var errAborted = errors.New("the call was aborted")
