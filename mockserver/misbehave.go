@@ -15,7 +15,7 @@ func (e *exchange) misbehave(d *renderer) {
 	switch e.fault.Kind {
 	case fault.Status:
 		e.failWith(e.fault)
-	case fault.ResetBeforeHeaders:
+	case fault.ResetBeforeHeaders, fault.Refuse:
 		e.line.unanswered()
 		e.struck(0)
 		e.seen.Fail(e.server.loop.now(), http.StatusInternalServerError)

@@ -12,7 +12,8 @@ import (
 	"github.com/llmsweep/llmsweep/mockserver/fault"
 )
 
-// refusal is the line that the record has of a time in which connections were refused.
+// refusal is the line that the record has of a time in which connections were refused. A request that came meanwhile by one from before
+// has a line as any request.
 type refusal struct {
 	Start int64  `json:"server_start_unix_ns"`
 	Fault window `json:"fault"`
@@ -53,11 +54,11 @@ func (s *Server) refusing(server *http.Server, l net.Listener, accept func(*http
 	}
 	ended := make(chan struct{})
 	var shutting sync.WaitGroup
-	begin := s.shut(server, door, windows[0], ended) // before the first connection is taken, if it is time
+	begin := s.shut(door, windows[0], ended) // before the first connection is taken, if it is time
 	shutting.Go(func() {
 		begin()
 		for _, w := range windows[1:] {
-			s.shut(server, door, w, ended)()
+			s.shut(door, w, ended)()
 		}
 	})
 	err := accept(server, door)
@@ -66,13 +67,11 @@ func (s *Server) refusing(server *http.Server, l net.Listener, accept func(*http
 	return err
 }
 
-// shut refuses connections for a window, at once if it has begun; what it returns does the rest. Connections that are idle end with
-// the window's beginning, those in use after their answers: a client that kept one would notice nothing.
-func (s *Server) shut(server *http.Server, door shutter, w fault.Window, ended <-chan struct{}) (rest func()) {
-	line := window{Kind: fault.Refuse, Rule: w.Rule, Sees: (&fault.Fault{Kind: fault.Refuse}).Sees(0, 0)}
+// shut refuses connections for a window, at once if it has begun; what it returns does the rest.
+func (s *Server) shut(door shutter, w fault.Window, ended <-chan struct{}) (rest func()) {
+	line := window{Kind: fault.Refuse, Rule: w.Rule, Sees: "connection refused"}
 	begin := func() {
 		door.Refuse()
-		server.SetKeepAlivesEnabled(false)
 		line.From = int64(s.loop.now())
 	}
 	begun := w.From <= s.loop.now()
@@ -90,7 +89,6 @@ func (s *Server) shut(server *http.Server, door shutter, w fault.Window, ended <
 		if refused := door.Admit(); refused >= 0 {
 			line.Connections = &refused
 		}
-		server.SetKeepAlivesEnabled(true)
 		line.Until = int64(s.loop.now())
 		if s.recorder != nil {
 			s.recorder.put(&refusal{s.recorder.start, line})

@@ -36,5 +36,6 @@
 // # Refused connections
 //
 // A server cannot refuse one connection and accept the next: what refuses is the operating system, for a socket that nobody listens
-// on. So refuse goes by time window only, and the server closes its listening socket meanwhile.
+// on. So refuse goes by time window only, and the server closes its listening socket meanwhile. A request that comes by a connection from
+// before has it reset, since a server that was gone would not answer there either; answers under way are carried to their end.
 package fault

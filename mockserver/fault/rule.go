@@ -52,15 +52,23 @@ type Strike struct {
 	Rule int // its place in the plan from 1; 0 for one that the request asked for
 }
 
-// Decide returns what happens to the request with that number, which was understood at an instant since the server's start, or nil.
+// Decide returns what happens to the request with that number, which was understood at an instant since the server's start, or nil. One
+// that comes by a connection from before while connections are refused is hit by that, whatever rules stand before.
 func (p Plan) Decide(seed, number uint64, at time.Duration) *Strike {
+	hit := -1
 	for k := range p.Rules {
 		r := &p.Rules[k]
-		if r.Kind != Refuse && r.hits(draw(seed, number, uint64(k)), number, at) {
-			return &Strike{Fault: r.Fault, Rule: k + 1}
+		if r.Kind != Refuse && hit >= 0 || !r.hits(draw(seed, number, uint64(k)), number, at) {
+			continue
+		}
+		if hit = k; r.Kind == Refuse {
+			break
 		}
 	}
-	return nil
+	if hit < 0 {
+		return nil
+	}
+	return &Strike{Fault: p.Rules[hit].Fault, Rule: hit + 1}
 }
 
 // hits says whether all conditions hold, given a number drawn from 0 to below 1.
@@ -123,9 +131,7 @@ func (f *Fault) Sees(tokens int, at time.Duration) string {
 	switch f.Kind {
 	case Status:
 		return fmt.Sprintf("status %d", f.Status)
-	case Refuse:
-		return "connection refused"
-	case ResetBeforeHeaders:
+	case Refuse, ResetBeforeHeaders:
 		return "connection reset before headers"
 	case Reset:
 		return "connection reset " + after

@@ -40,13 +40,16 @@ func TestRulesHitWhatTheySay(t *testing.T) {
 func TestTheFirstRuleThatMatchesWins(t *testing.T) {
 	t.Parallel()
 	p := fault.Plan{Rules: []fault.Rule{
-		{When: fault.When{Until: time.Hour}, Fault: fault.Fault{Kind: fault.Refuse}}, // is about connections
 		{When: fault.When{Every: 2}, Fault: fault.Fault{Kind: fault.Cached}},
 		{When: fault.When{Requests: []fault.Range{{2, 3}}}, Fault: fault.Fault{Kind: fault.Empty}},
+		{When: fault.When{From: time.Minute, Until: time.Hour}, Fault: fault.Fault{Kind: fault.Refuse}},
 	}}
 	assert.Nil(t, p.Decide(0, 1, 0))
-	assert.Equal(t, &fault.Strike{Fault: fault.Fault{Kind: fault.Cached}, Rule: 2}, p.Decide(0, 2, 0))
-	assert.Equal(t, &fault.Strike{Fault: fault.Fault{Kind: fault.Empty}, Rule: 3}, p.Decide(0, 3, 0))
+	assert.Equal(t, &fault.Strike{Fault: fault.Fault{Kind: fault.Cached}, Rule: 1}, p.Decide(0, 2, 0))
+	assert.Equal(t, &fault.Strike{Fault: fault.Fault{Kind: fault.Empty}, Rule: 2}, p.Decide(0, 3, 0))
+	for number := range uint64(4) {
+		assert.Equal(t, &fault.Strike{Fault: fault.Fault{Kind: fault.Refuse}, Rule: 3}, p.Decide(0, number, time.Minute), "but for those by kept connections")
+	}
 	assert.Nil(t, fault.Plan{}.Decide(0, 1, 0))
 }
 
@@ -101,7 +104,7 @@ func TestWhatClientsSee(t *testing.T) {
 		f := fault.Fault{Kind: k, Rate: 1, Status: 503, Delay: 2, Slope: time.Second, Interval: 1, For: 1, ContentType: "text/html", Size: 7}
 		text := f.Sees(3, time.Second)
 		require.NotEmpty(t, text)
-		if k != fault.Spike && k != fault.ColdStart {
+		if k != fault.Spike && k != fault.ColdStart && k != fault.ResetBeforeHeaders {
 			assert.Empty(t, seen[text], "%s and %s", k, seen[text])
 		}
 		seen[text] = k
