@@ -91,17 +91,16 @@ type calibration struct {
 // row makes the three runs. Of what fails the figures are missing.
 func (c calibration) row() (ceiling.Row, error) {
 	row := ceiling.Row{Streams: c.streams, MeasuredAt: time.Now().UTC().Round(time.Second)}
-	return row, errors.Join(c.paced(&row), c.fast(&row))
+	return row, errors.Join(c.paced(&row, max(c.streams, min(3*c.streams, 2000))), c.fast(&row))
 }
 
 // paced has the server keep known times and record what it did.
-func (c calibration) paced(row *ceiling.Row) error {
+func (c calibration) paced(row *ceiling.Row, requests int) error {
 	file := filepath.Join(c.dir, "server.jsonl")
 	server, err := c.serve("-ttft="+ceiling.TTFT.String(), "-itl="+ceiling.ITL.String(), "-record="+file)
 	if err != nil {
 		return err
 	}
-	requests := max(c.streams, min(3*c.streams, 2000))
 	level, samples, err := c.load(server.url, "paced", requests, ceiling.Tokens)
 	if err = errors.Join(err, server.stop()); err != nil {
 		return err

@@ -44,6 +44,7 @@ type Row struct {
 	TTFTExcessMS    float64 `json:"ttft_excess_ms"`     // mean TTFT less the known one
 	StampP50MS      float64 `json:"stamp_p50_ms"`       // stamp of a token less the instant before its write
 	StampP99MS      float64 `json:"stamp_p99_ms"`       //
+	StampP999MS     float64 `json:"stamp_p999_ms"`      //
 	FirstP99MS      float64 `json:"first_p99_ms"`       // the same of first tokens
 	GapP99MS        float64 `json:"gap_p99_ms"`         // difference of the client's and the server's gap between two tokens
 	LatenessP99MS   float64 `json:"lateness_p99_ms"`    // of the start of a request

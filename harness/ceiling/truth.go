@@ -129,6 +129,7 @@ func (p *paced) fill(r *Row) {
 	}
 	r.TTFTExcessMS = sum/float64(len(p.ttft)) - float64(TTFT)/float64(time.Millisecond)
 	r.StampP50MS, r.StampP99MS = percentile(p.stamp, 50), percentile(p.stamp, 99)
+	r.StampP999MS = percentile(p.stamp, 99.9)
 	r.FirstP99MS, r.GapP99MS = percentile(p.first, 99), percentile(p.gap, 99)
 	r.ServerLateP99MS = percentile(p.server, 99)
 	r.EventsPerSecond = float64(p.events) / (float64(p.to-p.from) / 1e9)
