@@ -368,6 +368,22 @@ func TestOtherSurroundingsAreSaid(t *testing.T) {
 	}, s.changes(&record.Host{Fingerprint: "b"}, record.Target{Version: "2"}))
 }
 
+// TestKilledWhileWriting: what it was writing goes, whichever file it was.
+func TestKilledWhileWriting(t *testing.T) {
+	dir := stopped(t)
+	for _, name := range []string{".run.json.1", "c2/.level.json.2", "c2/.profile_export_aiperf.json.3"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "b", name), nil, 0o600))
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "b", "c2", record.LevelFile)), "it had not come to that")
+	sweep, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10", "-resume=request")
+	require.NoError(t, err)
+	assert.Empty(t, sweep.past)
+	sweep.Close()
+	for path := range tree(t, dir) {
+		assert.False(t, record.IsUnfinished(filepath.Base(path)), path)
+	}
+}
+
 // TestForeignFilesStopARepetition: a level's folder that is to be replaced may hold what its user put there.
 func TestForeignFilesStopARepetition(t *testing.T) {
 	dir := stopped(t)
