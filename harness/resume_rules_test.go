@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -382,6 +383,25 @@ func TestKilledWhileWriting(t *testing.T) {
 	for path := range tree(t, dir) {
 		assert.False(t, record.IsUnfinished(filepath.Base(path)), path)
 	}
+}
+
+// TestForeignLogs: a request counts once, whatever a log repeats, and one that the level does not have makes it another run's.
+func TestForeignLogs(t *testing.T) {
+	dir := stopped(t)
+	log := filepath.Join(dir, "b", "c2", record.LogFile)
+	text := fileText(t, log)
+	require.NoError(t, os.WriteFile(log, []byte(text+text), 0o600))
+	performIn(t, dir, []string{"-concurrencies=2", "-request-count=10", "-resume=request"}, answerAfter(400*time.Millisecond), func(t *testing.T, s stage) {
+		assert.Equal(t, record.Counts{Planned: 10, Outcomes: map[record.Outcome]int{record.OK: 10}}, s.run(t, 0).Counts)
+		for request, lines := range sent(t, filepath.Dir(log)) {
+			assert.Equal(t, 1, lines, request)
+		}
+	})
+	dir = stopped(t)
+	log = filepath.Join(dir, "b", "c2", record.LogFile)
+	require.NoError(t, os.WriteFile(log, []byte(strings.Replace(text, `"session_num":3`, `"session_num":10`, 1)), 0o600))
+	_, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10", "-resume=request")
+	require.ErrorContains(t, err, "its log has profiling request 10 of 10: it is not this run's")
 }
 
 // TestForeignFilesStopARepetition: a level's folder that is to be replaced may hold what its user put there.
