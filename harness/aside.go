@@ -72,14 +72,20 @@ func (a *aside) restore() error {
 	return os.Rename(a.path(), a.dir)
 }
 
-// recoverLevels does what a process that was killed did not come to with the levels that it had set aside.
+// recoverLevels does what a process that was killed did not come to: with the levels that it had set aside, and with its unfinished run.json.
 func (s *Sweep) recoverLevels() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if name, set := strings.CutSuffix(entry.Name(), asideSuffix); set && entry.IsDir() && record.IsLevelName(name) {
+		if !entry.IsDir() {
+			if err := removeUnfinished(s.dir, []string{entry.Name()}); err != nil {
+				return err
+			}
+			continue
+		}
+		if name, set := strings.CutSuffix(entry.Name(), asideSuffix); set && record.IsLevelName(name) {
 			if err := (&aside{dir: filepath.Join(s.dir, name)}).recover(); err != nil {
 				return fmt.Errorf("bringing back %s: %w", entry.Name(), err)
 			}

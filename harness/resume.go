@@ -92,21 +92,19 @@ func (s *Sweep) survey() error {
 // find looks at what there is of a level; nil is nothing to keep.
 func (s *Sweep) find(l Level) (*past, error) {
 	dir := s.LevelDir(l)
+	ours, foreign, err := contents(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err = errors.Join(err, removeUnfinished(dir, ours)); err != nil {
+		return nil, err
+	}
 	var p past
 	switch err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &p.record); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("%w: delete %s to run that level anew", err, dir)
-	}
-	ours, foreign, err := contents(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range slices.DeleteFunc(ours, func(name string) bool { return !record.IsUnfinished(name) }) {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return nil, err
-		}
 	}
 	p.fate = s.fateOf(&p.record)
 	if p.fate == repeated && len(foreign) > 0 {
@@ -116,6 +114,16 @@ func (s *Sweep) find(l Level) (*past, error) {
 		return &p, nil // its log may be long, and nobody asks
 	}
 	return &p, p.readLog(filepath.Join(dir, record.LogFile), l.work)
+}
+
+// removeUnfinished removes what a killed process was writing.
+func removeUnfinished(dir string, names []string) (err error) {
+	for _, name := range names {
+		if record.IsUnfinished(name) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
+		}
+	}
+	return err
 }
 
 // fateOf decides by how a level ended. One that failed is repeated in either mode: what failed in it would make it fail again.

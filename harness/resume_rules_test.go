@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -198,7 +199,7 @@ func TestTheLongerAttemptStays(t *testing.T) {
 		_, _, err := openIn(t, killed, args...)
 		require.NoError(t, err)
 		assert.NoDirExists(t, filepath.Join(killed, "b", "c2"+asideSuffix))
-		assert.GreaterOrEqual(t, len(sent(t, filepath.Join(killed, "b", "c2"))), 4)
+		assert.Len(t, sent(t, filepath.Join(killed, "b", "c2")), 6, "of the repetition at most four had reached the file")
 	}
 }
 
@@ -368,6 +369,41 @@ func TestOtherSurroundingsAreSaid(t *testing.T) {
 		"resumed on another machine, or with other processors: levels before and after do not compare",
 		"the server was another one after the resume: its version or model entry differ from run.json's",
 	}, s.changes(&record.Host{Fingerprint: "b"}, record.Target{Version: "2"}))
+}
+
+// TestKilledWhileWriting: what it was writing goes, whichever file it was.
+func TestKilledWhileWriting(t *testing.T) {
+	dir := stopped(t)
+	for _, name := range []string{".run.json.1", "c2/.level.json.2", "c2/.profile_export_aiperf.json.3"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "b", name), nil, 0o600))
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "b", "c2", record.LevelFile)), "it had not come to that")
+	sweep, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10", "-resume=request")
+	require.NoError(t, err)
+	assert.Empty(t, sweep.past)
+	sweep.Close()
+	for path := range tree(t, dir) {
+		assert.False(t, record.IsUnfinished(filepath.Base(path)), path)
+	}
+}
+
+// TestForeignLogs: a request counts once, whatever a log repeats, and one that the level does not have makes it another run's.
+func TestForeignLogs(t *testing.T) {
+	dir := stopped(t)
+	log := filepath.Join(dir, "b", "c2", record.LogFile)
+	text := fileText(t, log)
+	require.NoError(t, os.WriteFile(log, []byte(text+text), 0o600))
+	performIn(t, dir, []string{"-concurrencies=2", "-request-count=10", "-resume=request"}, answerAfter(400*time.Millisecond), func(t *testing.T, s stage) {
+		assert.Equal(t, record.Counts{Planned: 10, Outcomes: map[record.Outcome]int{record.OK: 10}}, s.run(t, 0).Counts)
+		for request, lines := range sent(t, filepath.Dir(log)) {
+			assert.Equal(t, 1, lines, request)
+		}
+	})
+	dir = stopped(t)
+	log = filepath.Join(dir, "b", "c2", record.LogFile)
+	require.NoError(t, os.WriteFile(log, []byte(strings.Replace(text, `"session_num":3`, `"session_num":10`, 1)), 0o600))
+	_, _, err := openIn(t, dir, "-concurrencies=2", "-request-count=10", "-resume=request")
+	require.ErrorContains(t, err, "its log has profiling request 10 of 10: it is not this run's")
 }
 
 // TestForeignFilesStopARepetition: a level's folder that is to be replaced may hold what its user put there.
