@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -303,13 +304,20 @@ func TestTwoProcessesOnAFolder(t *testing.T) {
 // TestVolumeThatFillsUp runs a benchmark into a full volume: it stops with the reason, and what was written can be read and resumed.
 func TestVolumeThatFillsUp(t *testing.T) {
 	dir := smallVolume(t)
-	url, _ := countedMock(t)
+	url, chats := countedMock(t)
 	args := []string{
 		"-endpoint=" + url, "-benchmark-name=x", "-concurrencies=2,3", "-request-count=300", "-isl=20", "-std=0", "-osl=200", "-plot=false", "-output-dir=" + dir,
 	}
 	filler := filepath.Join(dir, "filler")
-	require.NoError(t, os.WriteFile(filler, make([]byte, 7<<20), 0o600))
+	var filled sync.WaitGroup
+	filled.Go(func() { // after the preflight, which would not let the run begin
+		for t.Context().Err() == nil && chats.Load() < 20 {
+			time.Sleep(time.Millisecond)
+		}
+		assert.ErrorIs(t, os.WriteFile(filler, make([]byte, 32<<20), 0o600), syscall.ENOSPC)
+	})
 	r := child{args: args}.run(t)
+	filled.Wait()
 	assert.Equal(t, 1, r.code, r.output)
 	assert.Contains(t, r.output, fmt.Sprintf("no space is left for results in %q: free some, or choose another -output-dir (", dir))
 	level := filepath.Join(dir, "x", "c2")
@@ -327,14 +335,14 @@ func TestVolumeThatFillsUp(t *testing.T) {
 	assert.Len(t, readSamples(t, level), 300)
 }
 
-// smallVolume mounts a file system of 8 MB.
+// smallVolume mounts a file system of 16 MB.
 func smallVolume(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("mounting a small volume needs root")
 	}
 	dir := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("no small volume can be mounted here: %v: %s", err, out)
 	}
 	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", dir).Run()) })
