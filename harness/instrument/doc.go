@@ -5,7 +5,8 @@
 //
 //   - Canaries: one to three streams beside the load, through the same client code, from a writer inside the process that notes the true
 //     instant just before each write. Delay = the client's stamp - that instant: how late stamps are. It is blind to a process that does not run
-//     at all, since then its writer does not run either.
+//     at all, since then its writer does not run either; and over HTTP/2 to what it costs the load that its streams share connections, since
+//     each canary has its own.
 //   - A probe: a goroutine that asks to be woken each millisecond. It is as late as a goroutine whose socket has something to read, and sees
 //     what the canaries cannot: a process that is stopped, starved by its neighbours or held to a share of a processor. The period is a millisecond
 //     because at five a client that is saturated by its own load hardly shows. Of an instant that passed while nothing ran every

@@ -8,7 +8,8 @@
 // On the way of a token nothing is decoded: a scanner looks at the bytes of an event for content, and only events that say more (usage,
 // finish_reason, an error) or are unusual are parsed. Text is kept only while it may have to be counted: see kept.
 // Requests go over a transport of our own (internal/http1), or over net/http where a proxy stands before the endpoint or the caller
-// wants it (carrier). There the stamp can be that of a later read; the sample says so (record.BodyRead; see arrivals).
+// wants it (carrier). There the stamp can be that of a later read; the sample says so (record.BodyRead; see arrivals). By HTTP/2 it always is, and
+// the connections are shared out by a pool of ours (http2Pool).
 //
 // A chunk is an event whose first choice has text, reasoning or a tool call in it; role-only and empty ones are none. An answer
 // is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. Of several things that went wrong the one

@@ -51,17 +51,11 @@ func onlyHTTP2(response *http.Response) error {
 // roundTrip sends a request and returns when the response's head came. It notes in trace which connection carried it.
 func (p *http2Pool) roundTrip(r *http.Request, trace *connTrace) (*http.Response, error) {
 	for again := false; ; again = true {
-		c, err := p.reserve(r.URL), error(nil)
-		kept := c != nil
-		if !kept {
-			if c, err = p.dial(r.Context(), r.URL); err != nil {
-				return nil, err
-			}
+		c := p.reserve(r.URL)
+		if c == nil {
+			return p.alone(r, trace, again)
 		}
-		trace.gotStream(p.now(), c.below, kept, again)
-		if !kept {
-			return p.first(c, r)
-		}
+		trace.gotStream(p.now(), c.below, true, again)
 		response, err := c.RoundTrip(r)
 		if err == nil || again || !unseen(err) {
 			return response, err
@@ -71,6 +65,16 @@ func (p *http2Pool) roundTrip(r *http.Request, trace *connTrace) (*http.Response
 			return nil, err
 		}
 	}
+}
+
+// alone is roundTrip where no stream is free.
+func (p *http2Pool) alone(r *http.Request, trace *connTrace, again bool) (*http.Response, error) {
+	c, err := p.dial(r.Context(), r.URL)
+	if err != nil {
+		return nil, err
+	}
+	trace.gotStream(p.now(), c.below, false, again)
+	return p.first(c, r)
 }
 
 // unseen tells errors of requests at which the server did not look and will not: they were for a connection that was ending.

@@ -169,8 +169,8 @@ type Conn struct {
 	GotNS     int64 `json:"got_ns"`          // stamp: the request had its connection; Never if it got none
 	BytesSent int64 `json:"bytes_sent"`      // of the request, head and body, before encryption; 0 through net/http over TLS: not known
 	Stale     int   `json:"stale,omitempty"` // open connections thrown away for this request, because the server had closed them
-	// Resent is how often net/http wrote the request once more because a connection ended without an answer. It does so over HTTP/2, and
-	// where a header of the user's says that a request may come twice (Idempotency-Key).
+	// Resent is how often net/http wrote the request once more because a connection ended without an answer: it does so
+	// over HTTP/1.1 where a header of the user's says that a request may come twice (Idempotency-Key).
 	Resent int `json:"resent,omitempty"`
 }
 
