@@ -25,32 +25,34 @@ import (
 // outcomesOfFaults are what our client must make of faults, and the keys that a header has of them beside the kind.
 func outcomesOfFaults() map[fault.Kind]struct {
 	outcome record.Outcome
+	reason  record.Reason
 	keys    string
 } {
 	type expected = struct {
 		outcome record.Outcome
+		reason  record.Reason
 		keys    string
 	}
 	return map[fault.Kind]expected{
-		fault.Status:             {record.Rejected, "status=503"},
-		fault.ResetBeforeHeaders: {record.ConnectionFailed, ""},
-		fault.Reset:              {record.Cut, "tokens=3"},
-		fault.StallBeforeHeaders: {record.TimedOut, ""},
-		fault.Stall:              {record.TimedOut, "tokens=3"},
-		fault.SlowHeaders:        {record.OK, "interval=1ms"},
-		fault.SlowBody:           {record.OK, "rate=1000"},
-		fault.Truncate:           {record.Cut, "tokens=3"},
-		fault.MalformedJSON:      {record.Malformed, "tokens=3"},
-		fault.BrokenFraming:      {record.Cut, "tokens=3"},
-		fault.StreamError:        {record.StreamError, "tokens=3"},
-		fault.Empty:              {record.Malformed, "done=true"},
-		fault.Duplicate:          {record.OK, "tokens=3"},
-		fault.WrongContentType:   {record.Malformed, ""},
-		fault.Spike:              {record.OK, "delay=333ms"},
-		fault.Drift:              {record.OK, "slope=7us"},
-		fault.Cached:             {record.OK, ""},
-		fault.FewerTokens:        {record.OK, ""},
-		fault.EndlessLine:        {record.Cut, "size=200KB"},
+		fault.Status:             {record.Rejected, record.HTTPStatus(503), "status=503"},
+		fault.ResetBeforeHeaders: {record.ConnectionFailed, record.Reset, ""},
+		fault.Reset:              {record.Cut, record.CutAfterToken, "tokens=3"},
+		fault.StallBeforeHeaders: {record.TimedOut, record.FirstTokenTimeout, ""},
+		fault.Stall:              {record.TimedOut, record.IdleTimeout, "tokens=3"},
+		fault.SlowHeaders:        {record.OK, "", "interval=1ms"},
+		fault.SlowBody:           {record.OK, "", "rate=1000"},
+		fault.Truncate:           {record.Cut, record.CutAfterToken, "tokens=3"},
+		fault.MalformedJSON:      {record.Malformed, record.BadJSON, "tokens=3"},
+		fault.BrokenFraming:      {record.Cut, record.CutAfterToken, "tokens=3"},
+		fault.StreamError:        {record.StreamError, record.ErrorObject, "tokens=3"},
+		fault.Empty:              {record.Malformed, record.NoContent, "done=true"},
+		fault.Duplicate:          {record.OK, "", "tokens=3"},
+		fault.WrongContentType:   {record.Malformed, record.NoStream, ""},
+		fault.Spike:              {record.OK, "", "delay=333ms"},
+		fault.Drift:              {record.OK, "", "slope=7us"},
+		fault.Cached:             {record.OK, "", ""},
+		fault.FewerTokens:        {record.OK, "", ""},
+		fault.EndlessLine:        {record.Cut, record.CutAfterToken, "size=200KB"},
 	}
 }
 
@@ -77,7 +79,7 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 			}
 			f, err := fault.ParseHeader(line)
 			require.NoError(t, err)
-			samples, lines := faulted(t, fault.Rule{When: fault.When{Probability: 0.1}, Fault: f})
+			level, samples, lines := faulted(t, fault.Rule{When: fault.When{Probability: 0.1}, Fault: f})
 			struckWith := map[string]fault.Kind{}
 			for _, l := range lines {
 				if l.Fault != nil {
@@ -89,6 +91,7 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 				if struckWith[s.RequestID] == kind {
 					struck++
 					assert.Equal(t, want.outcome, s.Outcome, s.Reason)
+					assert.Equal(t, want.reason, s.Reason)
 					continue
 				}
 				assert.Equal(t, record.OK, s.Outcome, s.Reason)
@@ -99,13 +102,19 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 			assert.Len(t, samples, 100)
 			assert.Equal(t, len(struckWith), struck, "all that struck were measured")
 			assert.Positive(t, struck)
+			counts := record.Counts{Planned: 100, Outcomes: map[record.Outcome]int{record.OK: 100}}
+			if want.outcome != record.OK {
+				counts.Outcomes = map[record.Outcome]int{record.OK: 100 - struck, want.outcome: struck}
+				counts.Reasons = map[record.Outcome]map[record.Reason]int{want.outcome: {want.reason: struck}}
+			}
+			assert.Equal(t, counts, level.Counts)
 		})
 	}
 }
 
 // TestRefusedConnectionsAreCounted: in virtual time the network itself counts those that it refused. Others were there before.
 func TestRefusedConnectionsAreCounted(t *testing.T) {
-	samples, lines := faulted(t, fault.Rule{When: fault.When{From: 200 * time.Millisecond, Until: time.Second}, Fault: fault.Fault{Kind: fault.Refuse}})
+	level, samples, lines := faulted(t, fault.Rule{When: fault.When{From: 200 * time.Millisecond, Until: time.Second}, Fault: fault.Fault{Kind: fault.Refuse}})
 	failed := 0
 	for _, s := range samples {
 		if s.Outcome != record.OK {
@@ -127,6 +136,9 @@ func TestRefusedConnectionsAreCounted(t *testing.T) {
 		}
 	}
 	assert.Equal(t, failed, refused)
+	reasons := level.Counts.Reasons[record.ConnectionFailed]
+	assert.Equal(t, failed, reasons[record.Refused]+reasons[record.Reset], "%v", reasons)
+	assert.Positive(t, reasons[record.Refused])
 }
 
 // openFaulty opens a sweep of one level in virtual time, whose mock server is still to be made.
@@ -150,7 +162,7 @@ func openFaulty(t *testing.T) *harness.Sweep {
 }
 
 // faulted runs 100 requests on 20 streams against a plain server with one rule, in virtual time, and returns what both sides wrote down.
-func faulted(t *testing.T, rule fault.Rule) (samples []*record.Sample, lines []truth) {
+func faulted(t *testing.T, rule fault.Rule) (level *record.Level, samples []*record.Sample, lines []truth) {
 	t.Helper()
 	var file strings.Builder
 	sweep := openFaulty(t)
@@ -169,7 +181,7 @@ func faulted(t *testing.T, rule fault.Rule) (samples []*record.Sample, lines []t
 			return own, own.DialContext, nil
 		}
 		require.NoError(t, sweep.Ready(t.Context()))
-		_, err = sweep.RunLevel(t.Context(), sweep.Levels()[0])
+		level, err = sweep.RunLevel(t.Context(), sweep.Levels()[0])
 		require.NoError(t, err)
 		samples = readSamples(t, sweep.LevelDir(sweep.Levels()[0]))
 		sweep.Close()
@@ -182,5 +194,5 @@ func faulted(t *testing.T, rule fault.Rule) (samples []*record.Sample, lines []t
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		lines = append(lines, l)
 	}
-	return samples, lines
+	return level, samples, lines
 }

@@ -237,7 +237,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	}
 	r.observe(s, values)
 	r.sweep.progress.sample(s, values, p.Verbose)
-	if counts.Ended() >= enoughEnded && r.tooManyErrors(*counts) {
+	if counts.Ended() >= enoughEnded && r.tooManyErrorsOf(*counts, r.sent(*counts)) {
 		reason := r.failures(*counts)
 		if s.Phase == record.Warmup {
 			reason = "warm-up: " + reason
@@ -252,8 +252,17 @@ const enoughEnded = 20
 // tooManyErrors judges the share of failures. Of fewer than enoughEnded requests it is too many only where most failed: one failure of
 // ten is no error rate.
 func (r *levelRun) tooManyErrors(c record.Counts) bool {
-	ended := c.Ended() - c.Outcomes[record.Cancelled]
-	return float64(c.Failures()) > r.errorLimit(ended)*float64(ended)
+	return r.tooManyErrorsOf(c, c.Ended()-c.Outcomes[record.Cancelled])
+}
+
+func (r *levelRun) tooManyErrorsOf(c record.Counts, requests int) bool {
+	return float64(c.Failures()) > r.errorLimit(requests)*float64(requests)
+}
+
+// sent is how many requests there were so far, those in flight included: what fails early ends before what goes well, and of the first that
+// end too many have failed.
+func (r *levelRun) sent(c record.Counts) int {
+	return c.Ended() - c.Outcomes[record.Cancelled] + min(r.level.Concurrency, c.NotStarted)
 }
 
 // errorLimit is the share of failures that is allowed of so many requests. A limit of zero allows none of any number.

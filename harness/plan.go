@@ -90,22 +90,27 @@ func (p *Plan) Validate() error {
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
+	c.together(p)
+	c.extraInputs(p.ExtraInputs)
+	c.tls(p)
+	c.gate(p.Gate)
+	return errors.Join(c...)
+}
+
+// together refuses flags that contradict each other.
+func (c *checks) together(p *Plan) {
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
 	}
 	if p.DryRun && p.PreflightOnly {
 		c.fault("dry-run", "true", "cannot go with -preflight-only: it sends nothing, not even to ask the server")
 	}
-	c.extraInputs(p.ExtraInputs)
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
-	c.tls(p)
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
 	}
-	c.gate(p.Gate)
-	return errors.Join(c...)
 }
 
 // checks collects what is wrong with a plan.

@@ -379,27 +379,6 @@ func TestNothingIsLeftOfARunThatNeverBegan(t *testing.T) {
 	}
 }
 
-func TestFewFailuresOfFewRequestsAreNoErrorRate(t *testing.T) {
-	for _, test := range []struct {
-		requests, failures int
-		want               record.Status
-	}{{10, 1, record.Done}, {10, 5, record.Done}, {10, 6, record.Failed}, {20, 1, record.Done}, {40, 3, record.Failed}} {
-		n := 0
-		chat := func(w http.ResponseWriter, r *http.Request) {
-			if n++; n > test.requests-test.failures {
-				http.Error(w, "no", http.StatusInternalServerError)
-				return
-			}
-			answerAfter(0)(w, r)
-		}
-		perform(t, []string{"-concurrencies=1", fmt.Sprintf("-request-count=%d", test.requests)}, chat, func(t *testing.T, s stage) {
-			l := s.run(t, 0)
-			assert.Equal(t, test.want, l.Status, "%d of %d: %s", test.failures, test.requests, l.Reason)
-			assert.Equal(t, test.failures, l.Counts.Failures())
-		})
-	}
-}
-
 // TestInterruptionEndsPreparation: neither drawing a workload nor writing its bodies goes on after a signal.
 func TestInterruptionEndsPreparation(t *testing.T) {
 	perform(t, []string{"-concurrencies=1", "-request-count=1000"}, answerAfter(0), func(t *testing.T, s stage) {
