@@ -1,7 +1,7 @@
 // Command llmsweep is the entry point of the container image, /llmsweep.
 //
 //	llmsweep --model NAME --benchmark-name NAME --endpoint-url URL [flags]
-//	llmsweep gate|report|mockserver|results tar|healthcheck|hold [arguments]
+//	llmsweep gate|calibrate|report|mockserver|results tar|healthcheck|hold [arguments]
 //
 // The image holds nothing but static programs: there is no shell, no tar and no
 // curl, so what a cluster needs of those is here. A benchmark stays what it is
@@ -78,6 +78,8 @@ func (im *image) run(ctx context.Context, args []string) int {
 	switch name {
 	case "gate":
 		return im.benchmark(ctx, "TestGate", args)
+	case "calibrate":
+		return im.benchmark(ctx, "TestCalibrate", args)
 	case "report":
 		return im.sibling(ctx, "report", args)
 	case "mockserver":
@@ -90,7 +92,7 @@ func (im *image) run(ctx context.Context, args []string) int {
 	case "hold":
 		return im.hold(ctx, args)
 	}
-	return im.usage(fmt.Sprintf("sub-command %q: must be gate, report, mockserver, results, healthcheck or hold; a benchmark has flags only", name))
+	return im.usage(fmt.Sprintf("sub-command %q: must be gate, calibrate, report, mockserver, results, healthcheck or hold; a benchmark has flags only", name))
 }
 
 // getenv returns the last value of a variable of environ, as the children see it.
@@ -110,6 +112,19 @@ func (im *image) resultsDir() string {
 		return filepath.Join(im.volume, "results")
 	}
 	return "./benchmarks/results"
+}
+
+// onTheVolume says where programs of this process's children keep what they would keep in a home or temporary folder, which an image that is read-only
+// has not: the ceiling that calibrate measures, and its working files. What the environment says wins.
+func (im *image) onTheVolume() {
+	if info, err := os.Stat(im.volume); err != nil || !info.IsDir() {
+		return
+	}
+	for name, place := range map[string]string{"XDG_CACHE_HOME": filepath.Join(im.volume, ".cache"), "TMPDIR": im.volume} {
+		if im.getenv(name) == "" {
+			im.environ = append(im.environ, name+"="+place)
+		}
+	}
 }
 
 // fail reports why a command that was well asked for did not succeed.

@@ -150,7 +150,7 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"all problems at once": {[]string{"-i", "0", "--osl", "y", "--benchmark-name", "x y"}, []string{`isl "0": must be at least 1`, `-osl "y": must be`, `benchmark-name "x y":`}},
 		"unknown flag":         {[]string{"--endpoint-ur", "x"}, []string{`did you mean "endpoint-url"?`}},
 		"left-over":            {[]string{"--isl", "5", "stray"}, []string{`unexpected arguments ["stray"]`}},
-		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, report, mockserver, results, healthcheck or hold`}},
+		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, calibrate, report, mockserver, results, healthcheck or hold`}},
 		"a benchmark's name":   {[]string{"sweep", "-d=/r"}, []string{`sub-command "sweep": must be gate,`}},
 		"empty argument":       {[]string{""}, []string{`sub-command ""`}},
 		"gate without rules":   {[]string{"gate"}, []string{"nothing to judge by"}},
@@ -243,6 +243,10 @@ func TestSubCommands(t *testing.T) {
 			[]string{"gate", "--gate", "docs/gate.yaml", "-d", "/r"}, "", 0,
 			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=docs/gate.yaml", "-output-dir=/r"},
 		},
+		"calibrate": {
+			[]string{"calibrate", "--concurrencies", "1,10", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestCalibrate$", "-test.v", "-test.timeout=0", "-concurrencies=1,10", "-output-dir=/r"},
+		},
 		"gate of margins": {
 			[]string{"gate", "--gate", "scripts/image/entrypoint/testdata/margins.yaml", "--baseline=/a", "--candidate=/b", "-d", "/r"}, "", 0,
 			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=scripts/image/entrypoint/testdata/margins.yaml", "-baseline=/a", "-candidate=/b", "-output-dir=/r"},
@@ -254,6 +258,20 @@ func TestSubCommands(t *testing.T) {
 			assert.Equal(t, test.code, s.im.run(t.Context(), test.args), s.stderr.String())
 			assert.Equal(t, test.want, s.called(t))
 		})
+	}
+}
+
+// TestHomelessFiles go to the volume, if there is one and the environment names no other place.
+func TestHomelessFiles(t *testing.T) {
+	volume := t.TempDir()
+	for _, c := range []struct{ volume, given, cache, temp string }{
+		{volume, "", volume + "/.cache", volume},
+		{volume, "/elsewhere", "/elsewhere", volume},
+		{"/nowhere", "", "", ""},
+	} {
+		im := image{volume: c.volume, environ: []string{"XDG_CACHE_HOME=" + c.given}}
+		im.onTheVolume()
+		assert.Equal(t, []string{c.cache, c.temp}, []string{im.getenv("XDG_CACHE_HOME"), im.getenv("TMPDIR")})
 	}
 }
 
