@@ -114,7 +114,6 @@ func (im *image) benchmark(ctx context.Context, entryPoint string, args []string
 			return im.usage(strings.Split(err.Error(), "\n")...)
 		}
 	}
-	im.onTheVolume()
 	// Without -test.timeout=0 a compiled test has no limit either; said once more, it survives a change of that default.
 	return im.test(ctx, append([]string{"-test.run=^" + entryPoint + "$", "-test.v", "-test.timeout=0"}, c.args...))
 }

@@ -79,6 +79,7 @@ func (im *image) run(ctx context.Context, args []string) int {
 	case "gate":
 		return im.benchmark(ctx, "TestGate", args)
 	case "calibrate":
+		im.workOnTheVolume()
 		return im.benchmark(ctx, "TestCalibrate", args)
 	case "report":
 		return im.sibling(ctx, "report", args)
@@ -114,17 +115,13 @@ func (im *image) resultsDir() string {
 	return "./benchmarks/results"
 }
 
-// onTheVolume says where programs of this process's children keep what they would keep in a home or temporary folder, which an image that is read-only
-// has not: the ceiling that calibrate measures, and its working files. What the environment says wins.
-func (im *image) onTheVolume() {
-	if info, err := os.Stat(im.volume); err != nil || !info.IsDir() {
+// workOnTheVolume moves temporary files of the children to the volume where they have no other place: the image's /tmp is often read-only.
+func (im *image) workOnTheVolume() {
+	if dir, err := os.MkdirTemp(im.getenv("TMPDIR"), ""); err == nil {
+		_ = os.Remove(dir)
 		return
 	}
-	for name, place := range map[string]string{"XDG_CACHE_HOME": filepath.Join(im.volume, ".cache"), "TMPDIR": im.volume} {
-		if im.getenv(name) == "" {
-			im.environ = append(im.environ, name+"="+place)
-		}
-	}
+	im.environ = append(im.environ, "TMPDIR="+im.volume)
 }
 
 // fail reports why a command that was well asked for did not succeed.

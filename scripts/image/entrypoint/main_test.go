@@ -261,17 +261,13 @@ func TestSubCommands(t *testing.T) {
 	}
 }
 
-// TestHomelessFiles go to the volume, if there is one and the environment names no other place.
+// TestHomelessFiles go to the volume where there is no other place for them.
 func TestHomelessFiles(t *testing.T) {
-	volume := t.TempDir()
-	for _, c := range []struct{ volume, given, cache, temp string }{
-		{volume, "", volume + "/.cache", volume},
-		{volume, "/elsewhere", "/elsewhere", volume},
-		{"/nowhere", "", "", ""},
-	} {
-		im := image{volume: c.volume, environ: []string{"XDG_CACHE_HOME=" + c.given}}
-		im.onTheVolume()
-		assert.Equal(t, []string{c.cache, c.temp}, []string{im.getenv("XDG_CACHE_HOME"), im.getenv("TMPDIR")})
+	writable := t.TempDir()
+	for given, want := range map[string]string{writable: writable, "/nowhere": "/data"} {
+		im := image{volume: "/data", environ: []string{"TMPDIR=" + given}}
+		im.workOnTheVolume()
+		assert.Equal(t, want, im.getenv("TMPDIR"))
 	}
 }
 

@@ -190,7 +190,7 @@ func TestLayoutIsRead(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		image := images["linux/"+arch]
 		assert.Equal(t, map[string]any{
-			"User": "1000:1000", "WorkingDir": "/data", "Env": []any{"HOME=/tmp", "TMPDIR=/tmp"},
+			"User": "1000:1000", "WorkingDir": "/data", "Env": []any{"HOME=/tmp", "TMPDIR=/tmp", "XDG_CACHE_HOME=/data/.cache"},
 			"Entrypoint": []any{"/llmsweep"}, "ExposedPorts": map[string]any{"8000/tcp": map[string]any{}},
 			"Labels": map[string]any{
 				"org.opencontainers.image.source": "https://github.com/llmsweep/llmsweep", "org.opencontainers.image.licenses": "Apache-2.0",
