@@ -112,6 +112,27 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 	}
 }
 
+// TestColdStartIsCounted: the first ten of a hundred requests, on twenty streams, wait for the model to warm up, and no other does.
+func TestColdStartIsCounted(t *testing.T) {
+	const cold = 250 * time.Millisecond
+	level, samples, lines := faulted(t, fault.Rule{When: fault.When{Requests: []fault.Range{{First: 1, Last: 10}}}, Fault: fault.Fault{Kind: fault.ColdStart, Delay: cold}})
+	struckWith := map[string]bool{}
+	for _, l := range lines {
+		struckWith[l.RequestID] = l.Fault != nil && l.Fault.Kind == fault.ColdStart
+	}
+	struck := 0
+	for _, s := range samples {
+		want := 20 * time.Millisecond
+		if struckWith[s.RequestID] {
+			struck++
+			want += cold
+		}
+		assert.InDelta(t, want, s.ChunksNS[0]-s.StartNS, 100)
+	}
+	assert.Equal(t, 10, struck)
+	assert.Equal(t, map[record.Outcome]int{record.OK: 100}, level.Counts.Outcomes)
+}
+
 // TestRefusedConnectionsAreCounted: in virtual time the network itself counts those that it refused. Others were there before.
 func TestRefusedConnectionsAreCounted(t *testing.T) {
 	level, samples, lines := faulted(t, fault.Rule{When: fault.When{From: 200 * time.Millisecond, Until: time.Second}, Fault: fault.Fault{Kind: fault.Refuse}})
