@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/mockserver"
 )
 
 // kills is how many processes TestKilledRunsAreResumed kills.
@@ -304,14 +306,22 @@ func TestTwoProcessesOnAFolder(t *testing.T) {
 // TestVolumeThatFillsUp runs a benchmark into a full volume: it stops with the reason, and what was written can be read and resumed.
 func TestVolumeThatFillsUp(t *testing.T) {
 	dir := smallVolume(t)
-	url, chats := countedMock(t)
+	handler, _ := countedHandler(t, mockserver.DefaultOptions())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(10 * time.Millisecond) // so that the level takes longer than the filling
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
 	args := []string{
-		"-endpoint=" + url, "-benchmark-name=x", "-concurrencies=2,3", "-request-count=300", "-isl=20", "-std=0", "-osl=200", "-plot=false", "-output-dir=" + dir,
+		"-endpoint=" + server.URL, "-benchmark-name=x", "-concurrencies=2,3", "-request-count=300", "-isl=20", "-std=0", "-osl=200", "-plot=false", "-output-dir=" + dir,
 	}
-	filler := filepath.Join(dir, "filler")
+	filler, level := filepath.Join(dir, "filler"), filepath.Join(dir, "x", "c2")
 	var filled sync.WaitGroup
-	filled.Go(func() { // after the preflight, which would not let the run begin
-		for t.Context().Err() == nil && chats.Load() < 20 {
+	filled.Go(func() { // after the preflight, which would not let the run begin, and when the first lines are there
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+			if info, err := os.Stat(filepath.Join(level, record.LogFile)); err == nil && info.Size() > 0 {
+				break
+			}
 			time.Sleep(time.Millisecond)
 		}
 		assert.ErrorIs(t, os.WriteFile(filler, make([]byte, 32<<20), 0o600), syscall.ENOSPC)
@@ -320,7 +330,6 @@ func TestVolumeThatFillsUp(t *testing.T) {
 	filled.Wait()
 	assert.Equal(t, 1, r.code, r.output)
 	assert.Contains(t, r.output, fmt.Sprintf("no space is left for results in %q: free some, or choose another -output-dir (", dir))
-	level := filepath.Join(dir, "x", "c2")
 	l := readLevel(t, level)
 	assert.Equal(t, record.Failed, l.Status)
 	assert.Contains(t, l.Reason, "no space left on device")
