@@ -58,10 +58,3 @@ func Percentile(sorted []float64, q float64) float64 {
 	fraction := h - float64(lower)
 	return sorted[lower] + float64(fraction*(sorted[lower+1]-sorted[lower]))
 }
-
-// Floor returns how many independent values a sample needs before its largest one is, with 95 % confidence, an upper bound of
-// the q-th percentile (0 < q < 100): the smallest n with 1-(q/100)^n >= 0.95. Below it a percentile is not worth printing.
-// 50: 5, 90: 29, 95: 59, 99: 299.
-func Floor(q float64) int {
-	return int(math.Ceil(math.Log(0.05) / math.Log(q/100)))
-}

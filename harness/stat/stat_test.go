@@ -151,16 +151,3 @@ func TestNoValuesNoSummary(t *testing.T) {
 	_, ok := stat.Summarize(nil)
 	assert.False(t, ok)
 }
-
-// TestFloor holds the formula against its meaning: n independent values all lie below the q-th percentile with probability (q/100)^n.
-func TestFloor(t *testing.T) {
-	for q, want := range map[float64]int{50: 5, 90: 29, 95: 59, 99: 299, 99.9: 2995} {
-		assert.Equal(t, want, stat.Floor(q), "p%v", q)
-		allBelow := 1.0
-		n := 0
-		for ; 1-allBelow < 0.95; n++ {
-			allBelow *= q / 100
-		}
-		assert.Equal(t, n, stat.Floor(q), "p%v by counting", q)
-	}
-}
