@@ -54,7 +54,7 @@ test-clients: ## Run OpenAI's own clients and Prometheus' parser against the moc
 repeats = TestKilledRunsAreResumed|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
 alone = TestSecretsStayOut|TestFiguresFollowFromTheTrace|TestContinuedLevelHasNoThroughput|TestLinksAreCommands|TestGzipBomb|TestDenseStreamIsNoBomb|TestEventBeyondMaxEventIsAnError|TestVectorsSplitAtEveryByte|TestEverySeriesIsSeenInThePlotArea|TestPictureSizeAndResolution|TestReportRewritesItself
 # The report is made by one goroutine, and statistics are pure; only charts promise to be drawn by several at once.
-race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd)
+race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$)
 no_race = ^(TestDocker[A-Z].*|$(repeats)|$(alone))$$
 
 # Two busy cores come close to go test's own limit of ten minutes.
