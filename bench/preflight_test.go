@@ -111,7 +111,7 @@ func TestPreflightRefuses(t *testing.T) {
 	}{
 		"64 file descriptors": {
 			child{limit: "ulimit -n 64", args: []string{at(plain.URL), "-concurrencies=1,100", "-request-count=0"}},
-			[]string{`preflight: file descriptors: 64 allowed, c100 needs 12\d: 100 for its connections, \d+ are open, 16 to spare; allow more .*: (ulimit -n|sudo prlimit --pid \$\$ --nofile=)[ =]?1024 .* or keep -concurrencies at 3\d or below`},
+			[]string{`preflight: file descriptors: 64 allowed, c100 needs (1[2-4]\d): 100 for its connections, (\d+) are open, 16 to spare; allow more .*: (?:ulimit -n|sudo prlimit --pid \$\$ --nofile=)[ =]?1024 .* or keep -concurrencies at (\d+) or below`},
 		},
 		"a context that is too small": {
 			child{args: []string{at(plain.URL), "-isl=200", "-osl=101"}},
@@ -154,6 +154,18 @@ func TestPreflightRefuses(t *testing.T) {
 			assert.NotZero(t, r.code)
 			for _, want := range c.want {
 				assert.Regexp(t, "no load was sent: .*"+want, r.output)
+			}
+			if c.child.limit != "" { // how many are open is the machine's; what follows from it is not
+				found := regexp.MustCompile(c.want[0]).FindStringSubmatch(r.output)
+				require.Len(t, found, 4, r.output)
+				var n [4]int
+				for i := 1; i < len(n); i++ {
+					n[i], err = strconv.Atoi(found[i])
+					require.NoError(t, err)
+				}
+				needs, open, most := n[1], n[2], n[3]
+				assert.Equal(t, 100+open+16, needs)
+				assert.Equal(t, 64-open-16, most)
 			}
 			assert.NoDirExists(t, filepath.Join(dir, "x"))
 		})
