@@ -23,10 +23,13 @@ type component struct {
 // that is.
 var licenceName = regexp.MustCompile(`(?i)^([a-z0-9_-]+\.)?(licen[cs]e|copying|copyright|notice|patents)([-._].*)?$`)
 
+// licenceFolder matches licenses and THIRD_PARTY_LICENSES.
+var licenceFolder = regexp.MustCompile(`(?i)(^|[_-])licen[cs]es$`)
+
 func isLicence(name string) bool { return licenceName.MatchString(name) && filepath.Ext(name) != ".go" }
 
-// licenceFiles finds the licences below a folder, those of parts that a module has taken over from elsewhere too. A folder called licenses
-// holds nothing else. Test data, nested modules and hidden folders are not linked.
+// licenceFiles finds the licences below a folder, those of parts that a module has taken over from elsewhere too. A folder of
+// licences holds nothing else. Test data, nested modules and hidden folders are not linked.
 func licenceFiles(root string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -35,7 +38,7 @@ func licenceFiles(root string) ([]string, error) {
 			return err
 		case entry.IsDir() && path != root && leftOut(path, entry.Name()):
 			return filepath.SkipDir
-		case entry.Type().IsRegular() && (isLicence(entry.Name()) || strings.EqualFold(filepath.Base(filepath.Dir(path)), "licenses")):
+		case entry.Type().IsRegular() && (isLicence(entry.Name()) || licenceFolder.MatchString(filepath.Base(filepath.Dir(path)))):
 			name, err := filepath.Rel(root, path)
 			files = append(files, filepath.ToSlash(name))
 			return err

@@ -31,12 +31,12 @@ func put(t *testing.T, names ...string) string {
 
 func TestLicenceFiles(t *testing.T) {
 	wanted := []string{
-		"COPYING", "COPYRIGHT.txt", "LICENCE", "LICENSE", "LICENSE-SIL", "LICENSE.md", "License_MIT", "NOTICE", "PATENTS", "echarts.LICENSE",
-		"internal/spew/LICENSE", "licenses/ftl.txt", "notice.txt",
+		"COPYING", "COPYRIGHT.txt", "LICENCE", "LICENSE", "LICENSE-SIL", "LICENSE.md", "License_MIT", "NOTICE", "PATENTS", "THIRD_PARTY_LICENSES/Cephes-LICENSE",
+		"echarts.LICENSE", "internal/spew/LICENSE", "licenses/ftl.txt", "notice.txt",
 	}
 	others := []string{
 		"README.md", "license.go", "licensed.txt", "unlicensed", "testdata/COPYING", ".git/LICENSE", "_old/LICENSE", "nested/go.mod", "nested/LICENSE",
-		"noticed/x", "licenses.go",
+		"noticed/x", "licenses.go", "unlicenses/x",
 	}
 	files, err := licenceFiles(put(t, append(others, wanted...)...))
 	require.NoError(t, err)
