@@ -1,10 +1,13 @@
 package kubectl
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/llmsweep/llmsweep/harness/process"
 )
 
 // Kind tells what a caller may want to do about a failure.
@@ -37,6 +40,17 @@ type Error struct {
 
 // Error is the line.
 func (e *Error) Error() string { return e.text }
+
+// failure puts the end of kubectl into words.
+func failure(p *process.Process, namespace, verb string, status error) *Error {
+	if text := p.Stderr(); text != "" {
+		return explain(namespace, verb, text)
+	}
+	if status == nil {
+		status = errors.New("exit status 0")
+	}
+	return &Error{Kind: Other, text: fmt.Sprintf("kubectl %s: ended without a word: %v", verb, status)}
+}
 
 // checkConnection is what to do about a kubectl that says nothing. Away from the terminal, its plugins cannot ask for a password.
 const checkConnection = "check the connection to the cluster with: kubectl cluster-info (a credential plugin that asks a question can be answered there, not here)"

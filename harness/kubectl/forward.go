@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/process"
 )
 
 // Service is a port of a service in the cluster.
@@ -26,7 +28,7 @@ func (s Service) String() string { return fmt.Sprintf("%s/%s:%d", s.Namespace, s
 type Forward struct {
 	tool    *Tool
 	service Service
-	process *process // nil once closed
+	process *process.Process // nil once closed
 	address string
 }
 
@@ -60,15 +62,15 @@ func (f *Forward) Ended(wait time.Duration) error {
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	select {
-	case <-f.process.ended:
+	case <-f.process.Ended():
 	case <-over.C:
 		select {
-		case <-f.process.ended: // both at once
+		case <-f.process.Ended(): // both at once
 		default:
 			return nil
 		}
 	}
-	return f.process.failure(f.service.Namespace, "port-forward", f.process.err)
+	return failure(f.process, f.service.Namespace, "port-forward", f.process.Err())
 }
 
 // Restart ends what runs and starts anew, as Tool.Forward does. The local port is another one: the old one may be taken, and who goes by
@@ -81,7 +83,7 @@ func (f *Forward) Restart(ctx context.Context) error {
 // Close ends the port-forward and everything that it started. It may be called more than once.
 func (f *Forward) Close() {
 	if f.process != nil {
-		_ = f.process.stop()
+		_ = f.process.Stop()
 		f.process = nil
 	}
 }
@@ -100,13 +102,13 @@ func (f *Forward) open(ctx context.Context) error {
 	case port := <-listens.port:
 		f.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		err = accepts(ctx, f.address)
-	case <-p.ended:
-		err = p.failure(c.Namespace, "port-forward", p.err)
+	case <-p.Ended():
+		err = failure(p, c.Namespace, "port-forward", p.Err())
 	case <-ctx.Done():
 		err = silence(ctx)
 	}
 	if err != nil {
-		_ = p.stop()
+		_ = p.Stop()
 		return err
 	}
 	f.process = p

@@ -2,8 +2,7 @@
 // no Kubernetes library is.
 //
 // Three things are added to the bare command. Every call has a bound. What kubectl says on its standard error becomes one line: what was
-// refused, why, and what to do (Error). And no kubectl outlives us: each runs in a process group of its own, which a Ctrl-C in the
-// terminal does not reach, and which ends when our process does, a SIGKILL included (process).
+// refused, why, and what to do (Error). And no kubectl outlives us (package process).
 //
 // The room knows nothing of benchmarks. Only flags that kubectl has had for years are used.
 package kubectl
@@ -16,6 +15,8 @@ import (
 	"io"
 	"os/exec"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/process"
 )
 
 // Tool is a kubectl that was found.
@@ -60,11 +61,11 @@ func (t *Tool) Do(ctx context.Context, c Command) error {
 		return err
 	}
 	select {
-	case <-p.ended:
+	case <-p.Ended():
 	case <-limited.Done():
 	}
 	// Before its end is looked at: what ended in the same instant has not failed.
-	status := p.stop()
+	status := p.Stop()
 	switch {
 	case status == nil:
 		return nil
@@ -73,7 +74,12 @@ func (t *Tool) Do(ctx context.Context, c Command) error {
 	case limited.Err() != nil:
 		return &Error{Kind: TimedOut, text: fmt.Sprintf("kubectl %s: no answer within %v: %s", verb(c.Args), c.Limit, checkConnection)}
 	}
-	return p.failure(c.Namespace, verb(c.Args), status)
+	return failure(p, c.Namespace, verb(c.Args), status)
+}
+
+// start runs kubectl, whose texts are then the untranslated ones. The caller must stop it, also when it ended by itself.
+func (t *Tool) start(stdin io.Reader, stdout io.Writer, args []string) (*process.Process, error) {
+	return process.Start(process.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, Stdin: stdin, Stdout: stdout})
 }
 
 // Output runs a command within a limit and returns what it wrote to its standard output.
