@@ -14,17 +14,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Rules is a gate: limits for one run, margins for a candidate against a baseline.
+// Rules is a gate: limits for one run, margins for a recorded candidate against a recorded baseline, primaries for a trial of two arms.
 type Rules struct {
-	Limits  []Limit  `yaml:"limits"`
-	Margins []Margin `yaml:"margins"`
+	Limits    []Limit   `yaml:"limits"`
+	Margins   []Margin  `yaml:"margins"`
+	Primaries []Primary `yaml:"primaries"`
 }
 
 // Selector names one figure at some levels.
 type Selector struct {
-	Metric    string `yaml:"metric"`    // tag, such as time_to_first_token
-	Statistic string `yaml:"statistic"` // avg (the default), min, max, std, p1 to p99
-	Level     string `yaml:"level"`     // c50, or all (the default); a rule for c50 stands in place of one for all
+	Metric    string `yaml:"metric" json:"metric"`       // tag, such as time_to_first_token
+	Statistic string `yaml:"statistic" json:"statistic"` // avg (the default), min, max, std, p1 to p99
+	Level     string `yaml:"level" json:"level"`         // c50, or all (the default); a rule for c50 stands in place of one for all
 }
 
 // Limit bounds a figure, in its metric's unit. At least one of Max and Min is set.
@@ -45,6 +46,8 @@ type Margin struct {
 // if there are any.
 func (r Rules) Lack(comparing bool) error {
 	switch {
+	case len(r.Limits)+len(r.Margins) == 0 && len(r.Primaries) > 0:
+		return errors.New("has primaries alone; they are for two arms that are measured in turn (-arm)")
 	case len(r.Limits)+len(r.Margins) == 0:
 		return errors.New("has neither limits nor margins")
 	case len(r.Limits) == 0 && !comparing:
@@ -121,7 +124,14 @@ func ParseRules(data []byte) (Rules, error) {
 		m := &r.Margins[i]
 		problems = append(problems, numbered("margin", i, m.normalize(), m.validate())...)
 	}
-	problems = slices.Concat(problems, repeated("limit", r.Limits), repeated("margin", r.Margins))
+	for i := range r.Primaries {
+		p := &r.Primaries[i]
+		problems = append(problems, numbered("primary", i, p.normalize(), p.parse(), p.validate())...)
+	}
+	if n := len(r.Primaries); n > maxPrimaries {
+		problems = append(problems, tooMany(n))
+	}
+	problems = slices.Concat(problems, repeated("limit", r.Limits), repeated("margin", r.Margins), repeated("primary", r.Primaries))
 	return r, errors.Join(problems...)
 }
 
@@ -178,18 +188,34 @@ func (l *Limit) validate() error {
 }
 
 func (m *Margin) validate() error {
-	d, known := definition(m.Metric)
-	if known && !d.HigherBetter && d.Unit != "ms" && d.Unit != "sec" {
-		return fmt.Errorf("metric %q: neither more nor less of it is better: use a limit", m.Metric)
+	if err := m.directed(); err != nil {
+		return err
 	}
 	if m.Margin == "" {
 		return nil
 	}
-	text, isPercent := strings.CutSuffix(strings.TrimSpace(m.Margin), "%")
+	percent, err := parsePercent(m.Margin)
+	if err != nil {
+		return err
+	}
+	m.Percent = percent
+	return nil
+}
+
+// directed returns an error if neither more nor less of a known metric is better.
+func (s Selector) directed() error {
+	d, known := definition(s.Metric)
+	if known && !d.HigherBetter && d.Unit != "ms" && d.Unit != "sec" {
+		return fmt.Errorf("metric %q: neither more nor less of it is better: use a limit", s.Metric)
+	}
+	return nil
+}
+
+func parsePercent(margin string) (float64, error) {
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(margin), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if !isPercent || err != nil || !(v >= 0 && v <= 1000) {
-		return fmt.Errorf("margin %q: must be a share such as 5%%", m.Margin)
+		return 0, fmt.Errorf("margin %q: must be a share such as 5%%", margin)
 	}
-	m.Percent = v
-	return nil
+	return v, nil
 }

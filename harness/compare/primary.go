@@ -1,0 +1,56 @@
+package compare
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// maxPrimaries keeps a gate to what its maker cares about: each further figure makes all of them harder to fail (Holm) and to pass.
+const maxPrimaries = 5
+
+// Primary is a figure that a trial judges: 3 to 5 of them say what matters, and 1 is enough. The direction is its metric's.
+//
+// Its level is named: "all" is refused, since each level is a figure of its own, which takes its own part of the chance to fail.
+type Primary struct {
+	Selector `yaml:",inline"`
+	// Margin is the share of the base's figure that a change must not reach, such as "5%"; more than zero. Where less is better it is how much
+	// more the candidate may have; where more is better, how much more the base may have: 5 % of throughput are from 105 to 100.
+	Margin  string  `yaml:"margin"`
+	Percent float64 `yaml:"-"` // Margin as a number
+}
+
+// DefaultPrimaries judges what a server does with the time of each token, at one level, and what comes of it: the two change with its speed
+// alone, while waiting makes much of little, so that the time to the first token has a margin of its own.
+func DefaultPrimaries(level string) []Primary {
+	of := func(tag string, percent float64) Primary {
+		return Primary{Selector: Selector{Metric: tag, Statistic: "avg", Level: level}, Margin: fmt.Sprintf("%g%%", percent), Percent: percent}
+	}
+	return []Primary{of("inter_token_latency", 5), of("output_token_throughput", 5), of("time_to_first_token", 25)}
+}
+
+// parse reads the margin, if there is one.
+func (p *Primary) parse() (err error) {
+	if p.Margin != "" {
+		p.Percent, err = parsePercent(p.Margin)
+	}
+	return err
+}
+
+func (p Primary) validate() error {
+	var problems []error
+	if p.Level == allLevels {
+		problems = append(problems, errors.New("level is missing: name one, such as c50; a primary is one figure of one level"))
+	}
+	if !(p.Percent > 0) || math.IsInf(p.Percent, 0) {
+		problems = append(problems, fmt.Errorf("margin %q: must be more than nothing, such as 5%%: that two servers are just as fast cannot be shown", p.Margin))
+	}
+	return errors.Join(append(problems, p.directed())...)
+}
+
+func tooMany(n int) error {
+	return fmt.Errorf("there are %d primaries: choose %d at most; the headline figures of all levels are reported anyway", n, maxPrimaries)
+}
+
+// margin is the logarithm of the ratio that a change must not reach.
+func (p Primary) margin() float64 { return math.Log1p(p.Percent / 100) }
