@@ -76,7 +76,7 @@ func cleanEnvironment() []string {
 func TestNamesDoNotMatchEntryPoints(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
-	entryPoints := []string{"TestSweep", "TestGate", "TestCalibrate", "TestCompare"}
+	entryPoints := []string{"TestSweep", "TestGate", "TestCalibrate", "TestCompare", "TestSelfCompare"}
 	found := 0
 	for _, file := range files {
 		source, err := os.ReadFile(file)

@@ -16,18 +16,26 @@ import (
 // realTimeMargin is the default margin, in percent, of a comparison in real time, which is advisory. In virtual time it is zero.
 const realTimeMargin = 5
 
-// TestGate judges figures: against the limits of -gate, or a recorded candidate's against a recorded baseline's and those limits. Every
-// rule is a sub-test for each level that it matches.
+// TestGate judges figures: against the limits of -gate; a recorded candidate's against a recorded baseline's and those limits; or those of
+// two arms that it measures in turn. Every rule is a sub-test for each level that it matches.
 func TestGate(t *testing.T) {
 	entryPoint(t, "Gate")
 	plan := resolvedPlan(t)
+	failInconclusive = plan.FailInconclusive
+	if len(plan.Arms) > 0 {
+		gateArms(t, plan)
+		return
+	}
 	rules := loadRules(t, plan.Gate)
+	if err := rules.Lack(plan.Gate.Baseline != ""); err != nil && plan.Gate.File != "" {
+		t.Fatalf("gate %q: %v", plan.Gate.File, err)
+	}
 	switch gate := plan.Gate; {
 	case gate.Baseline != "":
 		show(t, compareRecorded(t, gate, rules))
 		return
 	case gate.File == "":
-		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR")
+		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR, or two arms (-arm base=URL -arm candidate=URL)")
 	case gate.DataDir != "":
 		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)).Levels))
 	case plan.DryRun, plan.PreflightOnly:
@@ -56,9 +64,6 @@ func loadRules(t *testing.T, gate harness.Gate) compare.Rules {
 	rules, err := compare.ParseRules(data)
 	if err != nil {
 		t.Fatalf("gate %q:\n%v", gate.File, err)
-	}
-	if err := rules.Lack(gate.Baseline != ""); err != nil {
-		t.Fatalf("gate %q: %v", gate.File, err)
 	}
 	return rules
 }
@@ -152,8 +157,77 @@ func judge(t *testing.T, f compare.Finding) {
 	case compare.Fail:
 		t.Error(f.Text)
 	case compare.Inconclusive:
-		t.Skip(f.Text)
+		inconclusive(t, f.Text)
 	default:
 		t.Log(f.Text)
+	}
+}
+
+// failInconclusive is -inconclusive=fail.
+var failInconclusive bool
+
+// inconclusive ends a verdict's sub-test as -inconclusive says.
+func inconclusive(t *testing.T, text string) {
+	if failInconclusive {
+		t.Error("inconclusive: " + text)
+		return
+	}
+	t.Skip(text)
+}
+
+// gateArms measures two arms until each primary has passed, one failed, or the blocks are used up, and shows the verdicts.
+func gateArms(t *testing.T, plan *harness.Plan) {
+	requireArms(t, plan)
+	design := design(t, plan)
+	design.Unarmed = unarmed(t, plan, design)
+	_, judgement := trial(t, plan, design, os.Stdout)
+	if t.Failed() {
+		return // it was stopped
+	}
+	var judged []compare.Estimate
+	for _, e := range judgement.Estimates {
+		if !e.Primary {
+			t.Attr(e.Level+"/"+e.Metric+"/"+e.Statistic, e.Text)
+			continue
+		}
+		t.Run(e.Level+"/"+e.Metric+"/"+e.Statistic, func(t *testing.T) {
+			judged = append(judged, e)
+			judgeEstimate(t, e)
+		})
+	}
+	if len(judged) == 0 {
+		t.Fatal("nothing is judged: -run or -skip left out all of the verdicts")
+	}
+	t.Attr("verdict", string(judgement.Verdict))
+	if err := reporting.AppendEstimates(os.Getenv("GITHUB_STEP_SUMMARY"), judgement); err != nil {
+		t.Error(err)
+	}
+}
+
+// judgeEstimate shows the verdict of a primary: one line, and figures as attributes, which JUnit keeps.
+func judgeEstimate(t *testing.T, e compare.Estimate) {
+	t.Attr("verdict", string(e.Verdict))
+	for _, figure := range []struct {
+		name   string
+		value  float64
+		format string
+	}{
+		{"base", e.Base, "%.6g " + e.Unit}, {"candidate", e.Candidate, "%.6g " + e.Unit}, {"change", 100 * e.Change, "%+.2f %%"}, {"low", 100 * e.Low, "%+.2f %%"},
+		{"high", 100 * e.High, "%+.2f %%"}, {"margin", 100 * e.Margin, "%+.3g %%"}, {"p", e.P, "%.4g"}, {"holm", e.Holm, "%.4g"},
+	} {
+		if !math.IsNaN(figure.value) {
+			t.Attr(figure.name, fmt.Sprintf(figure.format, figure.value))
+		}
+	}
+	t.Attr("blocks", fmt.Sprint(e.Blocks))
+	switch {
+	case e.Unarmed != "":
+		t.Skip("reported, not judged: " + e.Unarmed)
+	case e.Verdict == compare.Fail:
+		t.Error(e.Text)
+	case e.Verdict == compare.Inconclusive:
+		inconclusive(t, e.Text)
+	default:
+		t.Log(e.Text)
 	}
 }

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 }
 
 // entryPoints are the tests that -run must name.
-func entryPoints() []string { return []string{"Sweep", "Gate", "Calibrate"} }
+func entryPoints() []string { return []string{"Sweep", "Gate", "Calibrate", "Compare", "SelfCompare"} }
 
 // commandNamed returns the command that a link of this name to the compiled test stands for, or nil. Compiled, the tests hold all that
 // report and mockserver are made of: as links to them, the two add nothing to the size of the container image.

@@ -27,10 +27,14 @@ type Plan struct {
 	Header  http.Header `json:"-"` // sent with each request
 	APIKey  string      `json:"-"`
 	// ProxySecrets are the credentials of the environment's proxies.
-	ProxySecrets []string          `json:"-"`
-	Gate         Gate              `json:"-"`
-	Overwrite    bool              `json:"-"`
-	Resume       record.ResumeMode `json:"-"`
+	ProxySecrets []string `json:"-"`
+	Gate         Gate     `json:"-"`
+	Arms         []Arm    `json:"-"` // of a comparison: the base, then the candidate; none: a sweep
+	Blocks       int      `json:"-"` // of a comparison; 0: as many as its entry point takes
+	// FailInconclusive makes a gate fail that is inconclusive.
+	FailInconclusive bool              `json:"-"`
+	Overwrite        bool              `json:"-"`
+	Resume           record.ResumeMode `json:"-"`
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`
@@ -43,7 +47,8 @@ type Plan struct {
 
 // Gate says what -run Gate judges: with Baseline and Candidate the one against the other, by the margins of File, and the candidate by its
 // limits; with DataDir a recorded benchmark, and else a run of now, by the limits of File.
-type Gate struct{ File, DataDir, Baseline, Candidate string }
+// With two arms Sensitivity is the file of an earlier SelfCompare.
+type Gate struct{ File, DataDir, Baseline, Candidate, Sensitivity string }
 
 // What -connection-reuse may be.
 const (
@@ -58,6 +63,8 @@ const (
 	maxConcurrency = 1_000_000
 	maxTokens      = 10_000_000 // of one prompt or answer
 	maxRequests    = 10_000_000
+	// A comparison of fewer blocks can prove nothing: 1/2^5 is above any level that would be asked for.
+	minBlocks, maxBlocks = 6, 60
 )
 
 // Validate reports everything that is wrong with the plan. It sends nothing and touches no file: the plan may be for another machine.
@@ -91,6 +98,10 @@ func (p *Plan) Validate() error {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
 	c.together(p)
+	c.arms(p)
+	if p.Blocks != 0 {
+		c.within("blocks", p.Blocks, minBlocks, maxBlocks)
+	}
 	c.extraInputs(p.ExtraInputs)
 	c.tls(p)
 	c.gate(p.Gate)

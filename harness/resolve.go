@@ -47,7 +47,7 @@ func (r *resolver) plan() *Plan {
 			TLS:       record.TLSOptions{Insecure: r.boolean("insecure"), CACert: r.text("ca-cert"), ClientCert: r.text("client-cert"), ClientKey: r.text("client-key")},
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
-		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate")},
+		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
 	}
@@ -63,6 +63,9 @@ func (r *resolver) plan() *Plan {
 	if !r.given("endpoint") && !r.given("benchmark-name") {
 		p.BenchmarkName = "mock"
 	}
+	r.arms(p)
+	p.Blocks = r.count("blocks")
+	p.FailInconclusive = r.inconclusive()
 	return p
 }
 
@@ -161,6 +164,18 @@ func (r *resolver) boolean(name string) bool {
 		r.fault(source, values[0], "must be true or false")
 	}
 	return b
+}
+
+// inconclusive reads what an inconclusive verdict of a gate is.
+func (r *resolver) inconclusive() (fail bool) {
+	switch text := r.text("inconclusive"); text {
+	case "skip":
+	case "fail":
+		return true
+	default:
+		r.fault("inconclusive", text, "must be skip or fail")
+	}
+	return false
 }
 
 // resume reads -resume, which may be given alone.

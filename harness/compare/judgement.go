@@ -11,13 +11,13 @@ import (
 
 // Judgement is what a trial knows.
 type Judgement struct {
-	Verdict   Verdict // Fail if a primary fails, Pass if all that are judged pass
-	Reason    string  // of the verdict, in one line
-	Final     bool    // nothing more may be run
-	Blocks    int     // that count
-	Repeats   int     // blocks that were begun again
-	Looks     []int   // numbers of blocks at which it was judged
-	Estimates []Estimate
+	Verdict   Verdict    `json:"verdict"` // Fail if a primary fails, Pass if all that are judged pass
+	Reason    string     `json:"reason"`  // of the verdict, in one line
+	Final     bool       `json:"final"`   // nothing more may be run
+	Blocks    int        `json:"blocks"`  // that count
+	Repeats   int        `json:"repeats"` // blocks that were begun again
+	Looks     []int      `json:"looks"`   // numbers of blocks at which it was judged
+	Estimates []Estimate `json:"estimates"`
 }
 
 // Estimate is one figure of both arms. A primary that has passed or failed keeps what it did so on, however many blocks follow.

@@ -16,8 +16,8 @@ type Primary struct {
 	Selector `yaml:",inline"`
 	// Margin is the share of the base's figure that a change must not reach, such as "5%"; more than zero. Where less is better it is how much
 	// more the candidate may have; where more is better, how much more the base may have: 5 % of throughput are from 105 to 100.
-	Margin  string  `yaml:"margin"`
-	Percent float64 `yaml:"-"` // Margin as a number
+	Margin  string  `yaml:"margin" json:"margin"`
+	Percent float64 `yaml:"-" json:"-"` // Margin as a number
 }
 
 // DefaultPrimaries judges what a server does with the time of each token, at one level, and what comes of it: the two change with its speed

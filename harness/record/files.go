@@ -119,6 +119,13 @@ func IsUnfinished(name string) bool {
 	return slices.ContainsFunc(append(levelFiles(), RunFile), func(ours string) bool { return strings.HasPrefix(name, "."+ours+".") })
 }
 
+// IsComparisonFile reports whether a file of this name in a comparison's folder is one that a comparison writes, or the temporary form of one.
+func IsComparisonFile(name string) bool {
+	return slices.ContainsFunc([]string{ComparisonFile, ComparisonSummary, ComparisonChart, SensitivityFile}, func(ours string) bool {
+		return name == ours || strings.HasPrefix(name, "."+ours+".")
+	})
+}
+
 func levelFiles() []string {
 	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable}
 }

@@ -33,6 +33,14 @@ const (
 	AggregateTable = "profile_export_aiperf.csv"
 )
 
+// File names inside the folder of a comparison.
+const (
+	ComparisonFile    = "comparison.json"
+	ComparisonSummary = "COMPARISON.txt"
+	ComparisonChart   = "comparison.png"
+	SensitivityFile   = "sensitivity.json" // of a comparison of a target with itself
+)
+
 // Outcome is the way a request ended. The list is closed: every request that was sent has exactly one.
 type Outcome string
 

@@ -1,0 +1,198 @@
+package summary
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/record"
+)
+
+// TwoArms is a comparison of two arms.
+type TwoArms struct {
+	Base, Candidate string // names
+	Plan            *record.Plan
+	Judgement       compare.Judgement
+}
+
+// Trial writes a comparison of two arms: its verdict and why, what was asked, the figures with their intervals, and what they are. No line has
+// more than 100 columns, as long as names are short.
+func Trial(w io.Writer, c TwoArms) error {
+	var b strings.Builder
+	j := c.Judgement
+	fmt.Fprintf(&b, "\n%s against %s: %s\n", c.Candidate, c.Base, strings.ToUpper(string(j.Verdict)))
+	writeWrapped(&b, "  ", j.Reason)
+	levels := make([]string, 0, len(c.Plan.Concurrencies))
+	for _, n := range c.Plan.Concurrencies {
+		levels = append(levels, fmt.Sprintf("%s with %d requests a run", record.LevelName(n), c.Plan.Requests(n)))
+	}
+	fmt.Fprintf(&b, "\nworkload  closed loop, %s\n", strings.Join(levels, ", "))
+	fmt.Fprintf(&b, "          ISL %d +/- %d, OSL %d, seed %d: the same lengths in both arms of a block, another text\n", c.Plan.ISL, c.Plan.StdDev, c.Plan.OSL, c.Plan.Seed)
+	fmt.Fprintf(&b, "blocks    %d, in each of them both arms in an order by coin; 1 more discarded, %d measured again\n", j.Blocks, j.Repeats)
+	fmt.Fprintf(&b, "          judged after %s\n\n", joined(j.Looks))
+	var judged, reported []compare.Estimate
+	for _, e := range j.Estimates {
+		if e.Primary {
+			judged = append(judged, e)
+		} else {
+			reported = append(reported, e)
+		}
+	}
+	writeEstimates(&b, judged, true)
+	if len(reported) > 0 {
+		b.WriteString("\nreported, not judged\n")
+		writeEstimates(&b, reported, false)
+	}
+	b.WriteString("\n")
+	writeWrapped(&b, "", "Each arm's figure is the geometric mean over the blocks. The change is candidate / base - 1, with an interval of the signed "+
+		"ranks of the blocks' differences. A primary passes where the worse end of its interval is within the margin. It fails where it does not pass "+
+		"and is worse by more than chance. Otherwise nothing is proven.")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeEstimates writes a line for each figure.
+func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bool) {
+	heads := []string{"level", "figure", "unit", "base", "candidate", "change", "interval"}
+	if primary {
+		heads = append(heads, "margin", "verdict")
+	}
+	rows := [][]string{heads}
+	var notes []string
+	for _, e := range estimates {
+		row := []string{e.Level, e.Metric + " " + e.Statistic, shortUnit(e.Unit), number(e.Base), number(e.Candidate), percent(e.Change), span(e.Low, e.High)}
+		if primary {
+			verdict := string(e.Verdict)
+			if e.Unarmed != "" {
+				verdict = "not judged"
+			}
+			row = append(row, fmt.Sprintf("%+.3g %%", 100*e.Margin), verdict)
+		}
+		if e.Text != "" && (primary || math.IsNaN(e.Change)) {
+			notes = append(notes, e.Text)
+		}
+		rows = append(rows, row)
+	}
+	widths := make([]int, len(heads))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			if i == 0 || i == 1 || i == 2 || i == len(row)-1 && primary {
+				fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+			} else {
+				fmt.Fprintf(&line, "%*s  ", widths[i], cell)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	for _, note := range notes {
+		writeWrapped(b, "  ", note)
+	}
+}
+
+func shortUnit(unit string) string {
+	return strings.NewReplacer("tokens/sec/user", "tok/s/user", "tokens/sec", "tok/s", "requests/sec", "req/s").Replace(unit)
+}
+
+func number(v float64) string {
+	if math.IsNaN(v) {
+		return missing
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+func percent(share float64) string {
+	if math.IsNaN(share) {
+		return missing
+	}
+	return fmt.Sprintf("%+.2f %%", 100*share)
+}
+
+// span is an interval of shares in percent. One end may be open: so few blocks say nothing of it.
+func span(low, high float64) string {
+	end := func(v float64) string {
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return "?"
+		}
+		return fmt.Sprintf("%+.2f", 100*v)
+	}
+	if l, h := end(low), end(high); l != "?" || h != "?" {
+		return l + " to " + h + " %"
+	}
+	return missing
+}
+
+func joined(numbers []int) string {
+	if len(numbers) == 0 {
+		return "none of them"
+	}
+	var texts []string
+	for _, n := range numbers {
+		texts = append(texts, fmt.Sprint(n))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// writeWrapped breaks a text at blanks into lines of at most 100 columns behind indent.
+func writeWrapped(b *strings.Builder, indent, text string) {
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		if line != indent && len(line)+1+len(word) > 100 {
+			b.WriteString(line + "\n")
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	if line != indent {
+		b.WriteString(line + "\n")
+	}
+}
+
+// Estimates writes the verdicts of a gate of two arms as a Markdown table, for a pull request.
+func Estimates(w io.Writer, j compare.Judgement) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Gate: %s after %d blocks\n\n%s\n\n", j.Verdict, j.Blocks, j.Reason)
+	b.WriteString("| verdict | level | metric | base | candidate | change | interval | margin |\n|---|---|---|---:|---:|---:|---:|---:|\n")
+	for _, e := range j.Estimates {
+		verdict, margin := string(e.Verdict), fmt.Sprintf("%g %%", 100*e.Margin)
+		switch {
+		case !e.Primary:
+			verdict, margin = "reported", missing
+		case e.Unarmed != "":
+			verdict = "not judged"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %s | %s |\n", verdict, e.Level, e.Metric, e.Statistic, withUnit(e.Base, e.Unit), withUnit(e.Candidate, e.Unit),
+			percent(e.Change), span(e.Low, e.High), margin)
+	}
+	_, err := io.WriteString(w, b.String()+"\n")
+	return err
+}
+
+// Sensitivities writes how large a change of each figure must be to be seen, and which primaries cannot be judged for that reason.
+func Sensitivities(w io.Writer, figures []compare.Sensitivity, unarmed map[compare.Selector]string) error {
+	var b strings.Builder
+	b.WriteString("\nsmallest change that 18 blocks will see, nine times of ten\n")
+	fmt.Fprintf(&b, "%-6s %-36s %6s  %10s  %12s  %12s\n", "level", "figure", "blocks", "sd", "to pass", "to fail")
+	for _, s := range figures {
+		if s.Lack != "" {
+			fmt.Fprintf(&b, "%-6s %-36s %6s  %s\n", s.Level, s.Metric+" "+s.Statistic, missing, s.Lack)
+			continue
+		}
+		fmt.Fprintf(&b, "%-6s %-36s %6d  %10s  %12s  %12s\n", s.Level, s.Metric+" "+s.Statistic, s.Blocks, percent(s.SD), percent(s.Detectable), percent(s.Failing))
+	}
+	for _, why := range unarmed {
+		writeWrapped(&b, "  ", "not judged: "+why)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
