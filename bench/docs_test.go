@@ -34,6 +34,8 @@ func documentedCommands() []documented {
 		{has: "make gate CANDIDATE_ARGS", prints: "FAIL bench.TestGate/c2/inter_token_latency/avg", fails: true},
 		{has: "make gate", prints: "PASS bench.TestGate/c2/time_to_first_token/avg"},
 		{has: "gotestsum", prints: "DONE 3 tests"},
+		{has: "-run Gate -v -count=1 -virtual -benchmark-name=slower-decode", prints: "--- FAIL: TestGate/c2/inter_token_latency/avg", fails: true},
+		{has: "-run SelfCompare", prints: "smallest change that 18 blocks will see"},
 		{has: "-run Gate", prints: "--- PASS: TestGate/c100/"},
 		{has: "make sweep", prints: "conc reach ok/fail"},
 		{has: "-dry-run", prints: "dry run: nothing is sent and nothing is written"},

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/compare"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
@@ -64,7 +67,45 @@ func WriteComparison(dir string, c *Comparison) error {
 			_, err := w.Write(text.Bytes())
 			return err
 		}),
+		record.WriteFile(filepath.Join(dir, record.ComparisonChart), c.intervals().WritePNG),
 	)
+}
+
+// intervals is the comparison as a picture.
+func (c *Comparison) intervals() chart.Intervals {
+	j := c.Judgement
+	pic := chart.Intervals{
+		Title:    fmt.Sprintf("%s against %s: %s", c.Arms[compare.Candidate].Name, c.Arms[compare.Base].Name, strings.ToUpper(string(j.Verdict))),
+		Subtitle: j.Reason, XLabel: "change of the candidate against the base (%)",
+		Note: fmt.Sprintf("%d blocks of both arms. Dots: Hodges-Lehmann estimates, bars: signed-rank intervals. Dashed: the margin. Of times less is better, of throughputs more.", j.Blocks),
+	}
+	for _, e := range j.Estimates {
+		if !e.Primary && math.IsNaN(e.Change) {
+			continue
+		}
+		row := chart.IntervalRow{
+			Label: fmt.Sprintf("%s  %s %s", e.Level, e.Metric, e.Statistic), Value: 100 * e.Change, Low: 100 * e.Low, High: 100 * e.High, Limit: math.NaN(),
+			Remark: "reported",
+		}
+		if e.Primary {
+			row.Limit = 100 * e.Margin
+		}
+		switch e.Verdict {
+		case compare.Pass:
+			row.State, row.Remark = chart.Good, "pass"
+		case compare.Fail:
+			row.State, row.Remark = chart.Bad, "fail"
+		case compare.Inconclusive:
+			row.State, row.Remark = chart.Open, "inconclusive"
+		}
+		if math.IsNaN(e.Change) {
+			row.Remark = "n/a"
+		} else {
+			row.Remark = fmt.Sprintf("%+.2f %%  %s", 100*e.Change, row.Remark)
+		}
+		pic.Rows = append(pic.Rows, row)
+	}
+	return pic
 }
 
 // WriteSummary writes the comparison as text of at most 100 columns.
