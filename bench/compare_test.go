@@ -44,6 +44,11 @@ func design(t *testing.T, plan *harness.Plan) compare.Design {
 	if len(d.Primaries) == 0 {
 		d.Primaries = compare.DefaultPrimaries(record.LevelName(slices.Max(plan.Concurrencies)))
 	}
+	for _, p := range d.Primaries {
+		if !slices.ContainsFunc(plan.Concurrencies, func(c int) bool { return record.LevelName(c) == p.Level }) {
+			t.Fatalf("nothing was sent: gate %q: primary %s %s is of level %s, which -concurrencies does not have", plan.Gate.File, p.Metric, p.Statistic, p.Level)
+		}
+	}
 	if err := d.Validate(); err != nil {
 		t.Fatalf("nothing was sent: the comparison: %v", err)
 	}

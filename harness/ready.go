@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	firstPoll    = 50 * time.Millisecond // doubles: a server that is just being started is not waited for without need
 	pollInterval = 2 * time.Second
 	repeatEvery  = 30 * time.Second // of the line that says what is waited for
 	// startGrace is how long a server that just came up may refuse: workers register their models one by one.
@@ -137,7 +138,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 	var refused time.Time // since when the server refuses
 	var said string
 	var spoken time.Time
-	for {
+	for pause := firstPoll; ; pause = min(2*pause, pollInterval) {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
 		err = s.refuseHTTP1(ctx, prober.Chat, err)
 		if err == nil || ctx.Err() != nil {
@@ -160,7 +161,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 			said, spoken = err.Error(), time.Now()
 			s.progress.print(fmt.Sprintf("waiting for %s, %v more at most (-wait-ready): %s", prober.Chat.Host, (s.Plan.WaitReady - waited).Round(time.Second), s.Plan.Redact(said)))
 		}
-		sleep(ctx, min(pollInterval, s.Plan.WaitReady-waited))
+		sleep(ctx, min(pause, s.Plan.WaitReady-waited))
 	}
 }
 

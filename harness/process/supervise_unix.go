@@ -3,8 +3,12 @@
 package process
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,18 +42,45 @@ func supervised(path string, args []string, life *os.File) *exec.Cmd {
 
 // ask sends SIGTERM to the group, and reports whether all of it ended within grace: the program may end before what it started.
 func (p *Process) ask(grace time.Duration) bool {
-	group := -p.cmd.Process.Pid
-	if syscall.Kill(group, syscall.SIGTERM) != nil {
+	group := p.cmd.Process.Pid
+	if syscall.Kill(-group, syscall.SIGTERM) != nil {
 		return true
 	}
-	for deadline := time.Now().Add(grace); time.Now().Before(deadline); time.Sleep(askEvery) {
-		if syscall.Kill(group, 0) != nil {
+	limit := time.Now().Add(grace)
+	select {
+	case <-p.ended:
+	case <-time.After(grace):
+	}
+	for pause := time.Millisecond; alive(group); pause = min(2*pause, 50*time.Millisecond) {
+		if time.Now().After(limit) {
+			_ = syscall.Kill(-group, syscall.SIGKILL) // that part of the supervisor which would do it at the end of life ended with the first signal
+			return false
+		}
+		time.Sleep(pause)
+	}
+	return true
+}
+
+// alive reports whether a process of the group runs. What has ended and is not yet taken note of, which some containers' first process does
+// seldom or never, does not; only Linux tells.
+func alive(group int) bool {
+	if syscall.Kill(-group, 0) != nil {
+		return false
+	}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	if len(stats) == 0 {
+		return true
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended
+		}
+		// pid (name) state parent group: the name may hold anything.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
 			return true
 		}
 	}
-	_ = syscall.Kill(group, syscall.SIGKILL) // that part of the supervisor which would do it at the end of life ended with the first signal
 	return false
 }
-
-// askEvery is how often a group that was asked to end is looked at.
-const askEvery = 5 * time.Millisecond

@@ -55,20 +55,20 @@ func Trial(w io.Writer, c TwoArms) error {
 
 // writeEstimates writes a line for each figure.
 func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bool) {
-	heads := []string{"level", "figure", "unit", "base", "candidate", "change", "interval"}
+	heads := []string{"level", "figure", "unit", "base", "candidate", "change %", "interval %"}
 	if primary {
-		heads = append(heads, "margin", "verdict")
+		heads = append(heads, "margin %", "verdict")
 	}
 	rows := [][]string{heads}
 	var notes []string
 	for _, e := range estimates {
-		row := []string{e.Level, e.Metric + " " + e.Statistic, shortUnit(e.Unit), number(e.Base), number(e.Candidate), percent(e.Change), span(e.Low, e.High)}
+		row := []string{e.Level, e.Metric + " " + e.Statistic, shortUnit(e.Unit), number(e.Base), number(e.Candidate), bare(percent(e.Change)), bare(span(e.Low, e.High))}
 		if primary {
 			verdict := string(e.Verdict)
 			if e.Unarmed != "" {
 				verdict = "not judged"
 			}
-			row = append(row, fmt.Sprintf("%+.3g %%", 100*e.Margin), verdict)
+			row = append(row, bare(percent(e.Margin)), verdict)
 		}
 		if e.Text != "" && (primary || math.IsNaN(e.Change)) {
 			notes = append(notes, e.Text)
@@ -112,7 +112,22 @@ func percent(share float64) string {
 	if math.IsNaN(share) {
 		return missing
 	}
-	return fmt.Sprintf("%+.2f %%", 100*share)
+	return places(100*share) + " %"
+}
+
+// bare leaves out the unit, which the head of the column has.
+func bare(text string) string { return strings.TrimSuffix(text, " %") }
+
+// places writes a percentage with three digits or so: more of them than its noise has would only make tables wide.
+func places(v float64) string {
+	switch size := math.Abs(v); {
+	case size < 9.995:
+		return fmt.Sprintf("%+.2f", v)
+	case size < 99.95:
+		return fmt.Sprintf("%+.1f", v)
+	default:
+		return fmt.Sprintf("%+.0f", v)
+	}
 }
 
 // span is an interval of shares in percent. One end may be open: so few blocks say nothing of it.
@@ -121,7 +136,7 @@ func span(low, high float64) string {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return "?"
 		}
-		return fmt.Sprintf("%+.2f", 100*v)
+		return places(100 * v)
 	}
 	if l, h := end(low), end(high); l != "?" || h != "?" {
 		return l + " to " + h + " %"

@@ -122,7 +122,7 @@ const cases = {
   // Against a server that takes seconds for a token.
   async timeouts() {
     await assert.rejects(
-      client.chat.completions.create({ model, messages, max_completion_tokens: 100 }, { timeout: 50 }),
+      client.chat.completions.create({ model, messages, max_completion_tokens: 100 }, { timeout: 500 }),
       OpenAI.APIConnectionTimeoutError,
     )
   },
