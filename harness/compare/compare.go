@@ -133,7 +133,7 @@ func (s Selector) finding(level Level) Finding {
 	f := s.blank(level.Name)
 	f.Samples = samples(level.Figures, s.Metric)
 	value, ok := level.Figures[s.Metric][s.Statistic]
-	if d, _ := definition(s.Metric); !ok && d.Unit == "requests" && level.Figures["request_count"] != nil {
+	if !ok && f.Unit == "requests" && level.Figures["request_count"] != nil {
 		ok = true // a count of zero is absent
 	}
 	switch {

@@ -65,7 +65,7 @@ func (t *Trial) Judge() Judgement {
 		}
 		if e.Primary {
 			e.Unarmed = t.design.Unarmed[s.Selector]
-			e.Margin = math.Expm1(s.sign() * t.design.Primaries[i].margin())
+			e.Margin = math.Expm1(s.worse * t.design.Primaries[i].margin())
 		}
 		if of, armed := now[s]; armed {
 			e.Verdict, e.Blocks, e.P, e.Holm = of.verdict, of.blocks, of.p, of.holm
@@ -90,7 +90,7 @@ func (t *Trial) measure(e *Estimate, s *series) {
 	}
 	e.Base, e.Candidate = geometric(s.base[:e.Blocks]), geometric(s.candidate[:e.Blocks])
 	ranks := stat.NewSignedRank(s.d[:e.Blocks])
-	e.Change = math.Expm1(s.sign() * ranks.Centre())
+	e.Change = math.Expm1(s.worse * ranks.Centre())
 	low, high := ranks.Lower(t.decision.passAt()), ranks.Upper(t.decision.passAt())
 	if e.HigherBetter {
 		low, high = -high, -low

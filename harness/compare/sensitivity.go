@@ -35,7 +35,7 @@ func (t *Trial) Sensitivity() []Sensitivity {
 	for _, s := range t.all {
 		of := Sensitivity{Selector: s.Selector, Unit: unit(s.Metric), Blocks: len(s.d), Lack: s.lack}
 		if s.lack == "" && len(s.d) < 2 {
-			of.Lack = fmt.Sprintf("two blocks differ, have %d", len(s.d))
+			of.Lack = fmt.Sprintf("a deviation takes 2 blocks, have %d", len(s.d))
 		}
 		if of.Lack == "" {
 			looks := DefaultLooks()
