@@ -175,3 +175,21 @@ func TestSimulatedFamily(t *testing.T) {
 		})
 	}
 }
+
+// TestSimulatedFailureOfOneInFive: that four others are judged too hardly keeps the one that is worse from failing.
+func TestSimulatedFailureOfOneInFive(t *testing.T) {
+	t.Parallel()
+	n, r := repetitions(2000), rand.New(rand.NewPCG(105, 106))
+	margins, failed := []float64{0.05, 0.05, 0.05, 0.05, 0.05}, 0
+	for range n {
+		if simulate(margins, func(d []float64) {
+			for j := range d {
+				d[j] = normal(r, 0.04) - normal(r, 0.04)
+			}
+			d[3] += math.Log1p(0.1)
+		}).settled[3].verdict == Fail {
+			failed++
+		}
+	}
+	atLeast(t, 0.95, failed, n, "worse by twice the margin, among five")
+}

@@ -41,13 +41,16 @@ func (t *Trial) Sensitivity() []Sensitivity {
 			looks := DefaultLooks()
 			blocks := looks[len(looks)-1]
 			of.SD = deviation(s.d)
-			of.Detectable = math.Expm1(stat.DetectableChange(blocks, passLevel, power) * of.SD)
-			of.Failing = math.Expm1(stat.DetectableChange(blocks, failLevel/float64(len(looks)), power) * of.SD)
+			of.Detectable = change(stat.DetectableChange(blocks, passLevel, power) * of.SD)
+			of.Failing = change(stat.DetectableChange(blocks, failLevel/float64(len(looks)), power) * of.SD)
 		}
 		all = append(all, of)
 	}
 	return all
 }
+
+// change is a logarithm of a ratio as a share. It is finite, since it is stored as JSON.
+func change(log float64) float64 { return min(math.Expm1(log), math.MaxFloat64) }
 
 // deviation is the standard deviation of a sample.
 func deviation(values []float64) float64 {
