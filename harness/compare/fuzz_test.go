@@ -41,8 +41,9 @@ func FuzzParseRules(f *testing.F) {
 			assert.Equal(t, l, again.Limits[i])
 			assert.True(t, l.Max != nil || l.Min != nil)
 		}
-		assert.Equal(t, rules.Primaries, again.Primaries)
-		for _, p := range rules.Primaries {
+		require.Len(t, again.Primaries, len(rules.Primaries))
+		for i, p := range rules.Primaries {
+			assert.Equal(t, p, again.Primaries[i])
 			assert.True(t, 0 < p.Percent && p.Percent <= 1000 && p.Level != "all", "%+v", p)
 		}
 		if len(rules.Primaries) > 0 {

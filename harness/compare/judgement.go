@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -60,7 +61,7 @@ func (t *Trial) Judge() Judgement {
 	}
 	for i, s := range t.all {
 		e := Estimate{
-			Selector: s.Selector, Unit: unit(s.Metric), HigherBetter: higherBetter(s.Metric), Blocks: len(s.d), Requests: s.requests, P: 1, Holm: 1,
+			Selector: s.Selector, Unit: s.unit, HigherBetter: s.worse < 0, Blocks: len(s.d), Requests: s.requests, P: 1, Holm: 1,
 			Primary: i < len(t.design.Primaries),
 		}
 		if e.Primary {
@@ -99,12 +100,9 @@ func (t *Trial) measure(e *Estimate, s *series) {
 	if !math.IsInf(low, 0) {
 		e.Low, e.High = math.Expm1(low), math.Expm1(high)
 	}
-	if e.Verdict == Inconclusive && stat.NewSignedRank(s.d[:e.Blocks]).Upper(t.decision.passAt()) < math.Abs(math.Log1p(e.Margin)) {
-		for i := range e.Blocks {
-			if s.worst[i] > s.d[i] {
-				e.Client = record.ClientSuspect
-			}
-		}
+	// A margin is above zero as a logarithm in either direction.
+	if e.Verdict == Inconclusive && ranks.Upper(t.decision.passAt()) < math.Abs(math.Log1p(e.Margin)) && !slices.Equal(s.worst, s.d) {
+		e.Client = record.ClientSuspect
 	}
 }
 

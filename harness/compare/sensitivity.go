@@ -33,7 +33,7 @@ type Sensitivity struct {
 func (t *Trial) Sensitivity() []Sensitivity {
 	var all []Sensitivity
 	for _, s := range t.all {
-		of := Sensitivity{Selector: s.Selector, Unit: unit(s.Metric), Blocks: len(s.d), Lack: s.lack}
+		of := Sensitivity{Selector: s.Selector, Unit: s.unit, Blocks: len(s.d), Lack: s.lack}
 		if s.lack == "" && len(s.d) < 2 {
 			of.Lack = fmt.Sprintf("a deviation takes 2 blocks, have %d", len(s.d))
 		}

@@ -10,6 +10,7 @@ import (
 // series is one figure of a trial, block by block, of those that count.
 type series struct {
 	Selector
+	unit            string
 	worse           float64   // sign of a difference which is worse
 	base, candidate []float64 // logarithms
 	d               []float64 // how much worse the candidate is, as a logarithm of the ratio
@@ -19,10 +20,12 @@ type series struct {
 }
 
 func newSeries(of Selector) *series {
-	if higherBetter(of.Metric) {
-		return &series{Selector: of, worse: -1}
+	d, _ := definition(of.Metric)
+	s := &series{Selector: of, unit: d.Unit, worse: 1}
+	if d.HigherBetter {
+		s.worse = -1
 	}
-	return &series{Selector: of, worse: 1}
+	return s
 }
 
 // headline are the figures that every trial reports, of each level.
