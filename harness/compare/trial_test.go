@@ -150,6 +150,24 @@ func TestWordsOfATrial(t *testing.T) {
 	assert.True(t, math.IsNaN(begun.Estimates[0].Change))
 }
 
+// TestIdenticalArmsPass at any look: where nothing ever differs there is no chance to allow for. A suspect client could have hidden something.
+func TestIdenticalArmsPass(t *testing.T) {
+	t.Parallel()
+	d := design(primary(itl, 5))
+	d.Looks = []int{2, 12}
+	same := func(s Step) Result { return Result{Levels: []Level{at(itl, 3)}} }
+	trial, _ := play(t, d, same)
+	assert.Equal(t, Pass, trial.Judge().Verdict)
+	assert.Equal(t, 2, trial.Judge().Blocks)
+	assert.Contains(t, trial.Judge().Estimates[0].Text, "(+0.00 %; too few blocks for an interval), 2 blocks, margin +5.00 %: the same in every block")
+	trial, _ = play(t, d, func(s Step) Result {
+		r := same(s)
+		r.Levels[0].Client, r.Levels[0].ErrorMS = record.ClientSuspect, 0.01
+		return r
+	})
+	assert.Equal(t, 12, trial.Judge().Blocks)
+}
+
 // TestUndecidedAtTheCap: what is worse by about the margin, and scattered, is neither.
 func TestUndecidedAtTheCap(t *testing.T) {
 	t.Parallel()
@@ -332,6 +350,17 @@ func TestOneOfSeveral(t *testing.T) {
 	assert.Equal(t, []int{12, 6, 0}, []int{j.Estimates[0].Blocks, j.Estimates[1].Blocks, j.Estimates[2].Blocks})
 	assert.Equal(t, 12, j.Blocks)
 	assert.InDelta(t, 3*j.Estimates[0].P, j.Estimates[0].Holm, 1e-12)
+
+	// What is open when another fails stays open.
+	trial, _ = play(t, d, func(s Step) Result {
+		r := both(1, [3]float64{10, 1000, 100}, [3]float64{11, 1000, 100})(s)
+		r.Levels[0].Figures[rate.Metric]["avg"] *= 1 + 0.1*float64(s.Arm)*float64(1-2*(s.Block%2))
+		return r
+	})
+	j = trial.Judge()
+	assert.Equal(t, Fail, j.Verdict)
+	assert.Equal(t, []Verdict{Fail, Inconclusive, Pass}, verdictsOf(j))
+	assert.Equal(t, 12, j.Blocks)
 
 	// From block 7 on it is all worse: what passed at 6 stays so.
 	trial, _ = play(t, d, both(7, [3]float64{10, 1000, 100}, [3]float64{20, 500, 500}))

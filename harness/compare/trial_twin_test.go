@@ -195,7 +195,7 @@ func TestTrialAgainstTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(111, 112))
 	seen := map[Verdict]int{}
 	for range repetitions(500) {
-		d := Design{Looks: [][]int{{6, 10}, {5, 10}, {10}}[r.IntN(3)], Seed: r.Int64()}
+		d := Design{Looks: [][]int{{6, 10}, {5, 10}, {10}, {9, 11}}[r.IntN(4)], Seed: r.Int64()}
 		changes := map[Selector]float64{}
 		for _, s := range []Selector{itl, rate, ttft}[:1+r.IntN(3)] {
 			d.Primaries = append(d.Primaries, Primary{Selector: s, Percent: 2 + 8*r.Float64(), Margin: "some"})
