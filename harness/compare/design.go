@@ -66,6 +66,13 @@ func (d Design) validateLooks() error {
 	return nil
 }
 
+func primaries(n int) string {
+	if n == 1 {
+		return "1 primary"
+	}
+	return fmt.Sprintf("%d primaries", n)
+}
+
 // unarmed are the primaries that are not judged.
 func (d Design) unarmed() []Primary {
 	var all []Primary

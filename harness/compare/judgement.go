@@ -178,11 +178,11 @@ func (t *Trial) reason(j Judgement) string {
 	case j.Verdict == Fail:
 		return fmt.Sprintf("worse by more than chance %s: %s", after, strings.Join(names[Fail], ", "))
 	case j.Verdict == Pass:
-		return fmt.Sprintf("none of %s is worse by its margin, %s", primaries(len(t.armed)), after)
+		return fmt.Sprintf("within the margin %s: %s", after, strings.Join(names[Pass], ", "))
 	case t.stopped != "":
 		return t.stopped
 	case len(t.armed) == 0:
-		return fmt.Sprintf("none of %s is armed: all are reported and none judged, %s", primaries(len(t.design.Primaries)), after)
+		return "no primary is armed: all are reported and none judged, " + after
 	case !j.Final:
 		return "not over yet, " + after
 	}
@@ -196,13 +196,6 @@ func (t *Trial) reason(j Judgement) string {
 		return strings.Join(lacks, "; ")
 	}
 	return fmt.Sprintf("neither shown to be worse nor to be within the margin, %s: %s", after, strings.Join(names[Inconclusive], ", "))
-}
-
-func primaries(n int) string {
-	if n == 1 {
-		return "1 primary"
-	}
-	return fmt.Sprintf("%d primaries", n)
 }
 
 // Findings are the estimates of the primaries that are judged, as findings of a gate.
