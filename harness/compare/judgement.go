@@ -39,7 +39,8 @@ type Estimate struct {
 	Change, Low, High, Confidence float64
 	// Margin is the change that a primary must not reach, in the direction that is worse, as a share: -0.0476 for 5 % of a throughput.
 	Margin float64
-	// P is the p-value of the candidate being no worse, Holm the same, corrected for the number of primaries that are judged; 1 of the others.
+	// P is the p-value of the candidate being no worse; 1 without a block. Holm is the same, corrected for the number of primaries that are
+	// judged; 1 of all others.
 	P, Holm float64
 	// Client is suspect where that has kept a primary from passing.
 	Client record.ClientVerdict
@@ -92,6 +93,9 @@ func (t *Trial) measure(e *Estimate, s *series) {
 	e.Base, e.Candidate = geometric(s.base[:e.Blocks]), geometric(s.candidate[:e.Blocks])
 	ranks := stat.NewSignedRank(s.d[:e.Blocks])
 	e.Change = math.Expm1(s.worse * ranks.Centre())
+	if e.Verdict == "" {
+		e.P = ranks.PAbove(0)
+	}
 	low, high := ranks.Lower(t.decision.passAt()), ranks.Upper(t.decision.passAt())
 	if e.HigherBetter {
 		low, high = -high, -low

@@ -397,6 +397,7 @@ func TestUnarmedAreReported(t *testing.T) {
 	assert.Equal(t, "too noisy", e.Unarmed)
 	assert.True(t, strings.HasSuffix(e.Text, "margin +5.00 %; not judged: too noisy"), e.Text)
 	assert.Equal(t, 6, e.Blocks)
+	assert.Equal(t, []float64{1.0 / 64, 1}, []float64{e.P, e.Holm}, "worse in all of six blocks")
 	assert.Len(t, j.Findings(), 1)
 
 	d.Unarmed[rate] = "too noisy"
