@@ -15,7 +15,7 @@
 // A Trial compares two servers in real time so that its verdicts stand: it says which arm to run next, in blocks of both arms with the same
 // seeds and in an order by coin, and judges a few primaries by exact tests at a number of looks that is fixed before. What it promises, and
 // what holds in simulations: equal servers fail at most once in 100 trials, whatever the number of primaries, and a primary that is worse by
-// its margin passes at most once in 20. How much less than a margin a machine can tell apart is measured by a server against itself
+// its margin passes at most once in 20. How small a change a machine can tell from chance is measured by a server against itself
 // (Sensitivity); a primary whose margin is smaller is reported, not judged.
 package compare
 
