@@ -53,8 +53,8 @@ test-clients: ## Run OpenAI's own clients and Prometheus' parser against the moc
 # that decode hundreds of megabytes or draw many pictures in one goroutine, and with the calibration, which sends millions of events.
 repeats = TestKilledRunsAreResumed|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
 alone = TestSecretsStayOut|TestFiguresFollowFromTheTrace|TestContinuedLevelHasNoThroughput|TestLinksAreCommands|TestGzipBomb|TestDenseStreamIsNoBomb|TestEventBeyondMaxEventIsAnError|TestVectorsSplitAtEveryByte|TestEverySeriesIsSeenInThePlotArea|TestPictureSizeAndResolution|TestReportRewritesItself
-# The report is made by one goroutine, and statistics are pure; only charts promise to be drawn by several at once.
-race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$)
+# The report is made by one goroutine, and statistics and comparisons are pure; only charts promise to be drawn by several at once.
+race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$ -e /harness/compare$$)
 no_race = ^(TestDocker[A-Z].*|$(repeats)|$(alone))$$
 
 # Two busy cores come close to go test's own limit of ten minutes.

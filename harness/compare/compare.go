@@ -1,5 +1,5 @@
 // Package compare judges figures: a level's against fixed limits, and a candidate's against a baseline's. It is pure: figures in,
-// findings out; package bench reads files and shows findings.
+// findings out; package bench reads files, runs servers and shows findings.
 //
 // There are three verdicts. Pass and Fail need something to stand on; everything else is Inconclusive, with its reason.
 //
@@ -11,6 +11,12 @@
 // tolerance there is, and by default it is zero. In real time such a comparison is advisory: however much worse a figure is, it is
 // inconclusive, since the runs were not interleaved and a drift of the machine between them cannot be told from a change of the server.
 // What one of them lacks, a level or a figure, fails in either time.
+//
+// A Trial compares two servers in real time so that its verdicts stand: it says which arm to run next, in blocks of both arms with the same
+// seeds and in an order by coin, and judges a few primaries by exact tests at a number of looks that is fixed before. What it promises, and
+// what holds in simulations: equal servers fail at most once in 100 trials, whatever the number of primaries, and a primary that is worse by
+// its margin passes at most once in 20. How small a change a machine can tell from chance is measured by a server against itself
+// (Sensitivity); a primary whose margin is smaller is reported, not judged.
 package compare
 
 import (
@@ -133,7 +139,7 @@ func (s Selector) finding(level Level) Finding {
 	f := s.blank(level.Name)
 	f.Samples = samples(level.Figures, s.Metric)
 	value, ok := level.Figures[s.Metric][s.Statistic]
-	if d, _ := definition(s.Metric); !ok && d.Unit == "requests" && level.Figures["request_count"] != nil {
+	if !ok && f.Unit == "requests" && level.Figures["request_count"] != nil {
 		ok = true // a count of zero is absent
 	}
 	switch {

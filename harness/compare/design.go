@@ -39,7 +39,7 @@ func (d Design) Validate() error {
 	}
 	for i := range d.Primaries {
 		p := d.Primaries[i]
-		problems = append(problems, numbered("primary", i, p.normalize(), p.validate())...)
+		problems = append(problems, numbered("primary", i, p.normalize(), p.validate(nil))...)
 	}
 	problems = append(problems, repeated("primary", d.Primaries)...)
 	return errors.Join(append(problems, d.validateLooks())...)
@@ -60,10 +60,17 @@ func (d Design) validateLooks() error {
 		least, need = least/2, need+1
 	}
 	if last := d.Looks[len(d.Looks)-1]; armed > 0 && last < need {
-		return fmt.Errorf("looks %v: %d blocks cannot tell a regression of any size from chance, with %d primaries and %d looks: end with %d blocks or more",
-			d.Looks, last, armed, len(d.Looks), need)
+		return fmt.Errorf("looks %v: %d blocks cannot tell a regression of any size from chance, with %s and %s: end with %d blocks or more",
+			d.Looks, last, primaries(armed), counted(len(d.Looks), "look"), need)
 	}
 	return nil
+}
+
+func primaries(n int) string {
+	if n == 1 {
+		return "1 primary"
+	}
+	return fmt.Sprintf("%d primaries", n)
 }
 
 // unarmed are the primaries that are not judged.

@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -38,7 +39,8 @@ type Estimate struct {
 	Change, Low, High, Confidence float64
 	// Margin is the change that a primary must not reach, in the direction that is worse, as a share: -0.0476 for 5 % of a throughput.
 	Margin float64
-	// P is the p-value of the candidate being no worse, Holm the same, corrected for the number of primaries that are judged; 1 of the others.
+	// P is the p-value of the candidate being no worse; 1 without a block. Holm is the same, corrected for the number of primaries that are
+	// judged; 1 of all others.
 	P, Holm float64
 	// Client is suspect where that has kept a primary from passing.
 	Client record.ClientVerdict
@@ -60,12 +62,12 @@ func (t *Trial) Judge() Judgement {
 	}
 	for i, s := range t.all {
 		e := Estimate{
-			Selector: s.Selector, Unit: unit(s.Metric), HigherBetter: higherBetter(s.Metric), Blocks: len(s.d), Requests: s.requests, P: 1, Holm: 1,
+			Selector: s.Selector, Unit: s.unit, HigherBetter: s.worse < 0, Blocks: len(s.d), Requests: s.requests, P: 1, Holm: 1,
 			Primary: i < len(t.design.Primaries),
 		}
 		if e.Primary {
 			e.Unarmed = t.design.Unarmed[s.Selector]
-			e.Margin = math.Expm1(s.sign() * t.design.Primaries[i].margin())
+			e.Margin = math.Expm1(s.worse * t.design.Primaries[i].margin())
 		}
 		if of, armed := now[s]; armed {
 			e.Verdict, e.Blocks, e.P, e.Holm = of.verdict, of.blocks, of.p, of.holm
@@ -90,7 +92,10 @@ func (t *Trial) measure(e *Estimate, s *series) {
 	}
 	e.Base, e.Candidate = geometric(s.base[:e.Blocks]), geometric(s.candidate[:e.Blocks])
 	ranks := stat.NewSignedRank(s.d[:e.Blocks])
-	e.Change = math.Expm1(s.sign() * ranks.Centre())
+	e.Change = math.Expm1(s.worse * ranks.Centre())
+	if e.Verdict == "" {
+		e.P = ranks.PAbove(0)
+	}
 	low, high := ranks.Lower(t.decision.passAt()), ranks.Upper(t.decision.passAt())
 	if e.HigherBetter {
 		low, high = -high, -low
@@ -99,12 +104,9 @@ func (t *Trial) measure(e *Estimate, s *series) {
 	if !math.IsInf(low, 0) {
 		e.Low, e.High = math.Expm1(low), math.Expm1(high)
 	}
-	if e.Verdict == Inconclusive && stat.NewSignedRank(s.d[:e.Blocks]).Upper(t.decision.passAt()) < math.Abs(math.Log1p(e.Margin)) {
-		for i := range e.Blocks {
-			if s.worst[i] > s.d[i] {
-				e.Client = record.ClientSuspect
-			}
-		}
+	// A margin is above zero as a logarithm in either direction.
+	if e.Verdict == Inconclusive && ranks.Upper(t.decision.passAt()) < math.Abs(math.Log1p(e.Margin)) && !slices.Equal(s.worst, s.d) {
+		e.Client = record.ClientSuspect
 	}
 }
 
@@ -180,11 +182,11 @@ func (t *Trial) reason(j Judgement) string {
 	case j.Verdict == Fail:
 		return fmt.Sprintf("worse by more than chance %s: %s", after, strings.Join(names[Fail], ", "))
 	case j.Verdict == Pass:
-		return fmt.Sprintf("none of %s is worse by its margin, %s", primaries(len(t.armed)), after)
+		return fmt.Sprintf("within the margin %s: %s", after, strings.Join(names[Pass], ", "))
 	case t.stopped != "":
 		return t.stopped
 	case len(t.armed) == 0:
-		return fmt.Sprintf("none of %s is armed: all are reported and none judged, %s", primaries(len(t.design.Primaries)), after)
+		return "no primary is armed: all are reported and none judged, " + after
 	case !j.Final:
 		return "not over yet, " + after
 	}
@@ -198,13 +200,6 @@ func (t *Trial) reason(j Judgement) string {
 		return strings.Join(lacks, "; ")
 	}
 	return fmt.Sprintf("neither shown to be worse nor to be within the margin, %s: %s", after, strings.Join(names[Inconclusive], ", "))
-}
-
-func primaries(n int) string {
-	if n == 1 {
-		return "1 primary"
-	}
-	return fmt.Sprintf("%d primaries", n)
 }
 
 // Findings are the estimates of the primaries that are judged, as findings of a gate.

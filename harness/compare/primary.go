@@ -37,13 +37,16 @@ func (p *Primary) parse() (err error) {
 	return err
 }
 
-func (p Primary) validate() error {
-	var problems []error
+// validate takes what is wrong with the text of the margin, if it was read.
+func (p *Primary) validate(margin error) error {
+	problems := []error{margin}
 	if p.Level == allLevels {
 		problems = append(problems, errors.New("level is missing: name one, such as c50; a primary is one figure of one level"))
 	}
-	if !(p.Percent > 0) || math.IsInf(p.Percent, 0) {
-		problems = append(problems, fmt.Errorf("margin %q: must be more than nothing, such as 5%%: that two servers are just as fast cannot be shown", p.Margin))
+	if margin == nil && p.Margin == "" && p.Percent == 0 {
+		problems = append(problems, errors.New("margin is missing: name one, such as 5%"))
+	} else if margin == nil && !(p.Percent > 0 && p.Percent <= mostPercent) {
+		problems = append(problems, fmt.Errorf("margin %q: must be more than 0%% and at most %d%%: that two servers are just as fast cannot be shown", fmt.Sprintf("%g%%", p.Percent), mostPercent))
 	}
 	return errors.Join(append(problems, p.directed())...)
 }

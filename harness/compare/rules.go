@@ -126,7 +126,7 @@ func ParseRules(data []byte) (Rules, error) {
 	}
 	for i := range r.Primaries {
 		p := &r.Primaries[i]
-		problems = append(problems, numbered("primary", i, p.normalize(), p.parse(), p.validate())...)
+		problems = append(problems, numbered("primary", i, p.normalize(), p.validate(p.parse()))...)
 	}
 	if n := len(r.Primaries); n > maxPrimaries {
 		problems = append(problems, tooMany(n))
@@ -211,10 +211,13 @@ func (s Selector) directed() error {
 	return nil
 }
 
+// mostPercent is the largest margin.
+const mostPercent = 1000
+
 func parsePercent(margin string) (float64, error) {
 	text, isPercent := strings.CutSuffix(strings.TrimSpace(margin), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if !isPercent || err != nil || !(v >= 0 && v <= 1000) {
+	if !isPercent || err != nil || !(v >= 0 && v <= mostPercent) {
 		return 0, fmt.Errorf("margin %q: must be a share such as 5%%", margin)
 	}
 	return v, nil

@@ -33,21 +33,24 @@ type Sensitivity struct {
 func (t *Trial) Sensitivity() []Sensitivity {
 	var all []Sensitivity
 	for _, s := range t.all {
-		of := Sensitivity{Selector: s.Selector, Unit: unit(s.Metric), Blocks: len(s.d), Lack: s.lack}
+		of := Sensitivity{Selector: s.Selector, Unit: s.unit, Blocks: len(s.d), Lack: s.lack}
 		if s.lack == "" && len(s.d) < 2 {
-			of.Lack = fmt.Sprintf("two blocks differ, have %d", len(s.d))
+			of.Lack = fmt.Sprintf("a deviation takes 2 blocks, have %d", len(s.d))
 		}
 		if of.Lack == "" {
 			looks := DefaultLooks()
 			blocks := looks[len(looks)-1]
 			of.SD = deviation(s.d)
-			of.Detectable = math.Expm1(stat.DetectableChange(blocks, passLevel, power) * of.SD)
-			of.Failing = math.Expm1(stat.DetectableChange(blocks, failLevel/float64(len(looks)), power) * of.SD)
+			of.Detectable = change(stat.DetectableChange(blocks, passLevel, power) * of.SD)
+			of.Failing = change(stat.DetectableChange(blocks, failLevel/float64(len(looks)), power) * of.SD)
 		}
 		all = append(all, of)
 	}
 	return all
 }
+
+// change is a logarithm of a ratio as a share. It is finite, since it is stored as JSON.
+func change(log float64) float64 { return min(math.Expm1(log), math.MaxFloat64) }
 
 // deviation is the standard deviation of a sample.
 func deviation(values []float64) float64 {

@@ -10,11 +10,22 @@ import (
 // series is one figure of a trial, block by block, of those that count.
 type series struct {
 	Selector
+	unit            string
+	worse           float64   // sign of a difference which is worse
 	base, candidate []float64 // logarithms
 	d               []float64 // how much worse the candidate is, as a logarithm of the ratio
 	worst           []float64 // the same, as large as the stamps of a suspect client could have hidden
 	requests        int       // the fewest of a run; 0 without any
 	lack            string    // why it has no ratio in some block, and then no verdict; "" if it has
+}
+
+func newSeries(of Selector) *series {
+	d, _ := definition(of.Metric)
+	s := &series{Selector: of, unit: d.Unit, worse: 1}
+	if d.HigherBetter {
+		s.worse = -1
+	}
+	return s
 }
 
 // headline are the figures that every trial reports, of each level.
@@ -66,29 +77,21 @@ func (s *series) add(block int, base, candidate []Level) {
 	}
 	b, c := math.Log(found[Base].Value), math.Log(found[Candidate].Value)
 	s.base, s.candidate = append(s.base, b), append(s.candidate, c)
-	s.d = append(s.d, s.sign()*(c-b))
-	s.worst = append(s.worst, s.sign()*(math.Log(s.hidden(found[Candidate], levels))-b))
-}
-
-// sign is that of a difference of logarithms which is worse.
-func (s Selector) sign() float64 {
-	if higherBetter(s.Metric) {
-		return -1
-	}
-	return 1
+	s.d = append(s.d, s.worse*(c-b))
+	s.worst = append(s.worst, s.worse*(math.Log(s.hidden(found[Candidate], levels))-b))
 }
 
 // hidden is the candidate's figure, worse by what a suspect client may have made of either arm's: stamps that are late in both arms make
 // their ratio smaller than it is.
-func (s Selector) hidden(f Finding, levels [2]Level) float64 {
-	f.Bound = s.sign() * math.Inf(1) // towards the worse
+func (s *series) hidden(f Finding, levels [2]Level) float64 {
+	f.Bound = s.worse * math.Inf(1) // towards the worse
 	off := 0.0
 	for _, level := range levels {
 		if level.Client == record.ClientSuspect {
 			off = max(off, f.errorOf(level))
 		}
 	}
-	return max(0, f.Value+s.sign()*off)
+	return max(0, f.Value+s.worse*off)
 }
 
 func named(levels []Level, name string) (Level, bool) {

@@ -40,7 +40,7 @@ func NewTrial(d Design) *Trial {
 	t := &Trial{design: d}
 	var margins []float64
 	for _, p := range d.Primaries {
-		s := &series{Selector: p.Selector}
+		s := newSeries(p.Selector)
 		t.all = append(t.all, s)
 		if _, unarmed := d.Unarmed[p.Selector]; !unarmed {
 			t.armed = append(t.armed, s)
@@ -152,7 +152,7 @@ func (t *Trial) report(levels []Level) {
 		for _, s := range headline(level.Name) {
 			_, has := level.Figures[s.Metric][s.Statistic]
 			if has && !slices.ContainsFunc(t.all, func(known *series) bool { return known.Selector == s }) {
-				t.all = append(t.all, &series{Selector: s})
+				t.all = append(t.all, newSeries(s))
 			}
 		}
 	}
