@@ -43,11 +43,15 @@ type framed struct {
 	number int // of the connection, from 0
 }
 
-// begin takes the client's preface and its settings.
-func (f *framed) begin(settings ...byte) {
-	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-	_, err := io.ReadFull(f, preface)
+// preface takes what a client begins with.
+func (f *framed) preface() {
+	_, err := io.ReadFull(f, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
 	assert.NoError(f.t, err)
+}
+
+// begin takes the client's preface and gives the server's settings.
+func (f *framed) begin(settings ...byte) {
+	f.preface()
 	f.write(frameSettings, 0, 0, settings...)
 	f.write(frameSettings, flagAck, 0)
 }
