@@ -3,6 +3,7 @@ package instrument
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math"
@@ -64,15 +65,24 @@ func startCanary(c Config, offset time.Duration) (*canary, error) {
 		return nil, fmt.Errorf("canary: %w", err)
 	}
 	k := &canary{epoch: c.Client.Epoch, listener: listener, receive: receive, next: time.Now().Add(offset), written: make(chan []int64, 1)}
+	k.url = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: openai.ChatPath}
+	client := c.Client
+	client.TLS = nil // it may hold secrets
+	if overTLS(c.Client.Endpoints) {
+		var writer *tls.Config
+		if writer, client.TLS, err = identity(); err != nil {
+			_ = listener.Close()
+			return nil, fmt.Errorf("canary: a certificate: %w", err)
+		}
+		k.url.Scheme, k.listener = "https", tls.NewListener(listener, writer)
+	}
 	if c.Client.Transport == openai.HTTP2 {
 		k.receive = receiveHTTP2
 	}
 	k.end.Store(math.MaxInt64)
 	k.alarm, _ = clock.New(c.RealTime)
-	k.url = &url.URL{Scheme: "http", Host: listener.Addr().String(), Path: openai.ChatPath}
-	client := c.Client
 	client.Endpoints, client.Dial, client.Concurrency = []*url.URL{k.url}, dial, 1
-	client.Header, client.TLS, client.Chunks = nil, nil, nil // the first two may hold secrets, the last counts the level's
+	client.Header, client.Chunks = nil, nil // the first may hold secrets, too, the other counts the level's
 	client.RequestTimeout, client.FirstTokenTimeout, client.IdleTimeout = 0, 0, 0
 	k.client = openai.New(client)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -4,7 +4,8 @@
 // What is measured, and what only it can see:
 //
 //   - Canaries: one to three streams beside the load, through the same client code, from a writer inside the process that notes the true
-//     instant just before each write. Delay = the client's stamp - that instant: how late stamps are. It is blind to a process that does not run
+//     instant just before each write. Delay = the client's stamp - that instant: how late stamps are. Where the load is encrypted they are, too, by a
+//     certificate made in memory; the writer's own encryption is in the delay. It is blind to a process that does not run
 //     at all, since then its writer does not run either; and over HTTP/2 to what it costs the load that its streams share connections, since
 //     each canary has its own.
 //   - A probe: a goroutine that asks to be woken each millisecond. It is as late as a goroutine whose socket has something to read, and sees

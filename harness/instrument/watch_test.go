@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,18 +103,45 @@ func TestCanaryOverHTTP2(t *testing.T) {
 
 // TestCanaryGoesOnFromAnswerToAnswer: an answer has 4,096 chunks; a run of several loses none and delays none.
 func TestCanaryGoesOnFromAnswerToAnswer(t *testing.T) {
-	for _, transport := range []string{openai.OwnTransport, openai.NetHTTP, openai.HTTP2} {
+	for k := range 6 {
+		transport, scheme := []string{openai.OwnTransport, openai.NetHTTP, openai.HTTP2}[k%3], []string{"http", "https"}[k/3]
 		synctest.Test(t, func(t *testing.T) {
-			client := openai.Config{Epoch: time.Now(), Transport: transport}
-			w := instrument.Start(instrument.Config{Client: client, Target: 1, Loopback: inMemory(never)})
+			load := &url.URL{Scheme: scheme, Host: "server:80"}
+			client := openai.Config{Epoch: time.Now(), Transport: transport, Endpoints: []*url.URL{load}}
+			var first byte // on the wire
+			w := instrument.Start(instrument.Config{Client: client, Target: 1, Loopback: sniffed(&first)})
 			time.Sleep(10_000*20*time.Millisecond + 1)
 			got := w.Stop()
 			assert.Equal(t, 10_000, got.Canary.Chunks)
 			assert.Equal(t, transport, got.Canary.Transport)
 			assert.Zero(t, got.Canary.DelayMaxMS)
 			assert.Empty(t, got.Canary.Failure)
+			assert.Equal(t, scheme == "https", first == 0x16, "a handshake of TLS begins so: %q", first)
 		})
 	}
+}
+
+// sniffed is inMemory without delays, and notes the first byte that the client writes.
+func sniffed(first *byte) instrument.Loopback {
+	return func() (net.Listener, instrument.Dial, error) {
+		listener, dial, err := inMemory(never)()
+		return listener, func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return &sniffing{Conn: conn, first: first}, err
+		}, err
+	}
+}
+
+type sniffing struct {
+	net.Conn
+	first *byte
+}
+
+func (c *sniffing) Write(p []byte) (int, error) {
+	if *c.first == 0 {
+		*c.first = p[0]
+	}
+	return c.Conn.Write(p)
 }
 
 // TestChunksThatNeverCameCount: a client that reads nothing for long is not waited for, and its chunks are as late as they are by then.

@@ -87,6 +87,20 @@ func TestKeptConnection(t *testing.T) {
 	assert.Zero(t, figures(s)["http_req_blocked"])
 }
 
+// TestRefusedAndSentAgain: neither refusals nor waits are the connection's; the latency has them.
+func TestRefusedAndSentAgain(t *testing.T) {
+	s := hand()
+	s.StartNS = 10e6
+	s.Retries = []record.Retry{{RefusedNS: 20e6, ResumedNS: 40e6}, {RefusedNS: 60e6, ResumedNS: 100e6, Told: true}}
+	got := figures(s)
+	for tag, want := range map[string]float64{
+		"http_req_blocked": 0.3, "http_req_connecting": 0.5, "http_req_connection_overhead": 0.9, "http_req_total": 94, "http_req_duration": 93.1,
+		"time_to_first_token": 140, "request_latency": 180,
+	} {
+		assert.InDelta(t, want, got[tag], 1e-9, tag)
+	}
+}
+
 func TestOneVisibleToken(t *testing.T) {
 	s := hand()
 	s.Counted.OSL, s.Counted.Reasoning = 4, 3

@@ -13,6 +13,9 @@ const (
 //	start | blocked, dns_lookup, connecting | sending | waiting | receiving | last byte
 //	                          the connection is had   sent    first byte
 //
+// With -retry-429 they are of the last time that the request was sent, as the record's connection and response are: the refusals and the waits
+// before it are none of the connection's.
+//
 // AIPerf counts TLS to connecting, and so do we; the record has it apart. What AIPerf counts as chunks sent and received, the reads and
 // writes of its HTTP library, has no counterpart here.
 func traceRules() []rule {
@@ -82,10 +85,18 @@ func apart(from, to int64) (int64, bool) {
 func hadConnection(s *record.Sample) bool { return s.Conn.Remote != "" }
 
 func blocked(s *record.Sample) (int64, bool) {
-	wait, ok := apart(s.StartNS, s.Conn.GotNS)
+	wait, ok := apart(lastSent(s), s.Conn.GotNS)
 	dns, _ := dnsLookup(s)
 	connect, _ := connecting(s)
 	return max(0, wait-dns-connect), ok // two addresses tried at once take longer together than there was time
+}
+
+// lastSent is the start, or where the request was refused and sent again, when that began.
+func lastSent(s *record.Sample) int64 {
+	if n := len(s.Retries); n > 0 {
+		return s.Retries[n-1].ResumedNS
+	}
+	return s.StartNS
 }
 
 func dnsLookup(s *record.Sample) (int64, bool) {

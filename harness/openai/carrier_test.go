@@ -82,15 +82,17 @@ func TestStampSource(t *testing.T) {
 
 // Warmed connections are there before the requests, and carry them.
 func TestWarmedConnections(t *testing.T) {
-	inBubble(t, nil, func(s *stage) {
-		require.NoError(t, s.client.Warm(s.t.Context(), 3))
-		warmed := s.client.Now() - begin
-		got := s.do(s.t.Context(), 0, later(time.Second))
-		assert.Equal(t, int64(dial), warmed, "all at once")
-		assert.Len(t, s.dialled, 3)
-		assert.True(t, got.Conn.Reused)
-		assert.Equal(t, got.StartNS, got.SentNS)
-	})
+	for n, rounds := range map[int]int64{3: 1, 256: 2, 257: 3} { // 128 at once
+		inBubble(t, func(c *openai.Config) { c.Concurrency = n }, func(s *stage) {
+			require.NoError(t, s.client.Warm(s.t.Context(), n))
+			warmed := s.client.Now() - begin
+			got := s.do(s.t.Context(), 0, later(time.Second))
+			assert.Equal(t, rounds*dial, warmed, "%d connections", n)
+			assert.Len(t, s.dialled, n)
+			assert.True(t, got.Conn.Reused)
+			assert.Equal(t, got.StartNS, got.SentNS)
+		})
+	}
 }
 
 // Through net/http it takes as many answers at once as connections are wanted. There may be more of them than dials at once; an answer without a

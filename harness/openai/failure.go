@@ -132,7 +132,8 @@ func connectionReason(err error) record.Reason {
 		return record.ClosedEarly
 	case strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
 		return record.TLS
-	case errors.As(err, &protocol), strings.Contains(text, "malformed HTTP"):
+	case errors.As(err, &protocol), strings.Contains(text, "malformed HTTP"),
+		strings.Contains(text, "frame too large"), strings.Contains(text, "connection error:"): // HTTP/2's: of what is no frame, and of a frame out of place
 		return record.NotHTTP
 	case errors.As(err, &late) && late.Timeout():
 		return record.ConnectTimeout

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,11 +43,15 @@ type framed struct {
 	number int // of the connection, from 0
 }
 
-// begin takes the client's preface and its settings.
-func (f *framed) begin(settings ...byte) {
-	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-	_, err := io.ReadFull(f, preface)
+// preface takes what a client begins with.
+func (f *framed) preface() {
+	_, err := io.ReadFull(f, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
 	assert.NoError(f.t, err)
+}
+
+// begin takes the client's preface and gives the server's settings.
+func (f *framed) begin(settings ...byte) {
+	f.preface()
 	f.write(frameSettings, 0, 0, settings...)
 	f.write(frameSettings, flagAck, 0)
 }
@@ -85,10 +91,28 @@ func (f *framed) request() uint32 {
 	}
 }
 
-// head begins an event stream: ":status: 200" of the static table and "content-type", whose name is number 31 there.
+// head begins an event stream.
 func (f *framed) head(stream uint32) {
-	const kind = "text/event-stream"
-	f.write(frameHeaders, flagWhole, stream, append([]byte{0x88, 0x0f, 31 - 15, byte(len(kind))}, kind...)...)
+	f.fields(stream, http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}})
+}
+
+// fields begins a response. Each field is a literal that no table keeps (RFC 7541, 6.2.2); the name of :status is number 8 of the static table.
+func (f *framed) fields(stream uint32, status int, header http.Header) {
+	literal := func(text string) string { return string(rune(len(text))) + text }
+	block := "\x08" + literal(strconv.Itoa(status))
+	for name := range header {
+		block += "\x00" + literal(strings.ToLower(name)) + literal(header.Get(name))
+	}
+	f.write(frameHeaders, flagWhole, stream, []byte(block)...)
+}
+
+// data sends bytes of a body in as many frames as they need, the last one with the given flags.
+func (f *framed) data(stream uint32, flags byte, body string) {
+	const most = 16 << 10 // of a frame, where the client has not allowed more
+	for ; len(body) > most; body = body[most:] {
+		f.write(frameData, 0, stream, []byte(body[:most])...)
+	}
+	f.write(frameData, flags, stream, []byte(body)...)
 }
 
 func (f *framed) answer(stream uint32) {

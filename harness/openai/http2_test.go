@@ -328,3 +328,27 @@ func TestHTTP2DeadConnection(t *testing.T) {
 		assert.False(t, got.Conn.Reused)
 	})
 }
+
+// What comes instead of frames is not HTTP/2: HTTP/1.1 of a server that has nothing else, for one. Only what ends before it is as long as the head of a
+// frame may have been anything.
+func TestHTTP2AnsweredOtherwise(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[string]record.Reason{
+		"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n": record.NotHTTP,
+		"HTTP/1.0 505 HTTP Version Not Supported\r\n\r\n":                            record.NotHTTP,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + text("a"):     record.NotHTTP,
+		"220 smtp.example.com ready\r\n":                                             record.NotHTTP,
+		"\x00\x00\x00\x07\x00\x00\x00\x00\x01":                                       record.NotHTTP, // a frame, and not of settings
+		"HTTP/1.1":                                                                   record.ClosedEarly,
+	} {
+		overHTTP2(t, nil, func(f *framed) {
+			f.preface()
+			f.request() // one that closes before can have its answer overtaken by the failure of a write
+			_, _ = f.Write([]byte(says))
+		}, func(s *http2Stage) {
+			got := s.client.Do(s.t.Context(), request(0), 0)
+			assert.Equal(s.t, record.ConnectionFailed, got.Outcome)
+			assert.Equal(s.t, want, got.Reason, "%q: %+v", says, got.Error)
+		})
+	}
+}

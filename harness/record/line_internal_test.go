@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"testing"
 	"time"
 
@@ -123,7 +124,7 @@ func TestEncoderIsEncodingJSON(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	zero := time.Unix(1_700_000_000, 5)
 	for range 3000 {
-		s := random(r, "plain", "", "with \"quotes\" and \\", "line\nbreak", "<b>&", "\u2028", "\x00", "\xff", "é", "\x7f")
+		s := random(r, "plain", "", "with \"quotes\" and \\", "line\nbreak", "<", ">", "&", "\u2028", "\x00", "\xff", "é", "\x7f")
 		require.Equal(t, twin(t, s, zero, theirText), string(encoded(s, zero, someMetrics)))
 	}
 }
@@ -179,11 +180,15 @@ func TestLineWithoutItsTrace(t *testing.T) {
 // FuzzLine: what the decoder takes, encoding/json takes as the same.
 func FuzzLine(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 3))
+	start := regexp.MustCompile(`"start_ns":-?[0-9]+`)
 	for range 10 {
 		data := encoded(random(r, "plain"), time.Unix(1_795_805_442, 451_183_020), someMetrics)
 		f.Add(data)
 		f.Add(data[:r.IntN(len(data))])
 		f.Add(bytes.Replace(data, []byte("},"), []byte("} ,"), 1))
+		for _, number := range []string{"9300000000000000000", "-9300000000000000000", "007", "-0", "1.5", "1e3"} { // beyond an int64, and no integers
+			f.Add(start.ReplaceAll(data, []byte(`"start_ns":`+number)))
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d decoder

@@ -51,7 +51,7 @@ const (
 	TLS            Reason = "tls"                   // the handshake failed, by its certificate for example
 	Reset          Reason = "reset"                 // the connection was reset before the response's head had come
 	ClosedEarly    Reason = "closed before headers" // the same, closed
-	NotHTTP        Reason = "not http"              // what came is no HTTP/1.1, or a head beyond all bounds
+	NotHTTP        Reason = "not http"              // what came is not the HTTP that was spoken, or a head beyond all bounds
 	NoConnection   Reason = "connection"            // any other error of the network, or a request that cannot be written
 )
 
