@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -376,4 +377,21 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 		assert.Regexp(t, fmt.Sprintf(`nothing was sent: output-dir %q cannot be written: mkdir .*: (read-only file system|permission denied)`, dir), r.output)
 	}
 	assert.Zero(t, chats.Load())
+}
+
+// TestChangedFileOfTheMock: the mock server of a resumed run would be another one, though -mock-args is the same.
+func TestChangedFileOfTheMock(t *testing.T) {
+	dir := t.TempDir()
+	faults := filepath.Join(dir, "faults.yaml")
+	require.NoError(t, os.WriteFile(faults, []byte("rules: [{kind: spike, delay: 1ms, every: 2}]\n"), 0o600))
+	run := child{args: []string{
+		"-virtual", "-benchmark-name=x", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + dir, "-mock-args=-fault=" + faults,
+	}}
+	run.passes(t)
+	run.args = append(run.args, "-resume")
+	assert.Contains(t, run.passes(t).output, "are finished")
+	require.NoError(t, os.WriteFile(faults, []byte("rules: [{kind: spike, delay: 1ms, every: 3}]\n"), 0o600))
+	refused := run.run(t)
+	assert.NotZero(t, refused.code)
+	assert.Regexp(t, `nothing was sent: .*-resume: the plan is not the one of .*\n\s+mock-args: the file "`+regexp.QuoteMeta(faults)+`" is not the one of the run: SHA-256 [0-9a-f]{12} then, [0-9a-f]{12} now\n`, refused.output)
 }

@@ -275,6 +275,22 @@ func TestEverySettingIsCompared(t *testing.T) {
 	}
 }
 
+// TestAnotherFileIsAnotherPlan: what determines a run may stand in a file that -mock-args names.
+func TestAnotherFileIsAnotherPlan(t *testing.T) {
+	plan := func(args string, files map[string]string) *record.Plan {
+		return &record.Plan{MockArgs: strings.Fields(args), MockFiles: files}
+	}
+	was := plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("1", 64)})
+	assert.Empty(t, differences(was, plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("1", 64)})))
+	for want, is := range map[string]*record.Plan{
+		`mock-args: the file "a.yaml" is not the one of the run: SHA-256 111111111111 then, 222222222222 now`: plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("2", 64)}),
+		`mock-args: the file "a.yaml" is not the one of the run: SHA-256 111111111111 then, unknown now`:      plan("-fault=a.yaml", nil),
+		`mock-args: "-fault=a.yaml" in the run, "-fault=b.yaml" now`:                                          plan("-fault=b.yaml", map[string]string{"b.yaml": strings.Repeat("1", 64)}),
+	} {
+		assert.Equal(t, []string{want}, differences(was, is))
+	}
+}
+
 // TestNothingToResume: a job that always passes -resume begins with it.
 func TestNothingToResume(t *testing.T) {
 	dir := t.TempDir()
