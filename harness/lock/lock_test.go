@@ -120,6 +120,40 @@ func TestRemovedWhileWaitedFor(t *testing.T) {
 	assert.ErrorContains(t, err, "all the time")
 }
 
+// TestLinksAreNotFollowed: what a link leads to is somebody else's, whether or not it is there.
+func TestLinksAreNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "lock")
+	require.NoError(t, os.Symlink(target, path))
+	for _, text := range []string{"", "precious"} {
+		if text != "" {
+			require.NoError(t, os.WriteFile(target, []byte(text), 0o600))
+		}
+		_, _, err := Acquire(path)
+		require.EqualError(t, err, path+": is a symbolic link, which is not followed: delete it")
+		got, _ := os.ReadFile(target)
+		assert.Equal(t, text, string(got))
+	}
+}
+
+// TestLinkMadeMeanwhile is one that is not there yet at the first look.
+func TestLinkMadeMeanwhile(t *testing.T) {
+	if noFollow == 0 {
+		t.Skip("this system cannot open without following")
+	}
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "lock")
+	l, _, err := acquire(path, func(*os.File) error {
+		require.NoError(t, os.Rename(path, target))
+		return os.Symlink(target, path)
+	})
+	require.Nil(t, l, "the file at the link is the one that was opened, and yet no lock of the path")
+	require.ErrorContains(t, err, "is a symbolic link")
+	before, err := os.ReadFile(target)
+	require.NoError(t, err)
+	assert.Empty(t, before)
+}
+
 // TestWithoutFlock: the text decides.
 func TestWithoutFlock(t *testing.T) {
 	none := func(*os.File) error { return errUnsupported }
