@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/mockserver"
+	reportcmd "github.com/llmsweep/llmsweep/reporting/cmd"
 )
 
 // kills is how many processes TestKilledRunsAreResumed kills.
@@ -394,4 +396,28 @@ func TestChangedFileOfTheMock(t *testing.T) {
 	refused := run.run(t)
 	assert.NotZero(t, refused.code)
 	assert.Regexp(t, `nothing was sent: .*-resume: the plan is not the one of .*\n\s+mock-args: the file "`+regexp.QuoteMeta(faults)+`" is not the one of the run: SHA-256 [0-9a-f]{12} then, [0-9a-f]{12} now\n`, refused.output)
+}
+
+// TestPipesAmongResults: neither a run nor a report waits for who might write to one.
+func TestPipesAmongResults(t *testing.T) {
+	dir := t.TempDir()
+	x := filepath.Join(dir, "x")
+	args := []string{"-virtual", "-benchmark-name=x", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + dir}
+	require.NoError(t, os.Mkdir(x, 0o755))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(x, record.LockFile), 0o600))
+	refused := child{args: args}.run(t)
+	assert.NotZero(t, refused.code)
+	assert.Contains(t, refused.output, "nothing was sent: benchmark-name \"x\": "+filepath.Join(x, record.LockFile)+": is a named pipe where a regular file belongs: move or delete it")
+
+	require.NoError(t, os.Remove(filepath.Join(x, record.LockFile)))
+	child{args: args}.passes(t)
+	for _, name := range []string{record.LogFile, record.LevelFile} {
+		path := filepath.Join(x, "c1", name)
+		require.NoError(t, os.Rename(path, path+".moved"))
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		var stdout, stderr bytes.Buffer
+		reportcmd.Report(&stdout, &stderr, []string{"-data-dir", dir})
+		assert.Contains(t, stdout.String()+stderr.String(), "c1/"+name+": is a named pipe where a regular file belongs", name)
+		require.NoError(t, os.Rename(path+".moved", path))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -191,4 +192,21 @@ func TestWithoutFlock(t *testing.T) {
 		})
 	}
 	assert.Equal(t, "another process", Holder{}.String())
+}
+
+// TestPipeIsNoLock: nobody would ever write to it, and the run would wait.
+func TestPipeIsNoLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	refused := make(chan error, 1)
+	go func() {
+		_, _, err := Acquire(path)
+		refused <- err
+	}()
+	select {
+	case err := <-refused:
+		assert.EqualError(t, err, path+": is a named pipe where a regular file belongs: move or delete it")
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "waits for a writer")
+	}
 }
