@@ -68,7 +68,7 @@ func (s *Sweep) survey() error {
 	}
 	if was := s.earlier; was.WorkloadSHA256 != s.run.WorkloadSHA256 {
 		return fmt.Errorf("-resume: llmsweep %s draws other requests from this plan than %s, which began the run: go on with that one, or choose another -benchmark-name",
-			Version, was.Tool.Version)
+			Version, record.Printable(was.Tool.Version))
 	}
 	s.past = map[string]*past{}
 	for _, l := range s.levels {
@@ -227,7 +227,7 @@ func (s *Sweep) changes(machine *record.Host, target record.Target) []string {
 	was := s.earlier
 	var warnings []string
 	if was.Tool.Version != Version {
-		warnings = append(warnings, fmt.Sprintf("resumed by llmsweep %s: %s began the run", Version, was.Tool.Version))
+		warnings = append(warnings, fmt.Sprintf("resumed by llmsweep %s: %s began the run", Version, record.Printable(was.Tool.Version)))
 	}
 	if was.Host != nil && machine != nil && was.Host.Fingerprint != machine.Fingerprint {
 		warnings = append(warnings, "resumed on another machine, or with other processors: levels before and after do not compare")

@@ -32,12 +32,12 @@ type Holder struct {
 	Since time.Time `json:"since"`
 }
 
-// String names the process.
+// String names the process, in one line: the host is a text of the file's.
 func (h Holder) String() string {
 	if h.PID == 0 {
 		return "another process"
 	}
-	return fmt.Sprintf("process %d on host %s, since %s", h.PID, h.Host, h.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
+	return fmt.Sprintf("process %d on host %s, since %s", h.PID, record.Printable(h.Host), h.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 // HeldError says that another process holds the lock, or may hold it.
