@@ -40,11 +40,11 @@ func (s *Sweep) recall() error {
 	var run record.Run
 	err := record.ReadJSON(path, &run)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.progress.print(fmt.Sprintf("-resume: there is no run in %s yet: a new one begins", s.dir))
-		return nil
+		return s.beginNew(path)
 	}
 	if err != nil {
-		return fmt.Errorf("-resume: %w", err)
+		return fmt.Errorf("benchmark-name %q: -resume: %w: it says what the run was, so that it cannot be gone on with; move %s away, or choose another -benchmark-name",
+			s.Plan.BenchmarkName, err, s.dir)
 	}
 	if run.SchemaVersion != record.SchemaVersion {
 		return fmt.Errorf("-resume: %s has schema version %q, and this llmsweep %q: choose another -benchmark-name", path, run.SchemaVersion, record.SchemaVersion)
@@ -58,6 +58,26 @@ func (s *Sweep) recall() error {
 			s.Plan.BenchmarkName, path, strings.Join(different, "\n  "))
 	}
 	s.Plan.Nonce, s.earlier = is.Nonce, &run
+	return nil
+}
+
+// beginNew lets -resume begin a run where there is none. Levels without their run.json cannot be gone on with: what was asked is not known.
+func (s *Sweep) beginNew(missing string) error {
+	levels, err := record.LevelDirs(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, level := range levels {
+		ours, foreign, err := contents(level.Path)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(ours, isResult) || len(foreign) > 0 {
+			return fmt.Errorf("benchmark-name %q: -resume: %s is missing beside the results in %s: it says what the run was, so that it cannot be gone on with; "+
+				"put it back, move %s away, or choose another -benchmark-name", s.Plan.BenchmarkName, missing, level.Path, s.dir)
+		}
+	}
+	s.progress.print(fmt.Sprintf("-resume: there is no run in %s yet: a new one begins", s.dir))
 	return nil
 }
 

@@ -303,11 +303,15 @@ func TestNothingToResume(t *testing.T) {
 
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "b", "c1"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", "c1", record.LogFile), nil, 0o600))
-	_, _, err = openIn(t, dir, "-resume")
-	require.ErrorContains(t, err, "holds results already", "of whom, without a run.json?")
+	b := filepath.Join(dir, "b")
+	_, printed, err = openIn(t, dir, "-resume")
+	require.EqualError(t, err, `benchmark-name "b": -resume: `+filepath.Join(b, record.RunFile)+" is missing beside the results in "+filepath.Join(b, "c1")+
+		": it says what the run was, so that it cannot be gone on with; put it back, move "+b+" away, or choose another -benchmark-name")
+	assert.NotContains(t, printed, "a new one begins")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", record.RunFile), []byte("{"), 0o600))
 	_, _, err = openIn(t, dir, "-resume")
-	require.ErrorContains(t, err, "run.json: unexpected end of JSON input")
+	require.EqualError(t, err, `benchmark-name "b": -resume: `+filepath.Join(b, record.RunFile)+
+		": unexpected end of JSON input: it says what the run was, so that it cannot be gone on with; move "+b+" away, or choose another -benchmark-name")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", record.RunFile), []byte(`{"schema_version":"9"}`), 0o600))
 	_, _, err = openIn(t, dir, "-resume")
 	require.ErrorContains(t, err, `has schema version "9"`)
