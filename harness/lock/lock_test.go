@@ -162,6 +162,12 @@ func TestWithoutFlock(t *testing.T) {
 	require.NoError(t, err)
 	dead := exec.CommandContext(t.Context(), "true")
 	require.NoError(t, dead.Run())
+	runs := exec.CommandContext(t.Context(), "sleep", "600") // our parent may be in another PID namespace, and have no number here
+	require.NoError(t, runs.Start())
+	t.Cleanup(func() {
+		_ = runs.Process.Kill()
+		_ = runs.Wait()
+	})
 	for name, test := range map[string]struct {
 		holder Holder
 		want   string
@@ -169,7 +175,7 @@ func TestWithoutFlock(t *testing.T) {
 		"nobody":                  {Holder{}, ""},
 		"a process that is gone":  {Holder{PID: dead.Process.Pid, Host: host}, ""},
 		"this very process":       {Holder{PID: os.Getpid(), Host: host}, ""},
-		"a process that runs":     {Holder{PID: os.Getppid(), Host: host}, "is in use by process"},
+		"a process that runs":     {Holder{PID: runs.Process.Pid, Host: host}, "is in use by process"},
 		"a process of other host": {Holder{PID: 1, Host: "other"}, "may be in use by process 1 on host other, since 0001-01-01 00:00:00 UTC: this volume cannot tell whether that still runs; if it does not, delete "},
 	} {
 		t.Run(name, func(t *testing.T) {
