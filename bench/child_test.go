@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +48,7 @@ func (c child) command(ctx context.Context, t *testing.T, entry string) *exec.Cm
 	require.Empty(t, os.Getenv(inChild), "%s runs in a child: its name must not match the pattern of an entry point", t.Name())
 	binary, err := os.Executable()
 	require.NoError(t, err)
+	inheritNothing(t)
 	args := append([]string{binary, "-test.run=^" + entry + "$", "-test.v", "-test.timeout=0"}, c.args...)
 	if c.limit != "" {
 		args = append([]string{"sh", "-c", c.limit + ` && exec "$0" "$@"`}, args...)
@@ -54,6 +57,19 @@ func (c child) command(ctx context.Context, t *testing.T, entry string) *exec.Cm
 	command.Dir = c.dir
 	command.Env = append(append(cleanEnvironment(), inChild+"=1"), c.env...)
 	return command
+}
+
+// inheritNothing has the files that we inherited, from a runner of jobs for instance, closed in our children, as those that Go opens are anyway: how
+// many are open in a child follows from the child.
+func inheritNothing(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir("/dev/fd")
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // cleanEnvironment is ours without what would configure a run, or take its verdicts for ours.

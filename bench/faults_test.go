@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/lock"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -127,6 +129,45 @@ func TestServersDoNotWriteToTheTerminal(t *testing.T) {
 	body := readLevel(t, filepath.Join(dir, "bad", "c1")).ErrorBodies
 	require.Len(t, body, 1)
 	assert.Equal(t, answer+"\n", body[0].Body, "the files keep what came")
+}
+
+// TestFilesDoNotWriteToTheTerminal: what a folder of results says, which may come from anybody, is shown as text of one line.
+func TestFilesDoNotWriteToTheTerminal(t *testing.T) {
+	const text, shown = "bad \x1b[31mred\x1b[0m\r\nc1    done: 5 of 5 requests ok\x07 \u202e", `bad \x1b[31mred\x1b[0m c1 done: 5 of 5 requests ok\a \u202e`
+	dir := t.TempDir()
+	x := filepath.Join(dir, "x")
+	args := []string{"-virtual", "-benchmark-name=x", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + dir}
+	child{args: args}.passes(t)
+	spoil := func(name string, v any, change func()) {
+		require.NoError(t, record.ReadJSON(filepath.Join(x, name), v))
+		change()
+		require.NoError(t, record.WriteJSON(filepath.Join(x, name), v))
+	}
+	var level record.Level
+	spoil("c1/"+record.LevelFile, &level, func() { level.Status, level.Reason, level.Transport = record.Interrupt, text, text })
+	var run record.Run
+	spoil(record.RunFile, &run, func() { run.Tool.Version = text })
+	holder, err := json.Marshal(lock.Holder{PID: 7, Host: text})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(x, record.LockFile), holder, 0o600))
+
+	gate := child{entry: "TestGate", args: []string{"-baseline=" + x, "-candidate=" + filepath.Join(dir, "y")}}
+	virtualRun(t, dir, "y", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4")
+	judged := gate.run(t)
+	assert.Contains(t, judged.output, "it was stopped: "+shown)
+
+	resumed := child{args: append(args, "-resume")}.run(t)
+	assert.Contains(t, resumed.output, "note: process 7 on host "+shown+", since")
+	assert.Contains(t, resumed.output, "c1 (stopped: "+shown+", with 2 of 2 requests in its log) repeated")
+	assert.Contains(t, resumed.output, ": "+shown+" began the run")
+
+	run = record.Run{}
+	spoil(record.RunFile, &run, func() { run.WorkloadSHA256 = "" })
+	refused := child{args: append(args, "-resume")}.run(t)
+	assert.Contains(t, refused.output, "than "+shown+", which began the run")
+	for _, r := range []result{judged, resumed, refused} {
+		assert.NotRegexp(t, `[\x00-\x08\x0b-\x1f\x7f\x{202e}]`, r.output)
+	}
 }
 
 // TestManyErrorsStopALevel: with 20 requests ended the level gives up instead of sending its thousand.

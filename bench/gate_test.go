@@ -10,6 +10,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness"
 	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting"
 )
 
@@ -85,13 +86,13 @@ func compareRecorded(t *testing.T, gate harness.Gate, rules compare.Rules) []com
 	baseline, candidate := judgeable(t, harness.Resolve(gate.Baseline)), judgeable(t, harness.Resolve(gate.Candidate))
 	reasons, warnings := compare.Refusal(baseline, candidate)
 	for _, reason := range reasons {
-		t.Error("refused: " + reason)
+		t.Error("refused: " + record.Printable(reason))
 	}
 	if len(reasons) > 0 {
 		t.FailNow()
 	}
 	for _, warning := range warnings {
-		fmt.Println("warning:", warning)
+		fmt.Println("warning:", record.Printable(warning))
 	}
 	if len(rules.Margins) == 0 {
 		margin := 0.0

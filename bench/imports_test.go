@@ -34,7 +34,7 @@ func allowedImports() map[string][]string {
 		"harness/clock":     {},
 		"harness/preflight": {},
 		"harness/forecast":  {},
-		"harness/lock":      {},
+		"harness/lock":      {"harness/record"},
 		// What kubectl prints, for tests without a cluster.
 		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -126,4 +127,26 @@ func TestShapesOfLines(t *testing.T) {
 	assert.NotRegexp(t, row, "250 250.0 750-0 2185 n/a 1")
 	assert.Regexp(t, shape("Report:  …/plots/report.html"), "Report:  /tmp/1/plots/report.html")
 	assert.NotRegexp(t, shape("conc reach"), "conc  reached")
+}
+
+// TestPagesNameTestsThatExist: whoever doubts a promise can run what holds it.
+func TestPagesNameTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "reliability.md"))
+	require.NoError(t, err)
+	written := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(source, -1) {
+			written[string(found[1])] = true
+		}
+		return err
+	}))
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(page, -1)
+	assert.Greater(t, len(named), 30)
+	for _, name := range named {
+		assert.True(t, written[string(name[1])], "docs/reliability.md names %s", name[1])
+	}
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/mockserver"
+	reportcmd "github.com/llmsweep/llmsweep/reporting/cmd"
 )
 
 // kills is how many processes TestKilledRunsAreResumed kills.
@@ -376,4 +379,45 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 		assert.Regexp(t, fmt.Sprintf(`nothing was sent: output-dir %q cannot be written: mkdir .*: (read-only file system|permission denied)`, dir), r.output)
 	}
 	assert.Zero(t, chats.Load())
+}
+
+// TestChangedFileOfTheMock: the mock server of a resumed run would be another one, though -mock-args is the same.
+func TestChangedFileOfTheMock(t *testing.T) {
+	dir := t.TempDir()
+	faults := filepath.Join(dir, "faults.yaml")
+	require.NoError(t, os.WriteFile(faults, []byte("rules: [{kind: spike, delay: 1ms, every: 2}]\n"), 0o600))
+	run := child{args: []string{
+		"-virtual", "-benchmark-name=x", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + dir, "-mock-args=-fault=" + faults,
+	}}
+	run.passes(t)
+	run.args = append(run.args, "-resume")
+	assert.Contains(t, run.passes(t).output, "are finished")
+	require.NoError(t, os.WriteFile(faults, []byte("rules: [{kind: spike, delay: 1ms, every: 3}]\n"), 0o600))
+	refused := run.run(t)
+	assert.NotZero(t, refused.code)
+	assert.Regexp(t, `nothing was sent: .*-resume: the plan is not the one of .*\n\s+mock-args: the file "`+regexp.QuoteMeta(faults)+`" is not the one of the run: SHA-256 [0-9a-f]{12} then, [0-9a-f]{12} now\n`, refused.output)
+}
+
+// TestPipesAmongResults: neither a run nor a report waits for who might write to one.
+func TestPipesAmongResults(t *testing.T) {
+	dir := t.TempDir()
+	x := filepath.Join(dir, "x")
+	args := []string{"-virtual", "-benchmark-name=x", "-concurrencies=1", "-request-count=2", "-isl=20", "-osl=4", "-plot=false", "-output-dir=" + dir}
+	require.NoError(t, os.Mkdir(x, 0o755))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(x, record.LockFile), 0o600))
+	refused := child{args: args}.run(t)
+	assert.NotZero(t, refused.code)
+	assert.Contains(t, refused.output, "nothing was sent: benchmark-name \"x\": "+filepath.Join(x, record.LockFile)+": is a named pipe where a regular file belongs: move or delete it")
+
+	require.NoError(t, os.Remove(filepath.Join(x, record.LockFile)))
+	child{args: args}.passes(t)
+	for _, name := range []string{record.LogFile, record.LevelFile} {
+		path := filepath.Join(x, "c1", name)
+		require.NoError(t, os.Rename(path, path+".moved"))
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		var stdout, stderr bytes.Buffer
+		reportcmd.Report(&stdout, &stderr, []string{"-data-dir", dir})
+		assert.Contains(t, stdout.String()+stderr.String(), "c1/"+name+": is a named pipe where a regular file belongs", name)
+		require.NoError(t, os.Rename(path+".moved", path))
+	}
 }

@@ -204,8 +204,9 @@ func deadline(t *testing.T, ctx context.Context, sweep *harness.Sweep) context.C
 // embed makes the built-in mock server the target. In virtual time each level has one of its own, made inside its bubble.
 func embed(t *testing.T, plan *harness.Plan) {
 	plan.EmbeddedMock = true
-	_, notes := mockOptions(t, plan)
-	for _, note := range notes {
+	_, aside := mockOptions(t, plan)
+	plan.MockFiles = aside.Files
+	for _, note := range aside.Notes {
 		t.Logf("mock-args: %s", note)
 	}
 	host := virtualHost
@@ -226,15 +227,15 @@ func embed(t *testing.T, plan *harness.Plan) {
 
 const virtualHost = "mock.virtual:80"
 
-// mockOptions returns what the plan says of the built-in mock server, and notes for the user.
-func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, []string) {
+// mockOptions returns what the plan says of the built-in mock server, and what else came to light.
+func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, mockcmd.Aside) {
 	options := mockserver.DefaultOptions()
 	options.Model, options.Virtual, options.FineTimer = plan.Model, plan.Virtual, !plan.Virtual
-	options, notes, err := mockcmd.Options(options, harness.Resolve, plan.MockArgs)
+	options, aside, err := mockcmd.Options(options, harness.Resolve, plan.MockArgs)
 	if err != nil {
 		t.Fatalf("nothing was sent: mock-args %q: %v", strings.Join(plan.MockArgs, " "), err)
 	}
-	return options, notes
+	return options, aside
 }
 
 func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {

@@ -3,6 +3,8 @@ package harness
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -58,5 +60,29 @@ func differences(was, is *record.Plan) []string {
 			lines = append(lines, fmt.Sprintf("%s: %q in the run, %q now", now.name, before[i].value, now.value))
 		}
 	}
+	return append(lines, otherFiles(was, is)...)
+}
+
+// otherFiles says which files of -mock-args have changed. Where -mock-args is another one, files that only one plan names need no line of their own.
+func otherFiles(was, is *record.Plan) []string {
+	sameArgs := slices.Equal(was.MockArgs, is.MockArgs)
+	var lines []string
+	paths := slices.AppendSeq(slices.Collect(maps.Keys(was.MockFiles)), maps.Keys(is.MockFiles))
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
+		before, had := was.MockFiles[path]
+		now, has := is.MockFiles[path]
+		if (had != has && sameArgs) || (had && has && before != now) {
+			lines = append(lines, fmt.Sprintf("mock-args: the file %q is not the one of the run: SHA-256 %s then, %s now", path, sum(before), sum(now)))
+		}
+	}
 	return lines
+}
+
+// sum is the beginning of a SHA-256, which is enough to tell two apart.
+func sum(sha256 string) string {
+	if sha256 == "" {
+		return "unknown" // the plan does not name the file, or is of before sums were kept
+	}
+	return sha256[:min(12, len(sha256))]
 }

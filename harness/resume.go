@@ -40,11 +40,11 @@ func (s *Sweep) recall() error {
 	var run record.Run
 	err := record.ReadJSON(path, &run)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.progress.print(fmt.Sprintf("-resume: there is no run in %s yet: a new one begins", s.dir))
-		return nil
+		return s.beginNew(path)
 	}
 	if err != nil {
-		return fmt.Errorf("-resume: %w", err)
+		return fmt.Errorf("benchmark-name %q: -resume: %w: it says what the run was, so that it cannot be gone on with; move %s away, or choose another -benchmark-name",
+			s.Plan.BenchmarkName, err, s.dir)
 	}
 	if run.SchemaVersion != record.SchemaVersion {
 		return fmt.Errorf("-resume: %s has schema version %q, and this llmsweep %q: choose another -benchmark-name", path, run.SchemaVersion, record.SchemaVersion)
@@ -61,6 +61,26 @@ func (s *Sweep) recall() error {
 	return nil
 }
 
+// beginNew lets -resume begin a run where there is none. Levels without their run.json cannot be gone on with: what was asked is not known.
+func (s *Sweep) beginNew(missing string) error {
+	levels, err := record.LevelDirs(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, level := range levels {
+		ours, foreign, err := contents(level.Path)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(ours, isResult) || len(foreign) > 0 {
+			return fmt.Errorf("benchmark-name %q: -resume: %s is missing beside the results in %s: it says what the run was, so that it cannot be gone on with; "+
+				"put it back, move %s away, or choose another -benchmark-name", s.Plan.BenchmarkName, missing, level.Path, s.dir)
+		}
+	}
+	s.progress.print(fmt.Sprintf("-resume: there is no run in %s yet: a new one begins", s.dir))
+	return nil
+}
+
 // survey decides what becomes of each level that the earlier process began, and counts what was spent on it.
 func (s *Sweep) survey() error {
 	if s.earlier == nil {
@@ -68,7 +88,7 @@ func (s *Sweep) survey() error {
 	}
 	if was := s.earlier; was.WorkloadSHA256 != s.run.WorkloadSHA256 {
 		return fmt.Errorf("-resume: llmsweep %s draws other requests from this plan than %s, which began the run: go on with that one, or choose another -benchmark-name",
-			Version, was.Tool.Version)
+			Version, record.Printable(was.Tool.Version))
 	}
 	s.past = map[string]*past{}
 	for _, l := range s.levels {
@@ -227,7 +247,7 @@ func (s *Sweep) changes(machine *record.Host, target record.Target) []string {
 	was := s.earlier
 	var warnings []string
 	if was.Tool.Version != Version {
-		warnings = append(warnings, fmt.Sprintf("resumed by llmsweep %s: %s began the run", Version, was.Tool.Version))
+		warnings = append(warnings, fmt.Sprintf("resumed by llmsweep %s: %s began the run", Version, record.Printable(was.Tool.Version)))
 	}
 	if was.Host != nil && machine != nil && was.Host.Fingerprint != machine.Fingerprint {
 		warnings = append(warnings, "resumed on another machine, or with other processors: levels before and after do not compare")

@@ -275,6 +275,22 @@ func TestEverySettingIsCompared(t *testing.T) {
 	}
 }
 
+// TestAnotherFileIsAnotherPlan: what determines a run may stand in a file that -mock-args names.
+func TestAnotherFileIsAnotherPlan(t *testing.T) {
+	plan := func(args string, files map[string]string) *record.Plan {
+		return &record.Plan{MockArgs: strings.Fields(args), MockFiles: files}
+	}
+	was := plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("1", 64)})
+	assert.Empty(t, differences(was, plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("1", 64)})))
+	for want, is := range map[string]*record.Plan{
+		`mock-args: the file "a.yaml" is not the one of the run: SHA-256 111111111111 then, 222222222222 now`: plan("-fault=a.yaml", map[string]string{"a.yaml": strings.Repeat("2", 64)}),
+		`mock-args: the file "a.yaml" is not the one of the run: SHA-256 111111111111 then, unknown now`:      plan("-fault=a.yaml", nil),
+		`mock-args: "-fault=a.yaml" in the run, "-fault=b.yaml" now`:                                          plan("-fault=b.yaml", map[string]string{"b.yaml": strings.Repeat("1", 64)}),
+	} {
+		assert.Equal(t, []string{want}, differences(was, is))
+	}
+}
+
 // TestNothingToResume: a job that always passes -resume begins with it.
 func TestNothingToResume(t *testing.T) {
 	dir := t.TempDir()
@@ -287,11 +303,15 @@ func TestNothingToResume(t *testing.T) {
 
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "b", "c1"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", "c1", record.LogFile), nil, 0o600))
-	_, _, err = openIn(t, dir, "-resume")
-	require.ErrorContains(t, err, "holds results already", "of whom, without a run.json?")
+	b := filepath.Join(dir, "b")
+	_, printed, err = openIn(t, dir, "-resume")
+	require.EqualError(t, err, `benchmark-name "b": -resume: `+filepath.Join(b, record.RunFile)+" is missing beside the results in "+filepath.Join(b, "c1")+
+		": it says what the run was, so that it cannot be gone on with; put it back, move "+b+" away, or choose another -benchmark-name")
+	assert.NotContains(t, printed, "a new one begins")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", record.RunFile), []byte("{"), 0o600))
 	_, _, err = openIn(t, dir, "-resume")
-	require.ErrorContains(t, err, "run.json: unexpected end of JSON input")
+	require.EqualError(t, err, `benchmark-name "b": -resume: `+filepath.Join(b, record.RunFile)+
+		": unexpected end of JSON input: it says what the run was, so that it cannot be gone on with; move "+b+" away, or choose another -benchmark-name")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b", record.RunFile), []byte(`{"schema_version":"9"}`), 0o600))
 	_, _, err = openIn(t, dir, "-resume")
 	require.ErrorContains(t, err, `has schema version "9"`)

@@ -62,8 +62,8 @@
 // # Faults
 //
 // [Options.Faults] are rules by which requests go wrong, see package fault; with Options.FaultHeader a request may ask for a fault of its own in
-// the header X-Mock-Fault. Only the two routes that generate have faults. The engines work on such a request as they would on any, and keep
-// their schedule, unless the fault keeps it from them or breaks it off. The record's line of a request has the fault that struck as
+// the header X-Mock-Fault. Only the two routes that generate have faults; one that is asked for with embeddings is a 400. The engines work on
+// such a request as they would on any, and keep their schedule, unless the fault keeps it from them or breaks it off. The record's line of a request has the fault that struck as
 // fault: kind, rule (its place from 1, none for one that was asked for), request (the number that rules know it by), at_ns and
 // client_sees; a status of 0 is that of a response which never began. A time in which connections were refused has a line of its own,
 // whose fault has at_ns, until_ns and refused_connections, null where only the operating system could tell.

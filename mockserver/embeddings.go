@@ -62,6 +62,9 @@ func (s *Server) serveEmbeddings(w http.ResponseWriter, r *http.Request) {
 	var b embeddingRequest
 	fail := readBody(w, r, &b)
 	if fail == nil {
+		fail = e.withoutFault()
+	}
+	if fail == nil {
 		fail = s.hasModel(b.Model)
 	}
 	if fail == nil {

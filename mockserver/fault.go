@@ -26,23 +26,36 @@ type struck struct {
 func (e *exchange) choose(c *call) *failure {
 	o := &e.server.options
 	asked := e.r.Header[faultHeader]
-	if len(asked) > 0 && !o.FaultHeader {
+	switch {
+	case len(asked) > 0 && !o.FaultHeader:
 		return invalid(http.StatusBadRequest, "fault_not_allowed",
 			"The header %s is not taken: start the server with -allow-fault-header, or leave it out.", faultHeader)
-	}
-	if !o.FaultHeader && len(o.Faults.Rules) == 0 {
+	case !o.FaultHeader && len(o.Faults.Rules) == 0:
+		return nil
+	case len(asked) > 0:
+		if fail := e.ask(asked); fail != nil {
+			return fail
+		}
+		if fail := e.doable(c); fail != nil {
+			return fail
+		}
+		e.number = e.server.numbered.Add(1) // what is refused shifts no rule's numbers
 		return nil
 	}
 	e.number = e.server.numbered.Add(1)
-	if len(asked) == 0 {
-		e.fault = o.Faults.Decide(uint64(o.Seed), e.number, e.arrived())
-	} else if fail := e.ask(asked); fail != nil {
-		return fail
-	}
-	if e.fault == nil {
+	if e.fault = o.Faults.Decide(uint64(o.Seed), e.number, e.arrived()); e.fault == nil {
 		return nil
 	}
 	return e.doable(c)
+}
+
+// withoutFault fails where a request asks for a fault on a route that has none, rather than to answer as if nothing had been asked.
+func (e *exchange) withoutFault() *failure {
+	if len(e.r.Header[faultHeader]) == 0 {
+		return nil
+	}
+	return invalid(http.StatusBadRequest, "fault_not_allowed",
+		"The header %s is not taken here: faults are for /v1/chat/completions and /v1/completions; leave it out.", faultHeader)
 }
 
 // ask takes the fault that a request asks for.

@@ -159,6 +159,50 @@ func TestFaultHeader(t *testing.T) {
 	}
 }
 
+// What is refused has no number, so that the rules hit whom they would hit without it.
+func TestRefusedFaultsTakeNoNumber(t *testing.T) {
+	t.Parallel()
+	rules, err := fault.Parse([]byte("rules: [{kind: status, status: 418, requests: [3]}, {kind: reset, requests: [5]}, {kind: status, status: 503, requests: [6]}]"))
+	require.NoError(t, err)
+	h := instant(t, func(o *mockserver.Options) { o.FaultHeader, o.Faults = true, rules })
+	for k, step := range []struct {
+		header string
+		want   int
+	}{
+		{"", 200}, {"kind=resett", 400}, {"kind=slow_headers", 501}, {"kind=reset", 501}, {"kind=status; status=429", 429}, {"", 418}, {"", 200},
+		{"", 501}, // the rule's own fault cannot be done, and its number is spent: another request would only meet it again
+		{"", 503},
+	} {
+		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(question("somebody", false)))
+		if step.header != "" {
+			r.Header.Set("X-Mock-Fault", step.header)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		assert.Equal(t, step.want, w.Code, "step %d: %s", k, w.Body)
+	}
+}
+
+// Embeddings have no faults, and say so where one is asked for.
+func TestEmbeddingsTakeNoFaultHeader(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []bool{false, true} {
+		h := instant(t, func(o *mockserver.Options) { o.FaultHeader = allowed })
+		for header, want := range map[string]int{"": 200, "kind=status; status=418": 400} {
+			r := httptest.NewRequest("POST", "/v1/embeddings", strings.NewReader(`{"model": "Qwen/Qwen3-0.6B", "input": "some words"}`))
+			if header != "" {
+				r.Header.Set("X-Mock-Fault", header)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			assert.Equal(t, want, w.Code, w.Body)
+			if want == 400 {
+				assert.Contains(t, w.Body.String(), "The header X-Mock-Fault is not taken here: faults are for /v1/chat/completions and /v1/completions; leave it out.")
+			}
+		}
+	}
+}
+
 // Kinds that need no connection do the same over HTTP/2 as the handler of another server; the others are refused there.
 func TestFaultsOfAHandler(t *testing.T) {
 	t.Parallel()

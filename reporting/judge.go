@@ -31,10 +31,10 @@ func Judgeable(dir string) (compare.Run, error) {
 		read[l.Concurrency] = true
 		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: l.Unusable()}
 		if i := l.Instrument(); i != nil {
-			level.Client, level.ErrorMS = i.Verdict, i.ErrorMS
+			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
 		if l.Record != nil {
-			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, l.Record.Transport
+			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, record.Printable(l.Record.Transport)
 		}
 		run.Levels = append(run.Levels, level)
 		for source := range l.TokenSources {

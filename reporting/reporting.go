@@ -83,7 +83,7 @@ func Attributes(l *results.Level) []Attribute {
 	}
 	attributes := []Attribute{{"requests", requests}}
 	if how := c.Explain(append(record.FailedOutcomes(), record.Cancelled)...); how != "" {
-		attributes = append(attributes, Attribute{"failures", how})
+		attributes = append(attributes, Attribute{"failures", record.Printable(how)})
 	}
 	for _, r := range l.Results {
 		switch r.Tag {
@@ -102,7 +102,7 @@ func Attributes(l *results.Level) []Attribute {
 		}
 	}
 	if i := l.Instrument(); i != nil {
-		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", strings.TrimPrefix(string(i.Verdict), "client "), i.ErrorMS)})
+		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", record.Printable(strings.TrimPrefix(string(i.Verdict), "client ")), i.ErrorMS)})
 	}
 	return attributes
 }

@@ -8,6 +8,12 @@ import (
 	"syscall"
 )
 
+// noFollow keeps open(2) from following a link, noWait from waiting for who is at the other end of a pipe.
+const (
+	noFollow = syscall.O_NOFOLLOW
+	noWait   = syscall.O_NONBLOCK
+)
+
 // flock takes the kernel's lock of a file without waiting. errUnsupported: there is none on this file system.
 func flock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

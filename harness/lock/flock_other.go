@@ -4,4 +4,6 @@ package lock
 
 import "os"
 
+const noFollow, noWait = 0, 0
+
 func flock(*os.File) error { return errUnsupported }

@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Lock is a folder that this process holds.
@@ -30,12 +32,12 @@ type Holder struct {
 	Since time.Time `json:"since"`
 }
 
-// String names the process.
+// String names the process, in one line: the host is a text of the file's.
 func (h Holder) String() string {
 	if h.PID == 0 {
 		return "another process"
 	}
-	return fmt.Sprintf("process %d on host %s, since %s", h.PID, h.Host, h.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
+	return fmt.Sprintf("process %d on host %s, since %s", h.PID, record.Printable(h.Host), h.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 // HeldError says that another process holds the lock, or may hold it.
@@ -62,7 +64,7 @@ const attempts = 100
 
 func acquire(path string, flock func(*os.File) error) (*Lock, *Holder, error) {
 	for range attempts {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		file, err := open(path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,6 +93,30 @@ func acquire(path string, flock func(*os.File) error) (*Lock, *Holder, error) {
 	return nil, nil, fmt.Errorf("locking %s: it is removed and made again all the time", path)
 }
 
+// open opens the file of a lock, or makes it. A link is refused: whoever may write in the folder could have us write wherever it leads. So is
+// what is no regular file.
+func open(path string) (*os.File, error) {
+	linked := func() bool {
+		info, err := os.Lstat(path)
+		return err == nil && info.Mode()&fs.ModeSymlink != 0
+	}
+	errLink := fmt.Errorf("%s: is a symbolic link, which is not followed: delete it", path)
+	if noFollow == 0 && linked() {
+		return nil, errLink
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow|noWait, 0o644)
+	if err != nil && linked() {
+		return nil, errLink
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := record.RequireRegular(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // errUnsupported: the file system has no flock.
 var errUnsupported = errors.New("no flock")
 
@@ -111,7 +137,7 @@ func judge(path string, h Holder) error {
 // isAt reports whether the file is still the one at path: its last holder removes it.
 func isAt(file *os.File, path string) bool {
 	ours, err1 := file.Stat()
-	there, err2 := os.Stat(path)
+	there, err2 := os.Lstat(path)
 	return err1 == nil && err2 == nil && os.SameFile(ours, there)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,6 +121,40 @@ func TestRemovedWhileWaitedFor(t *testing.T) {
 	assert.ErrorContains(t, err, "all the time")
 }
 
+// TestLinksAreNotFollowed: what a link leads to is somebody else's, whether or not it is there.
+func TestLinksAreNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "lock")
+	require.NoError(t, os.Symlink(target, path))
+	for _, text := range []string{"", "precious"} {
+		if text != "" {
+			require.NoError(t, os.WriteFile(target, []byte(text), 0o600))
+		}
+		_, _, err := Acquire(path)
+		require.EqualError(t, err, path+": is a symbolic link, which is not followed: delete it")
+		got, _ := os.ReadFile(target)
+		assert.Equal(t, text, string(got))
+	}
+}
+
+// TestLinkMadeMeanwhile is one that is not there yet at the first look.
+func TestLinkMadeMeanwhile(t *testing.T) {
+	if noFollow == 0 {
+		t.Skip("this system cannot open without following")
+	}
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "lock")
+	l, _, err := acquire(path, func(*os.File) error {
+		require.NoError(t, os.Rename(path, target))
+		return os.Symlink(target, path)
+	})
+	require.Nil(t, l, "the file at the link is the one that was opened, and yet no lock of the path")
+	require.ErrorContains(t, err, "is a symbolic link")
+	before, err := os.ReadFile(target)
+	require.NoError(t, err)
+	assert.Empty(t, before)
+}
+
 // TestWithoutFlock: the text decides.
 func TestWithoutFlock(t *testing.T) {
 	none := func(*os.File) error { return errUnsupported }
@@ -127,6 +162,12 @@ func TestWithoutFlock(t *testing.T) {
 	require.NoError(t, err)
 	dead := exec.CommandContext(t.Context(), "true")
 	require.NoError(t, dead.Run())
+	runs := exec.CommandContext(t.Context(), "sleep", "600") // our parent may be in another PID namespace, and have no number here
+	require.NoError(t, runs.Start())
+	t.Cleanup(func() {
+		_ = runs.Process.Kill()
+		_ = runs.Wait()
+	})
 	for name, test := range map[string]struct {
 		holder Holder
 		want   string
@@ -134,7 +175,7 @@ func TestWithoutFlock(t *testing.T) {
 		"nobody":                  {Holder{}, ""},
 		"a process that is gone":  {Holder{PID: dead.Process.Pid, Host: host}, ""},
 		"this very process":       {Holder{PID: os.Getpid(), Host: host}, ""},
-		"a process that runs":     {Holder{PID: os.Getppid(), Host: host}, "is in use by process"},
+		"a process that runs":     {Holder{PID: runs.Process.Pid, Host: host}, "is in use by process"},
 		"a process of other host": {Holder{PID: 1, Host: "other"}, "may be in use by process 1 on host other, since 0001-01-01 00:00:00 UTC: this volume cannot tell whether that still runs; if it does not, delete "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,4 +198,21 @@ func TestWithoutFlock(t *testing.T) {
 		})
 	}
 	assert.Equal(t, "another process", Holder{}.String())
+}
+
+// TestPipeIsNoLock: nobody would ever write to it, and the run would wait.
+func TestPipeIsNoLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	refused := make(chan error, 1)
+	go func() {
+		_, _, err := Acquire(path)
+		refused <- err
+	}()
+	select {
+	case err := <-refused:
+		assert.EqualError(t, err, path+": is a named pipe where a regular file belongs: move or delete it")
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "waits for a writer")
+	}
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -50,7 +51,8 @@ func (x *exchange) backoff(r *workload.Request) pause {
 // retryAfter reads the header of this name: seconds, or an instant, which counts from the server's own date where it has sent one, so that
 // the clocks need not agree. It reports false for what is neither.
 func retryAfter(value, date string) (time.Duration, bool) {
-	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
+	seconds, err := strconv.ParseUint(value, 10, 63) // beyond its range it is the largest of it
+	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second, true
 	}
 	at, err := http.ParseTime(value)

@@ -132,6 +132,7 @@ func TestRetriesEnd(t *testing.T) {
 		{"a wait that would pass the first token's", limits(time.Hour, 3*time.Second, 0), 0, "3", nil, record.Rejected, "http 429", 0, 20 * ms},
 		{"a wait longer than any", nil, 0, "601", nil, record.Rejected, "http 429", 0, 20 * ms},
 		{"a wait beyond all numbers", nil, 0, "9000000000000000000", nil, record.Rejected, "http 429", 0, 20 * ms},
+		{"a wait beyond 64 bits", nil, 0, "99999999999999999999", nil, record.Rejected, "http 429", 0, 20 * ms},
 		{"cancelled while it waits", nil, 500 * ms, "1", nil, record.Cancelled, record.BySignal, 0, 500 * ms},
 		{"cancelled in an attempt", nil, 1500 * ms, "1", []step{{at: time.Hour}}, record.Cancelled, record.BySignal, 1, 1500 * ms},
 		{"cancelled as it is sent again", nil, 1020 * ms, "1", nil, record.Cancelled, record.BySignal, -1, 1020 * ms},

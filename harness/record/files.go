@@ -53,7 +53,7 @@ func writeFile(path string, sync func(*os.File) error, write func(io.Writer) err
 
 // ReadJSON reads path into v. The error names the file.
 func ReadJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return err // names the path
 	}

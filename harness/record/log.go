@@ -31,7 +31,7 @@ func CreateLog(path string, start time.Time) (*Log, error) {
 
 // AppendLog opens the log of a level to go on with it. Every line of it must be whole.
 func AppendLog(path string, start time.Time) (*Log, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	file, err := openRegular(path, os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return nil, fmt.Errorf("opening the event log: %w", err)
 	}
@@ -111,7 +111,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 // text, a line without end) are skipped and returned as warnings, each a *LineError; a file that cannot be read is an error, as
 // is one from use. The sample may be kept by use.
 func ReadLog(path string, use func(*Sample) error) (warnings []error, err error) {
-	file, err := os.Open(path)
+	file, err := Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the event log: %w", err)
 	}

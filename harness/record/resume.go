@@ -38,7 +38,7 @@ type CutShort struct {
 func (r Resume) String() string {
 	parts := []string{"resumed at " + r.At.UTC().Format("2006-01-02 15:04:05 UTC")}
 	if len(r.Kept) > 0 {
-		parts = append(parts, strings.Join(r.Kept, ", ")+" kept as finished")
+		parts = append(parts, Printable(strings.Join(r.Kept, ", "))+" kept as finished")
 	}
 	for _, done := range []struct {
 		what   string
@@ -62,7 +62,7 @@ func (c CutShort) String() string {
 	if c.Unreadable > 0 {
 		torn = fmt.Sprintf(" and %d unreadable", c.Unreadable)
 	}
-	return fmt.Sprintf("%s (%s, with %d of %d requests in its log%s)", c.Level, c.Why, c.Ended, c.Planned, torn)
+	return fmt.Sprintf("%s (%s, with %d of %d requests in its log%s)", Printable(c.Level), Printable(c.Why), c.Ended, c.Planned, torn)
 }
 
 // Earlier sums up the attempts at a level before the one that its files are of: what was spent on it counts for the limits of the sweep.

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,13 +13,13 @@ import (
 )
 
 // conclude makes the options of the parsed flags.
-func (s *settings) conclude(resolve func(string) string) error {
+func (s *settings) conclude() error {
 	var extra, arguments error
 	if s.flags.NArg() > 0 {
 		arguments = fmt.Errorf("argument %q: only flags are expected", s.flags.Arg(0))
 	}
 	if s.extra != "" {
-		extra = s.override(resolve(s.extra))
+		extra = s.override(s.extra)
 	}
 	s.given = map[string]bool{}
 	s.flags.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
@@ -30,9 +29,9 @@ func (s *settings) conclude(resolve func(string) string) error {
 		extra,
 		s.concludeTypes(),
 		s.concludeDeployment(),
-		s.concludeModel(resolve),
-		s.concludeTimes(resolve),
-		s.concludeFaults(resolve),
+		s.concludeModel(),
+		s.concludeTimes(),
+		s.concludeFaults(),
 		s.options.Validate(),
 	)
 	s.noteIdle()
@@ -40,17 +39,16 @@ func (s *settings) conclude(resolve func(string) string) error {
 }
 
 // concludeFaults reads the file of -fault.
-func (s *settings) concludeFaults(resolve func(string) string) error {
+func (s *settings) concludeFaults() error {
 	if s.faults == "" {
 		return nil
 	}
-	path := resolve(s.faults)
-	data, err := os.ReadFile(path)
+	data, err := s.readFile(s.faults)
 	if err != nil {
 		return fmt.Errorf("fault: %w", err)
 	}
 	if s.options.Faults, err = fault.Parse(data); err != nil {
-		return fmt.Errorf("fault %q: %w", path, err)
+		return fmt.Errorf("fault %q: %w", s.resolve(s.faults), err)
 	}
 	return nil
 }
@@ -90,7 +88,7 @@ func (s *settings) noteIdle() {
 		for _, name := range idle.names {
 			if given := s.given[name] || s.given[off+name]; idle.applies && given && !noted[name] {
 				noted[name] = true
-				s.notes = append(s.notes, fmt.Sprintf("%s: has no effect %s", name, idle.reason))
+				s.Notes = append(s.Notes, fmt.Sprintf("%s: has no effect %s", name, idle.reason))
 			}
 		}
 	}
@@ -158,7 +156,7 @@ func (s *settings) without(reason string, names ...string) error {
 }
 
 // concludeTimes is how long things take.
-func (s *settings) concludeTimes(resolve func(string) string) error {
+func (s *settings) concludeTimes() error {
 	o := &s.options
 	for _, ratio := range []*float64{&o.SpeedupRatio, &o.DecodeSpeedupRatio} {
 		if math.IsInf(*ratio, 1) {
@@ -189,6 +187,6 @@ func (s *settings) concludeTimes(resolve func(string) string) error {
 	if s.profile == "" {
 		return errors.Join(append(errs, s.without("has no effect without -planner-profile-data", "planner-profile-fallback"))...)
 	}
-	errs = append(errs, s.without("a profile has times of its own: leave one of both out", curves...), s.measured(resolve(s.profile)))
+	errs = append(errs, s.without("a profile has times of its own: leave one of both out", curves...), s.measured(s.profile))
 	return errors.Join(errs...)
 }

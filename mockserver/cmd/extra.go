@@ -7,18 +7,17 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 )
 
 // override sets flags from a file of -extra-engine-args: an object whose keys are the flags' names with underscores.
 func (s *settings) override(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := s.readFile(path)
 	if err != nil {
 		return fmt.Errorf("extra-engine-args: %w", err)
 	}
-	fail := func(err error) error { return fmt.Errorf("extra-engine-args %q: %w", path, err) }
+	fail := func(err error) error { return fmt.Errorf("extra-engine-args %q: %w", s.resolve(path), err) }
 	object, err := parseObject(data)
 	if err != nil {
 		return fail(err)

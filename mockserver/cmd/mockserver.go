@@ -57,7 +57,7 @@ func (p process) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	c.options.APIKey = strings.TrimSpace(p.getenv(apiKeyVariable)) // read from a file, it often ends in a line break
-	for _, note := range c.notes {
+	for _, note := range c.Notes {
 		fmt.Fprintf(p.stderr, "mockserver: %s\n", note)
 	}
 	if err := c.serve(ctx, p.stdout); err != nil {

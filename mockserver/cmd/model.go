@@ -27,7 +27,7 @@ type shape struct {
 }
 
 // concludeModel is the model's name and the size of its tokens in the cache.
-func (s *settings) concludeModel(resolve func(string) string) error {
+func (s *settings) concludeModel() error {
 	model := s.options.Model
 	var config *shape
 	if s.modelPath != "" {
@@ -35,7 +35,7 @@ func (s *settings) concludeModel(resolve func(string) string) error {
 			model = s.modelPath
 		}
 		var err error
-		if config, err = readShape(resolve(s.modelPath), s.modelPath); err != nil && !s.given["kv-bytes-per-token"] {
+		if config, err = s.readShape(s.modelPath); err != nil && !s.given["kv-bytes-per-token"] {
 			return err
 		}
 	}
@@ -54,22 +54,22 @@ func (s *settings) concludeModel(resolve func(string) string) error {
 	}
 	s.options.Transfer.BytesPerToken = size
 	if !known && s.mode == disaggregated {
-		s.notes = append(s.notes, fmt.Sprintf("kv-bytes-per-token: %v, as Qwen/Qwen3-0.6B has; for %s set it, or -model-path to a folder with its config.json",
+		s.Notes = append(s.Notes, fmt.Sprintf("kv-bytes-per-token: %v, as Qwen/Qwen3-0.6B has; for %s set it, or -model-path to a folder with its config.json",
 			size, model))
 	}
 	return nil
 }
 
 // readShape reads the config.json of a folder. A model's id, which is no path, has none here.
-func readShape(path, given string) (*shape, error) {
-	info, err := os.Stat(path)
+func (s *settings) readShape(given string) (*shape, error) {
+	info, err := os.Stat(s.resolve(given))
 	if err != nil || !info.IsDir() {
 		if isID := strings.Count(given, "/") < 2 && !strings.HasPrefix(given, ".") && !filepath.IsAbs(given); isID {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("model-path %q: must be a folder, or a model's id such as Qwen/Qwen3-0.6B", given)
 	}
-	data, err := os.ReadFile(filepath.Join(path, "config.json"))
+	data, err := s.readFile(filepath.Join(given, "config.json"))
 	if err != nil {
 		return nil, fmt.Errorf("model-path: %w", err)
 	}

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/mockserver"
@@ -13,10 +16,11 @@ import (
 type settings struct {
 	options mockserver.Options
 	flags   *flags
-	foreign []string        // names of flags that are not about the server but where it listens
-	given   map[string]bool // names of flags that were set, by the command line or by a file
-	refused []error         // options given that do not apply
-	notes   []string        // what the user should know but is no error
+	foreign []string            // names of flags that are not about the server but where it listens
+	given   map[string]bool     // names of flags that were set, by the command line or by a file
+	refused []error             // options given that do not apply
+	resolve func(string) string // makes a path of a flag one that can be opened
+	Aside
 
 	modelPath   string
 	extra       string // file of -extra-engine-args
@@ -44,13 +48,20 @@ const (
 	disaggregated = "disagg"
 )
 
-// Options returns what args, the flags of the command that are not about where to listen, make of o; and notes for the user, such as that a
-// profile could not be read. Relative paths of files are handed to resolve first. The error has every problem, on one line.
-func Options(o mockserver.Options, resolve func(string) string, args []string) (mockserver.Options, []string, error) {
+// Aside is what reading the flags brought to light besides the options.
+type Aside struct {
+	Notes []string // what the user should know but is no error, such as that a profile could not be read
+	// Files has the SHA-256, in hexadecimal digits, of each file that was read, by its path as the flag has it: what is in them determines the server, too.
+	Files map[string]string
+}
+
+// Options returns what args, the flags of the command that are not about where to listen, make of o. Relative paths of files are handed to
+// resolve before they are opened. The error has every problem, on one line.
+func Options(o mockserver.Options, resolve func(string) string, args []string) (mockserver.Options, Aside, error) {
 	s := newSettings(o)
 	s.define()
 	err := s.parse(args, resolve)
-	return s.options, s.notes, oneLine(err)
+	return s.options, s.Aside, oneLine(err)
 }
 
 func newSettings(o mockserver.Options) *settings {
@@ -58,7 +69,7 @@ func newSettings(o mockserver.Options) *settings {
 	s := &settings{
 		options: o, flags: newFlags(), polynomials: curves, prefillMS: curves.PrefillMS[:], decodeMS: curves.DecodeMS[:],
 		mode: aggregated, workers: 1, prefillers: 1, decoders: 1, cacheType: "auto", pageSize: 1, capacityPolicy: guaranteedNoEvict,
-		draftSeed: int(o.Speculation.Seed),
+		draftSeed: int(o.Speculation.Seed), Aside: Aside{Files: map[string]string{}},
 	}
 	return s
 }
@@ -179,7 +190,17 @@ func (s *settings) parse(args []string, resolve func(string) string) error {
 	if err := s.flags.Parse(args); err != nil {
 		return s.unknown(err)
 	}
-	return s.conclude(resolve)
+	s.resolve = resolve
+	return s.conclude()
+}
+
+// readFile reads a file that a flag names.
+func (s *settings) readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(s.resolve(path))
+	if err == nil {
+		s.Files[path] = fmt.Sprintf("%x", sha256.Sum256(data))
+	}
+	return data, err
 }
 
 // unknown adds to an error of package flag the name that was probably meant.

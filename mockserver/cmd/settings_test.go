@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"crypto/sha256"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,7 +21,8 @@ import (
 
 // options parses flags with files in the working directory.
 func options(args ...string) (mockserver.Options, []string, error) {
-	return Options(mockserver.DefaultOptions(), func(path string) string { return path }, args)
+	got, aside, err := Options(mockserver.DefaultOptions(), func(path string) string { return path }, args)
+	return got, aside.Notes, err
 }
 
 func TestNoFlagsAreTheDefaults(t *testing.T) {
@@ -334,15 +337,38 @@ func TestProfilerFolders(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(documents, name), []byte(text), 0o600))
 	}
 	for folder, firstMS := range map[string]float64{archives: 10, documents: 10} {
-		got, notes, err := Options(mockserver.DefaultOptions(), func(path string) string { return filepath.Join(folder, path) },
+		got, aside, err := Options(mockserver.DefaultOptions(), func(path string) string { return filepath.Join(folder, path) },
 			[]string{"-planner-profile-data=."})
 		require.NoError(t, err)
-		assert.Equal(t, []string{`planner-profile-data "` + folder + `": the line below prefill_isl 100 falls to 1 ms, and goes no lower`}, notes)
+		assert.Equal(t, []string{`planner-profile-data "` + folder + `": the line below prefill_isl 100 falls to 1 ms, and goes no lower`}, aside.Notes)
+		assert.Len(t, aside.Files, 2)
 		p, isProfile := got.Timing.(*engine.Profile)
 		require.True(t, isProfile)
 		assert.Equal(t, firstMS, p.PrefillMS[0])
 		assert.Len(t, p.DecodeKVTokens, 100)
 	}
+}
+
+// Whoever keeps the command line can tell whether what it names has changed since.
+func TestFilesAreSummed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	var want = map[string]string{}
+	for name, text := range map[string]string{
+		"faults.yaml":       "rules: [{kind: reset, every: 5}]\n",
+		"extra.json":        `{"planner_profile_data": "profile.json"}`,
+		"profile.json":      `{"prefill_isl": [1, 2], "prefill_ttft_ms": [3, 4], "decode_active_kv_tokens": [0, 9], "decode_context_length": [1, 2], "decode_itl": [[1, 2], [3, 4]]}`,
+		"model/config.json": `{"num_hidden_layers": 1, "num_key_value_heads": 1, "head_dim": 1}`,
+	} {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		want[name] = fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	}
+	_, aside, err := Options(mockserver.DefaultOptions(), func(path string) string { return filepath.Join(folder, path) },
+		[]string{"-fault=faults.yaml", "-extra-engine-args=extra.json", "-model-path=model"})
+	require.NoError(t, err)
+	assert.Equal(t, want, aside.Files)
 }
 
 // An option that says nothing about the server described is noted, not refused.

@@ -21,12 +21,8 @@ func Parse(data []byte) (Plan, error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Plan{}, errors.New("has a second YAML document: put all rules into one")
 	}
-	rules, err := rulesOf(&document)
-	if err != nil {
-		return Plan{}, err
-	}
+	rules, problems := rulesOf(&document)
 	var p Plan
-	var problems []error
 	for k, node := range rules {
 		r, wrong := parseRule(node)
 		for _, problem := range wrong {
@@ -40,28 +36,24 @@ func Parse(data []byte) (Plan, error) {
 	return p, nil
 }
 
-// rulesOf are the nodes of the rules.
-func rulesOf(document *yaml.Node) ([]*yaml.Node, error) {
+// rulesOf are the nodes of the rules, and what is wrong around them.
+func rulesOf(document *yaml.Node) (nodes []*yaml.Node, problems []error) {
 	lack := errors.New("has no rules: must begin with \"rules:\" and a list of them")
 	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
-		return nil, lack
+		return nil, []error{lack}
 	}
 	var rules *yaml.Node
-	var unknown []error
 	for key, value := range pairs(document.Content[0]) {
 		if key.Value == "rules" && rules == nil {
 			rules = value
 		} else {
-			unknown = append(unknown, fmt.Errorf("line %d: key %q: is unknown or there twice: the file has rules only", key.Line, key.Value))
+			problems = append(problems, fmt.Errorf("line %d: key %q: is unknown or there twice: the file has rules only", key.Line, key.Value))
 		}
 	}
-	switch {
-	case len(unknown) > 0:
-		return nil, errors.Join(unknown...)
-	case rules == nil || rules.Kind != yaml.SequenceNode || len(rules.Content) == 0:
-		return nil, lack
+	if rules == nil || rules.Kind != yaml.SequenceNode || len(rules.Content) == 0 {
+		return nil, append(problems, lack)
 	}
-	return rules.Content, nil
+	return rules.Content, problems
 }
 
 // pairs goes through the keys and values of a mapping.

@@ -96,6 +96,20 @@ func TestBadFilesSayEverything(t *testing.T) {
 	}, cut(strings.Split(err.Error(), "\n"), "must be one of", "cached"))
 }
 
+// What is wrong around the rules hides nothing that is wrong in them.
+func TestAllProblemsOfAFile(t *testing.T) {
+	t.Parallel()
+	_, err := fault.Parse([]byte("rulez: 1\nrules:\n- kind: resett\n- {kind: cached, every: 0}\ntokens: 2\n"))
+	require.Error(t, err)
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, 4, err)
+	for i, want := range []string{`line 1: key "rulez": is unknown`, `line 5: key "tokens": is unknown`, `rule 1 (line 3): kind "resett": must be one of`, `rule 2 (line 4): every "0": must be`} {
+		assert.Contains(t, lines[i], want)
+	}
+	_, err = fault.Parse([]byte("rule:\n- kind: reset\n"))
+	assert.ErrorContains(t, err, "is unknown or there twice: the file has rules only\nhas no rules: must begin with")
+}
+
 // cut ends lines behind a text unless they go on to another.
 func cut(lines []string, behind, unless string) []string {
 	seen := false

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -16,7 +15,7 @@ import (
 // taken from the log, without its trace; lines that are not JSON are left out.
 func Requests(w io.Writer, l *results.Level) error {
 	logPath := filepath.Join(l.Dir, record.LogFile)
-	file, err := os.Open(logPath)
+	file, err := record.Open(logPath)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,9 @@ func (l *Level) Unusable() string {
 	case l.Record.Status == record.Running:
 		return "its run was killed"
 	case l.Record.Status == record.Failed:
-		return "it failed: " + l.Record.Reason
+		return "it failed: " + record.Printable(l.Record.Reason)
 	case l.Record.Status == record.Interrupt:
-		return "it was stopped: " + l.Record.Reason
+		return "it was stopped: " + record.Printable(l.Record.Reason)
 	case l.Broken():
 		return "it was continued after a break"
 	}
