@@ -151,8 +151,8 @@ func TestSignalEndsAComparison(t *testing.T) {
 	assert.Contains(t, output.String(), "INCONCLUSIVE\n  stopped: received interrupt")
 }
 
-// TestGateOfTwoArms: verdicts of primaries are sub-tests whose figures reach JUnit, all else is an attribute; everything in virtual time.
-func TestGateOfTwoArms(t *testing.T) {
+// TestVerdictsOfTwoArms: verdicts of primaries are sub-tests whose figures reach JUnit, all else is an attribute; everything in virtual time.
+func TestVerdictsOfTwoArms(t *testing.T) {
 	dir := t.TempDir()
 	summary := filepath.Join(dir, "summary.md")
 	arms := []string{"-arm=base=mock:-ttft=20ms -itl=5ms", "-arm=next=mock:-ttft=20ms -itl=5.4ms", "-virtual", "-nonce=1"}
@@ -174,7 +174,7 @@ func TestGateOfTwoArms(t *testing.T) {
 	gate := filepath.Join(dir, "gate.yaml")
 	require.NoError(t, os.WriteFile(gate, []byte("primaries:\n  - {metric: inter_token_latency, level: c2, margin: 10%}\n"), 0o600))
 	r = child{entry: "TestGate", args: armFlags(dir, append(arms, "-overwrite", "-gate="+gate)...)}.passes(t)
-	assert.Contains(t, r.output, "none of 1 primary is worse by its margin, after 6 blocks")
+	assert.Contains(t, r.output, "within the margin after 6 blocks: inter_token_latency avg of c2")
 
 	for _, c := range []struct {
 		name, want string

@@ -85,9 +85,9 @@ func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bo
 		var line strings.Builder
 		for i, cell := range row {
 			if i == 0 || i == 1 || i == 2 || i == len(row)-1 && primary {
-				fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+				fmt.Fprintf(&line, "%-*s ", widths[i], cell)
 			} else {
-				fmt.Fprintf(&line, "%*s  ", widths[i], cell)
+				fmt.Fprintf(&line, "%*s ", widths[i], cell)
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
