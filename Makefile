@@ -11,7 +11,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep calibrate gate image image-oci cluster-demo test test-cluster test-clients race lint fuzz vulncheck report
+.PHONY: help sweep calibrate gate gate-live image image-oci cluster-demo test test-cluster test-clients race lint fuzz vulncheck report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -27,6 +27,9 @@ calibrate: ## Measure how much load this machine can generate and measure, for l
 
 gate: ## Compare two virtual runs, of BASE (default: this tree) and of this tree
 	SWEEP_ARGS="$(ARGS)" scripts/ci-gate.sh $(or $(BASE),.)
+
+gate-live: ## Measure the mock servers of BASE (default: this tree) and of this tree in turn, in real time
+	GATE_ARGS="$(ARGS)" scripts/ci-gate-live.sh $(or $(BASE),.)
 
 image: ## Build the container image IMAGE (default llmsweep:dev); needs Docker
 	scripts/image/build.sh
