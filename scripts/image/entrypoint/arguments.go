@@ -110,7 +110,7 @@ func (im *image) benchmark(ctx context.Context, entryPoint string, args []string
 		return im.usage(strings.Split(err.Error(), "\n")...)
 	}
 	if entryPoint == "TestGate" {
-		if err := checkGate(plan.Gate); err != nil {
+		if err := checkGate(plan.Gate, len(plan.Arms) > 0); err != nil {
 			return im.usage(strings.Split(err.Error(), "\n")...)
 		}
 	}
@@ -119,10 +119,10 @@ func (im *image) benchmark(ctx context.Context, entryPoint string, args []string
 }
 
 // checkGate returns what is wrong with a gate as far as its rules tell, a line each.
-func checkGate(gate harness.Gate) error {
+func checkGate(gate harness.Gate, arms bool) error {
 	if gate.File == "" {
-		if gate.Baseline == "" {
-			return errors.New("gate: nothing to judge by: pass --gate FILE with limits, or --baseline DIR and --candidate DIR")
+		if gate.Baseline == "" && !arms {
+			return errors.New("gate: nothing to judge by: pass --gate FILE with limits, or --baseline DIR and --candidate DIR, or two arms")
 		}
 		return nil
 	}
@@ -131,7 +131,7 @@ func checkGate(gate harness.Gate) error {
 		return fmt.Errorf("gate %q cannot be read: %w", gate.File, err)
 	}
 	rules, err := compare.ParseRules(data)
-	if err == nil {
+	if err == nil && !arms {
 		err = rules.Lack(gate.Baseline != "")
 	}
 	if err != nil {
@@ -146,6 +146,8 @@ func printHelp(w io.Writer) {
 
   llmsweep --benchmark-name NAME --endpoint-url URL [flags]
   llmsweep gate (--gate FILE | --baseline DIR --candidate DIR) [flags]
+  llmsweep (gate | compare) --arm base=URL --arm candidate=URL [flags]
+  llmsweep self-compare --arm NAME=URL [flags]
   llmsweep report -data-dir DIR [-benchmark-name NAME ...]
   llmsweep mockserver [-port N] [flags]
   llmsweep results tar [-dir DIR] [-no-config]

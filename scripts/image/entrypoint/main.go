@@ -78,6 +78,10 @@ func (im *image) run(ctx context.Context, args []string) int {
 	switch name {
 	case "gate":
 		return im.benchmark(ctx, "TestGate", args)
+	case "compare":
+		return im.benchmark(ctx, "TestCompare", args)
+	case "self-compare":
+		return im.benchmark(ctx, "TestSelfCompare", args)
 	case "calibrate":
 		im.workOnTheVolume()
 		return im.benchmark(ctx, "TestCalibrate", args)
@@ -93,7 +97,7 @@ func (im *image) run(ctx context.Context, args []string) int {
 	case "hold":
 		return im.hold(ctx, args)
 	}
-	return im.usage(fmt.Sprintf("sub-command %q: must be gate, calibrate, report, mockserver, results, healthcheck or hold; a benchmark has flags only", name))
+	return im.usage(fmt.Sprintf("sub-command %q: must be gate, compare, self-compare, calibrate, report, mockserver, results, healthcheck or hold; a benchmark has flags only", name))
 }
 
 // getenv returns the last value of a variable of environ, as the children see it.

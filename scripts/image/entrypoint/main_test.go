@@ -150,7 +150,7 @@ func TestBadInputStartsNothing(t *testing.T) {
 		"all problems at once": {[]string{"-i", "0", "--osl", "y", "--benchmark-name", "x y"}, []string{`isl "0": must be at least 1`, `-osl "y": must be`, `benchmark-name "x y":`}},
 		"unknown flag":         {[]string{"--endpoint-ur", "x"}, []string{`did you mean "endpoint-url"?`}},
 		"left-over":            {[]string{"--isl", "5", "stray"}, []string{`unexpected arguments ["stray"]`}},
-		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, calibrate, report, mockserver, results, healthcheck or hold`}},
+		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, compare, self-compare, calibrate, report, mockserver, results, healthcheck or hold`}},
 		"a benchmark's name":   {[]string{"sweep", "-d=/r"}, []string{`sub-command "sweep": must be gate,`}},
 		"empty argument":       {[]string{""}, []string{`sub-command ""`}},
 		"gate without rules":   {[]string{"gate"}, []string{"nothing to judge by"}},
@@ -250,6 +250,18 @@ func TestSubCommands(t *testing.T) {
 		"gate of margins": {
 			[]string{"gate", "--gate", "scripts/image/entrypoint/testdata/margins.yaml", "--baseline=/a", "--candidate=/b", "-d", "/r"}, "", 0,
 			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-gate=scripts/image/entrypoint/testdata/margins.yaml", "-baseline=/a", "-candidate=/b", "-output-dir=/r"},
+		},
+		"gate of two arms": {
+			[]string{"gate", "--arm=a=mock:", "--arm", "b=mock:", "--gate", "docs/gate-arms.yaml", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestGate$", "-test.v", "-test.timeout=0", "-arm=a=mock:", "-arm=b=mock:", "-gate=docs/gate-arms.yaml", "-output-dir=/r"},
+		},
+		"compare": {
+			[]string{"compare", "--arm=a=mock:", "--arm=b=mock:", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestCompare$", "-test.v", "-test.timeout=0", "-arm=a=mock:", "-arm=b=mock:", "-output-dir=/r"},
+		},
+		"self-compare": {
+			[]string{"self-compare", "--arm=a=mock:", "-d", "/r"}, "", 0,
+			[]string{"bench.test", "-test.run=^TestSelfCompare$", "-test.v", "-test.timeout=0", "-arm=a=mock:", "-output-dir=/r"},
 		},
 		"killed": {[]string{"mockserver"}, "killed", 1, []string{"mockserver", "-host=0.0.0.0"}},
 	} {
