@@ -70,7 +70,7 @@ func trial(t *testing.T, plan *harness.Plan, d compare.Design, out io.Writer) (*
 	t.Helper()
 	if plan.DryRun {
 		fmt.Fprintf(out, "dry run: %d runs at most, two in each of %d blocks and the one that is discarded; each of them:\n", 2*(d.Looks[len(d.Looks)-1]+1), d.Looks[len(d.Looks)-1])
-		if err := plan.Run(plan.Arms[0], filepath.Join(plan.ResultsDir(), plan.BenchmarkName), 0, 0).WriteDryRun(out); err != nil {
+		if err := plan.Run(plan.Arms[0], filepath.Join(plan.ResultsDir(), plan.BenchmarkName, "block-00"), 0, 0).WriteDryRun(out); err != nil {
 			t.Fatal("nothing was sent: " + err.Error())
 		}
 		t.SkipNow()
