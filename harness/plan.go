@@ -31,6 +31,8 @@ type Plan struct {
 	Gate         Gate     `json:"-"`
 	Arms         []Arm    `json:"-"` // of a comparison: the base, then the candidate; none: a sweep
 	Blocks       int      `json:"-"` // of a comparison; 0: as many as its entry point takes
+	// Started: the server is being started for this run, and will soon be ready.
+	Started bool `json:"-"`
 	// FailInconclusive makes a gate fail that is inconclusive.
 	FailInconclusive bool              `json:"-"`
 	Overwrite        bool              `json:"-"`

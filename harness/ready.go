@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	firstPoll    = 50 * time.Millisecond // doubles: a server that is just being started is not waited for without need
 	pollInterval = 2 * time.Second
-	repeatEvery  = 30 * time.Second // of the line that says what is waited for
+	startedPoll  = 50 * time.Millisecond // of a server that we have started ourselves
+	repeatEvery  = 30 * time.Second      // of the line that says what is waited for
 	// startGrace is how long a server that just came up may refuse: workers register their models one by one.
 	startGrace = 10 * time.Second
 )
@@ -138,7 +138,11 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 	var refused time.Time // since when the server refuses
 	var said string
 	var spoken time.Time
-	for pause := firstPoll; ; pause = min(2*pause, pollInterval) {
+	poll := pollInterval
+	if s.Plan.Started {
+		poll = startedPoll
+	}
+	for {
 		target, err := s.inspectWithin(ctx, prober, s.Plan.WaitReady-time.Since(start))
 		err = s.refuseHTTP1(ctx, prober.Chat, err)
 		if err == nil || ctx.Err() != nil {
@@ -161,7 +165,7 @@ func (s *Sweep) await(ctx context.Context, prober *openai.Prober, start time.Tim
 			said, spoken = err.Error(), time.Now()
 			s.progress.print(fmt.Sprintf("waiting for %s, %v more at most (-wait-ready): %s", prober.Chat.Host, (s.Plan.WaitReady - waited).Round(time.Second), s.Plan.Redact(said)))
 		}
-		sleep(ctx, min(pause, s.Plan.WaitReady-waited))
+		sleep(ctx, min(poll, s.Plan.WaitReady-waited))
 	}
 }
 

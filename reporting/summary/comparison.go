@@ -46,7 +46,7 @@ func Trial(w io.Writer, c TwoArms) error {
 		writeEstimates(&b, reported, false)
 	}
 	b.WriteString("\n")
-	writeWrapped(&b, "", "Each arm's figure is the geometric mean over the blocks. The change is candidate / base - 1, with an interval of the signed "+
+	writeWrapped(&b, "", "Each arm's figure is the geometric mean over the blocks. The change is candidate / base - 1, in percent, with an interval of the signed "+
 		"ranks of the blocks' differences. A primary passes where the worse end of its interval is within the margin. It fails where it does not pass "+
 		"and is worse by more than chance. Otherwise nothing is proven.")
 	_, err := io.WriteString(w, b.String())
@@ -55,9 +55,9 @@ func Trial(w io.Writer, c TwoArms) error {
 
 // writeEstimates writes a line for each figure.
 func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bool) {
-	heads := []string{"level", "figure", "unit", "base", "candidate", "change %", "interval %"}
+	heads := []string{"level", "figure", "unit", "base", "candidate", "change", "interval"}
 	if primary {
-		heads = append(heads, "margin %", "verdict")
+		heads = append(heads, "margin", "verdict")
 	}
 	rows := [][]string{heads}
 	var notes []string
@@ -115,7 +115,7 @@ func percent(share float64) string {
 	return places(100*share) + " %"
 }
 
-// bare leaves out the unit, which the head of the column has.
+// bare leaves out the unit, which is that of all columns of its kind.
 func bare(text string) string { return strings.TrimSuffix(text, " %") }
 
 // places writes a percentage with three digits or so: more of them than its noise has would only make tables wide.
