@@ -219,9 +219,9 @@ func thin(w Within) []bool {
 // about the figure of all requests.
 func TestLargeLevelsAreSampled(t *testing.T) {
 	w := newSpread()
+	chunksOf := func(i int) []int64 { return []int64{0, 1e6, 1e6 + int64(i*7919%30_000)*100} } // each value once, in no order
 	for i := range 30_000 {
-		s := &record.Sample{Index: i, StartNS: int64(30_000-i) * 10, Phase: record.Profiling, Outcome: record.OK, ChunksNS: []int64{0, 1e6, 1e6 + int64(i)*100}}
-		w.add(s)
+		w.add(&record.Sample{Index: i, StartNS: int64(30_000-i) * 10, Phase: record.Profiling, Outcome: record.OK, ChunksNS: chunksOf(i)})
 	}
 	require.True(t, w.choose())
 	assert.Len(t, w.chosen, 2000)
@@ -236,7 +236,7 @@ func TestLargeLevelsAreSampled(t *testing.T) {
 	}
 	var gaps []float64
 	for i := range 30_000 {
-		w.addGaps(&record.Sample{Phase: record.Profiling, Outcome: record.OK, ChunksNS: []int64{0, 1e6, 1e6 + int64(i)*100}})
+		w.addGaps(&record.Sample{Phase: record.Profiling, Outcome: record.OK, ChunksNS: chunksOf(i)})
 		gaps = append(gaps, 1, float64(i)*1e-4)
 	}
 	require.Len(t, w.groups, 2000)
