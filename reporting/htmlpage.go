@@ -47,6 +47,11 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	headlines := len(p.Tables)
 	for _, b := range r.Benchmarks {
+		if t := within(b); len(t.Rows) > 0 {
+			p.Tables = append(p.Tables, t)
+		}
+	}
+	for _, b := range r.Benchmarks {
 		if t := failures(b); len(t.Rows) > 0 {
 			p.Tables = append(p.Tables, t)
 		}
@@ -93,6 +98,15 @@ func headline(b *results.Benchmark) page.Table {
 			row = append(row, c.Cell(&b.Levels[i]))
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// within shows the intervals of a benchmark's figures.
+func within(b *results.Benchmark) page.Table {
+	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: summary.WithinRows(b)}
+	for _, c := range summary.WithinColumns() {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t
 }

@@ -88,15 +88,7 @@ func Attributes(l *results.Level) []Attribute {
 	for _, r := range l.Results {
 		switch r.Tag {
 		case "time_to_first_token", "inter_token_latency", "request_latency":
-			text := fmt.Sprintf("avg=%.2f", r.Value)
-			for _, q := range []float64{50, 99} {
-				if v, ok := l.Figures.Percentile(r.Tag, q); ok {
-					text += fmt.Sprintf(" p%g=%.2f", q, v)
-				} else {
-					text += fmt.Sprintf(" p%g=n/a", q)
-				}
-			}
-			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, text})
+			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, estimates(l, r.Tag)})
 		case "request_throughput", "output_token_throughput":
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
@@ -107,7 +99,26 @@ func Attributes(l *results.Level) []Attribute {
 	return attributes
 }
 
-// PrintTable writes the headline table of one benchmark, and its warnings.
+// estimates writes the figures of a metric with their intervals: avg=12.34[12.01,12.67].
+func estimates(l *results.Level, tag string) string {
+	var texts []string
+	for _, w := range l.Within {
+		for _, e := range w.Estimates {
+			switch {
+			case w.Tag != tag:
+			case !e.Need.Met():
+				texts = append(texts, fmt.Sprintf("%s=n/a(needs %d requests, have %d)", e.Statistic, e.Need.Needs, e.Need.Have))
+			case e.HasInterval:
+				texts = append(texts, fmt.Sprintf("%s=%.2f[%.2f,%.2f]", e.Statistic, e.Value, e.Interval.Low, e.Interval.High))
+			default:
+				texts = append(texts, fmt.Sprintf("%s=%.2f", e.Statistic, e.Value))
+			}
+		}
+	}
+	return strings.Join(texts, " ")
+}
+
+// PrintTable writes the headline table of one benchmark, the intervals of its figures, and its warnings.
 func PrintTable(w io.Writer, dataDir, name string) error {
 	b, err := results.Read(dataDir, name)
 	if err != nil {
@@ -115,6 +126,7 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	}
 	fmt.Fprintln(w)
 	summary.Table(w, b)
+	summary.Within(w, b)
 	for _, warning := range b.Warnings {
 		fmt.Fprintln(w, "warning:", warning)
 	}

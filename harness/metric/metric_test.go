@@ -267,3 +267,12 @@ func TestResultsFollowTheDefinitions(t *testing.T) {
 		assert.Equal(t, definitions[i].Unit, v.Unit)
 	}
 }
+
+// TestCalculatorOfSomeTags computes those alone, in the order of the definitions.
+func TestCalculatorOfSomeTags(t *testing.T) {
+	var tags []string
+	for _, v := range metric.NewCalculator("request_latency", "time_to_first_token").Of(hand()) {
+		tags = append(tags, v.Tag)
+	}
+	assert.Equal(t, []string{"time_to_first_token", "request_latency"}, tags)
+}

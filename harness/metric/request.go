@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"slices"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 )
@@ -14,8 +15,14 @@ const (
 // Calculator computes the metrics of requests, as the files hold them. It is made once for many requests.
 type Calculator struct{ rules []rule }
 
-// NewCalculator returns a Calculator of AIPerf's definitions and our own beside them.
-func NewCalculator() *Calculator { return &Calculator{rules()} }
+// NewCalculator returns a Calculator of AIPerf's definitions and our own beside them: of those with the tags, or of all if there is none.
+func NewCalculator(tags ...string) *Calculator {
+	all := rules()
+	if len(tags) > 0 {
+		all = slices.DeleteFunc(all, func(r rule) bool { return !slices.Contains(tags, r.Tag) })
+	}
+	return &Calculator{all}
+}
 
 // Of computes the metrics of one request in the order of the definitions. A request that did not end OK has error_isl only.
 func (c *Calculator) Of(s *record.Sample) []record.MetricValue {

@@ -1,5 +1,7 @@
 package stat
 
+import "math"
+
 // EffectiveBatches is the number of batches that EffectiveSize looks at.
 const EffectiveBatches = 20
 
@@ -31,4 +33,20 @@ func EffectiveSize(series []float64) (size float64, need Need) {
 		return n, need
 	}
 	return min(n, EffectiveBatches*all/between), need
+}
+
+// meanBatches is the number of batches whose means MeanInterval looks at: long ones are less dependent on each other.
+const meanBatches = 10
+
+// MeanInterval is the interval of the mean of a series of dependent values in time order: plus and minus Student's t times the standard error
+// that the means of ten batches show. Dependence over more than a batch makes it too narrow. It needs as many values as EffectiveSize.
+func MeanInterval(series []float64, confidence float64) (Interval, Need) {
+	need := Need{Needs: 2 * EffectiveBatches, Have: len(series)}
+	if !need.Met() {
+		return Interval{}, need
+	}
+	_, between := meanVariance(BatchMeans(series, meanBatches))
+	mean, _ := meanVariance(series)
+	half := float64(studentT(1-(1-confidence)/2, meanBatches-1) * math.Sqrt(between/meanBatches))
+	return Interval{Low: mean - half, High: mean + half}, need
 }

@@ -70,3 +70,66 @@ func TestSimulatedEffectiveSize(t *testing.T) {
 		assert.InEpsilon(t, want, inverse, 0.16, "memory %v", memory)
 	}
 }
+
+func TestMeanIntervalAgainstTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(25, 26))
+	for range 100 {
+		length := 4 + r.IntN(30)
+		series := correlated(r, 10*length, 0.5)
+		means, mean := make([]float64, 10), 0.0
+		for i, v := range series {
+			means[i/length] += v / float64(length)
+			mean += v / float64(len(series))
+		}
+		half := 2.2621571627 * naiveStd(means) / math.Sqrt(9) // Student's t of 9 degrees from a table
+		got, need := stat.MeanInterval(series, 0.95)
+		require.True(t, need.Met())
+		require.InDelta(t, mean-half, got.Low, 1e-9)
+		require.InDelta(t, mean+half, got.High, 1e-9)
+	}
+	_, need := stat.MeanInterval(make([]float64, 39), 0.95)
+	assert.Equal(t, stat.Need{Needs: 40, Have: 39}, need)
+	got, _ := stat.MeanInterval(slices.Repeat([]float64{0.1}, 40), 0.95)
+	assert.Equal(t, stat.Interval{Low: 0.1, High: 0.1}, got, "equal values")
+}
+
+// TestSimulatedCoverageOfDependentValues: intervals by batches and by the effective size hold what they promise where the dependence is short
+// beside the series. Taken for independent, such values give intervals that do not.
+func TestSimulatedCoverageOfDependentValues(t *testing.T) {
+	const size, memory = 4000, 0.8
+	n := repetitions(1000)
+	for name, test := range map[string]struct {
+		figure float64
+		of     func(series []float64) stat.Interval
+		naive  bool
+	}{
+		"mean": {0, func(series []float64) stat.Interval {
+			i, _ := stat.MeanInterval(series, 0.95)
+			return i
+		}, false},
+		"p50": {0, func(series []float64) stat.Interval {
+			effective, _ := stat.EffectiveSize(series)
+			i, _ := stat.PercentileInterval(slices.Sorted(slices.Values(series)), effective, 50, 0.95)
+			return i
+		}, false},
+		"p50, taken for independent": {0, func(series []float64) stat.Interval {
+			i, _ := stat.PercentileInterval(slices.Sorted(slices.Values(series)), size, 50, 0.95)
+			return i
+		}, true},
+		"p90": {1.2815515655, func(series []float64) stat.Interval {
+			effective, _ := stat.EffectiveSize(series)
+			i, _ := stat.PercentileInterval(slices.Sorted(slices.Values(series)), effective, 90, 0.95)
+			return i
+		}, false},
+	} {
+		share := shareOf(n, 27, func(r *rand.Rand) bool {
+			i := test.of(correlated(r, size, memory))
+			return i.Low <= test.figure && test.figure <= i.High
+		})
+		if test.naive {
+			atMost(t, 0.65, share, n, name)
+		} else {
+			atLeast(t, 0.92, share, n, name)
+		}
+	}
+}

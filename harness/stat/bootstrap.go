@@ -96,6 +96,20 @@ func NewGroups(values [][]float64) *Groups {
 	return g
 }
 
+// Mean is the mean of all values, NaN if there is none.
+func (g *Groups) Mean() float64 { return g.mean(g.once()) }
+
+// Percentile is the q-th percentile of all values, NaN if there is none.
+func (g *Groups) Percentile(q float64) float64 {
+	if len(g.pool) == 0 {
+		return math.NaN()
+	}
+	return g.percentile(g.once(), q)
+}
+
+// once draws each group once.
+func (g *Groups) once() []int { return slices.Repeat([]int{1}, len(g.sizes)) }
+
 func (g *Groups) start(block int) int { return block * len(g.pool) / blocks }
 
 func (g *Groups) mean(drawn []int) float64 {

@@ -46,7 +46,13 @@ func TestBootstrapAgainstTwin(t *testing.T) {
 			got, ok := b.Percentile(g, q)
 			require.True(t, ok)
 			same(t, naiveBootstrap(b, groups, func(sorted []float64) float64 { return naivePercentile(sorted, q) }), got, "p%v", q)
+			require.InDelta(t, naivePercentile(slices.Sorted(slices.Values(slices.Concat(groups...))), q), g.Percentile(q), 1e-9)
 		}
+		sum := 0.0
+		for _, v := range slices.Concat(groups...) {
+			sum += v
+		}
+		require.InDelta(t, sum/float64(len(slices.Concat(groups...))), g.Mean(), 1e-9)
 		got, ok := b.Mean(g)
 		require.True(t, ok)
 		same(t, naiveBootstrap(b, groups, func(sorted []float64) float64 {

@@ -35,6 +35,19 @@ func (r Ranks) Of(sorted []float64) Interval {
 	return Interval{Low: sorted[r.Lower-1], High: sorted[r.Upper-1]}
 }
 
+// PercentileInterval is the interval of the q-th percentile (0 < q < 100) of dependent values, ascending, that say as much as size independent
+// ones (EffectiveSize): the ranks are those of a sample of that size, at the same share of this one, the next value outwards.
+func PercentileInterval(sorted []float64, size, q, confidence float64) (Interval, Need) {
+	m, n := min(int(size), len(sorted)), len(sorted)
+	r, need := PercentileRanks(m, q, confidence)
+	if !need.Met() {
+		return Interval{}, need
+	}
+	r.Lower = r.Lower * (n + 1) / (m + 1)
+	r.Upper = (r.Upper*(n+1) + m) / (m + 1)
+	return r.Of(sorted), need
+}
+
 // Floor returns how many independent values a sample needs before its largest one is, with 95 % confidence, an upper bound of
 // the q-th percentile (0 < q < 100): the smallest n with 1-(q/100)^n >= 0.95. Below it a percentile is not worth printing.
 // 50: 5, 90: 29, 95: 59, 99: 299. An interval with two ends takes more: see PercentileRanks.

@@ -74,6 +74,24 @@ func TestRanksByHand(t *testing.T) {
 	assert.Equal(t, stat.Interval{Low: 20, High: 90}, r.Of([]float64{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}))
 }
 
+func TestPercentileIntervalByHand(t *testing.T) {
+	sorted := make([]float64, 21)
+	for i := range sorted {
+		sorted[i] = float64(i + 1)
+	}
+	got, _ := stat.PercentileInterval(sorted[:10], 10, 50, 0.95)
+	assert.Equal(t, stat.Interval{Low: 2, High: 9}, got, "the ranks of ten independent values")
+	// Of 21 values worth ten, ranks 2 and 9 of 10 are at 2/11 and 9/11, and so are 4 and 18 of 22 parts.
+	got, _ = stat.PercentileInterval(sorted, 10.9, 50, 0.95)
+	assert.Equal(t, stat.Interval{Low: 4, High: 18}, got)
+	got, _ = stat.PercentileInterval(sorted[:20], 10, 50, 0.95) // 3.8 and 17.2 of 21 parts: outwards
+	assert.Equal(t, stat.Interval{Low: 3, High: 18}, got)
+	got, _ = stat.PercentileInterval(sorted, 6, 50, 0.95) // the outermost of six
+	assert.Equal(t, stat.Interval{Low: 3, High: 19}, got)
+	_, need := stat.PercentileInterval(sorted, 5.9, 50, 0.95)
+	assert.Equal(t, stat.Need{Needs: 6, Have: 5}, need)
+}
+
 // TestNeeds: one value fewer has no such interval.
 func TestNeeds(t *testing.T) {
 	for q, want := range map[float64]int{50: 6, 90: 36, 95: 72, 99: 368, 99.9: 3688, 1: 368} {

@@ -50,6 +50,7 @@ type Level struct {
 	Load        steady.Load     // of these
 	Figures     Figures         // by AIPerf's definitions, as in the files
 	Shown       Figures         // by the benchmark's Convention, for its table
+	Within      []Within        // the Figures that have intervals, with these
 	Cancelled   bool            // of AIPerf's: the run was cancelled
 	Warnings    []string
 }
@@ -188,9 +189,11 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	}
 	accumulator := l.accumulator(metric.AIPerf)
 	l.Tally = NewTally()
+	intervals := newSpread()
 	bad, err := l.eachSample(func(s *record.Sample) {
 		accumulator.Add(s)
 		l.Tally.Add(s)
+		intervals.add(s)
 	})
 	if err != nil {
 		return nil, err
@@ -206,11 +209,15 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		l.Load = steady.Measure(l.spans, l.Concurrency)
 	}
 	l.spans = nil
-	if l.Load.HasPlateau { // which tokens came in it is a question for a second reading
-		if _, err := l.eachSample(l.Load.Count); err != nil {
+	if more := intervals.choose(); more || l.Load.HasPlateau { // which tokens came in it is a question for a second reading
+		if _, err := l.eachSample(func(s *record.Sample) {
+			l.Load.Count(s)
+			intervals.addGaps(s)
+		}); err != nil {
 			return nil, err
 		}
 	}
+	l.Within = intervals.within(l.Figures)
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
 }
@@ -302,6 +309,7 @@ func readForeign(d record.LevelDir) (*Level, error) {
 	if len(l.Figures) == 0 {
 		return nil, fmt.Errorf("%s: no metric in it", path)
 	}
+	l.Within = withoutIntervals(l.Figures)
 	var cancelled bool
 	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
 		l.Cancelled = true

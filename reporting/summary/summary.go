@@ -33,6 +33,7 @@ func Write(w io.Writer, in Input) error {
 		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", name, strings.Repeat("=", len(name)))
 		describe(&b, benchmark)
 		Table(&b, benchmark)
+		Within(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n\nComparison\n==========\n\n")
@@ -227,6 +228,11 @@ const legend = `How to read the tables
   edge      share of the level outside that plateau
   p50, p99  interpolated linearly between order statistics
   n/a       too few requests: p50 needs 5, p99 needs 299
+  [a, b]    95 % interval within one run, by AIPerf's formulas: too narrow
+            under load, where the same level run again is often outside
+  n_eff     independent requests that would say as much of the mean
+  [needs]   what an interval takes: 40 requests, and for percentiles n_eff
+  (<200)    p99 of the gaps of fewer than 200 requests: nearer 86 than 95 %
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings
   ~         client suspect: this machine stamped late, see the warnings
