@@ -30,6 +30,7 @@ const (
 	leastWaves       = 20               // of a closed loop: its slots' requests may go in step, so that only whole waves are alike
 	leastMedians     = 2 * cutMedians   // median latencies that an open loop takes at least: half of it may be cut
 	smoothing        = 40               // parts of a closed loop over which latency is averaged, if a wave is no more
+	farBeyond        = 0.25             // of the range of the second half: what is outside it by this much is a transient
 	batches          = 8
 	risingZ          = 1.645 // one-sided 5 %, for what takes a second sign, or is a warning
 	changingZ        = 2.576 // two-sided 1 %, for a verdict
@@ -49,11 +50,12 @@ type Window struct {
 	MedianNS                  int64 // latency of the requests of the level that ended well
 	Requests                  int   // that ended well, of those in the window
 	Needs                     int   // requests that a level at its rate would need; set if it is too short
-	// Trend is the z of Mann and Kendall's test on the means of eight batches: of what was in flight in an open loop, of the latencies in a closed one.
+	// Trend is the z of Mann and Kendall's test on the means of eight batches: of the window's latencies in a closed loop, in an open one of what was in
+	// flight from the first to the last start. A queue that grows has no window, and one that only fills or drains at first has no trend.
 	Trend float64
 	// Change is by how much the last quarter of the window's latencies is above the first, as a share of that. For a closed loop.
 	Change float64
-	// Deficit is the share of what was issued in the window that was not completed in it, or elsewhere in exchange. For an open loop.
+	// Deficit is the share by which fewer requests ended than started until the last start. For an open loop.
 	Deficit float64
 }
 
@@ -132,14 +134,11 @@ func (w *Window) open(all, good []Span, first int64) {
 		return
 	}
 	edges := inFlightEdges(all)
-	settled := crossing(inFlightSeries(edges, first, w.EndNS, gridPoints), gridPoints/2)
+	series := inFlightSeries(edges, first, w.EndNS, gridPoints)
+	settled := crossing(series, lastFar(series, gridPoints/2), gridPoints/2)
 	at := first + int64(float64(settled)/(gridPoints-1)*float64(w.EndNS-first))
-	from := at
-	if at > (first+w.EndNS)/2 {
-		from = first
-	}
-	w.Trend = stat.MannKendall(meansInFlight(edges, from, w.EndNS))
-	w.Deficit = deficit(all, from, w.EndNS)
+	w.Trend = stat.MannKendall(meansInFlight(edges, first, w.EndNS))
+	w.Deficit = deficit(all, first, w.EndNS)
 	grows, behind := w.Trend > risingZ, w.Deficit > deficitLimit
 	says := fmt.Sprintf("what is in flight has a trend of z %.1f, and %.1f %% of what came was not served in time", w.Trend, 100*w.Deficit)
 	if grows && behind {
@@ -192,12 +191,25 @@ func medianLatency(spans []Span) int64 {
 	return latencies[(len(latencies)-1)/2]
 }
 
-// crossing is the first index at which a series is at or beyond the median of its part from half on, seen from where it begins. There is one:
-// no part has all its values on one side of its median.
-func crossing(series []float64, half int) int {
+// crossing is the first index, not before begin, at which a series is at or beyond the median of its part from half on, seen from where it
+// begins. There is one: no part has all its values on one side of its median.
+func crossing(series []float64, begin, half int) int {
 	median := stat.Percentile(slices.Sorted(slices.Values(series[half:])), 50)
-	begins := cmp.Compare(series[0], median)
-	return slices.IndexFunc(series, func(v float64) bool { return begins == 0 || cmp.Compare(v, median) != begins })
+	side := cmp.Compare(series[begin], median)
+	return begin + slices.IndexFunc(series[begin:], func(v float64) bool { return side == 0 || cmp.Compare(v, median) != side })
+}
+
+// lastFar is the last index before half at which a series is far beyond all that it is from half on, or 0. A cold server's queue fills from
+// nothing, and crosses the median a first time on its way up.
+func lastFar(series []float64, half int) int {
+	lowest, highest := slices.Min(series[half:]), slices.Max(series[half:])
+	far, last := farBeyond*(highest-lowest), 0
+	for i, v := range series[:half] {
+		if v < lowest-far || v > highest+far {
+			last = i
+		}
+	}
+	return last
 }
 
 // latencyCrossing is the start of the first request of a closed loop by which latency has come to what it is from half on: of the middle one of
@@ -225,7 +237,7 @@ func latencyCrossing(good []Span, target int, half int64) int64 {
 	if later == len(series) {
 		return math.MaxInt64
 	}
-	return good[crossing(series, later)+width/2].StartNS
+	return good[crossing(series, 0, later)+width/2].StartNS
 }
 
 // latencyBatches are the means of batches of latencies, of whole waves if they can be; nil: there are too few.
