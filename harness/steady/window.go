@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/stat"
 )
 
@@ -296,4 +297,42 @@ func deficit(spans []Span, from, until int64) float64 {
 		return 0
 	}
 	return 1 - float64(ended)/float64(issued)
+}
+
+// Flow is what a window's throughput is made of. Add takes the samples of the level one by one.
+type Flow struct {
+	Window   Window
+	Requests float64 // each counts by the part of its time that it spent between StartNS and RateEndNS
+	Tokens   float64 // that came between them, by the stamps of their chunks
+}
+
+// Add adds what a request that ended well had of the window.
+func (f *Flow) Add(s *record.Sample) {
+	from, until := f.Window.StartNS, f.Window.RateEndNS
+	if f.Window.Verdict != Steady || !s.Valid() {
+		return
+	}
+	if inside := min(s.EndNS, until) - max(s.StartNS, from); inside > 0 {
+		f.Requests += float64(inside) / float64(s.EndNS-s.StartNS)
+	}
+	of := tokensOfChunks(s)
+	for i, at := range s.ChunksNS {
+		if at > from && at <= until {
+			f.Tokens += of(i)
+		}
+	}
+}
+
+// PerSecond returns requests and output tokens a second; ok is false without a window.
+func (f *Flow) PerSecond() (requests, tokens float64, ok bool) {
+	seconds := float64(f.Window.RateEndNS-f.Window.StartNS) / 1e9
+	if f.Window.Verdict != Steady || seconds <= 0 {
+		return 0, 0, false
+	}
+	return f.Requests / seconds, f.Tokens / seconds, true
+}
+
+// Holds reports whether a sample counts for the window's latencies.
+func (w *Window) Holds(s *record.Sample) bool {
+	return w.Verdict == Steady && s.Valid() && s.StartNS >= w.StartNS && s.StartNS <= w.EndNS
 }

@@ -48,6 +48,9 @@ type Level struct {
 	Tally                       // of the samples in its log
 	Results     []metric.Result // of these
 	Load        steady.Load     // of these
+	Window      steady.Window   // in which the level was steady
+	Settled     Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
+	Validity    steady.Validity // of ours
 	Figures     Figures         // by AIPerf's definitions, as in the files
 	Shown       Figures         // by the benchmark's Convention, for its table
 	Cancelled   bool            // of AIPerf's: the run was cancelled
@@ -202,15 +205,10 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)
-	if !l.Broken() {
-		l.Load = steady.Measure(l.spans, l.Concurrency)
+	if err := l.settle(); err != nil {
+		return nil, err
 	}
-	l.spans = nil
-	if l.Load.HasPlateau { // which tokens came in it is a question for a second reading
-		if _, err := l.eachSample(l.Load.Count); err != nil {
-			return nil, err
-		}
-	}
+	l.judge()
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
 }
@@ -258,6 +256,7 @@ func levelWarnings(l *Level, bad []error) []string {
 		warnings = append(warnings, "throughput, duration and plateau are left out: no load ran during the break; what the client knew of itself is of the part after it")
 	}
 	warnings = append(warnings, l.Record.Warnings...)
+	warnings = append(warnings, l.standingWarnings()...)
 	warnings = append(warnings, l.answerWarnings()...)
 	for i, err := range bad {
 		var line *record.LineError
