@@ -46,6 +46,8 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	headlines := len(p.Tables)
+	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
 	for _, b := range r.Benchmarks {
 		if t := within(b); len(t.Rows) > 0 {
 			p.Tables = append(p.Tables, t)
@@ -87,19 +89,7 @@ func measured(benchmarks []*results.Benchmark) page.Table {
 }
 
 func headline(b *results.Benchmark) page.Table {
-	t := page.Table{Title: fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title())}
-	columns := summary.Columns(b.Convention)
-	for _, c := range columns {
-		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit})
-	}
-	for i := range b.Levels {
-		var row []string
-		for _, c := range columns {
-			row = append(row, c.Cell(&b.Levels[i]))
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
+	return tableOf(fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title()), summary.Columns(b.Convention), b.Levels)
 }
 
 // within shows the intervals of a benchmark's figures.

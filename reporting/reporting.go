@@ -81,7 +81,7 @@ func Attributes(l *results.Level) []Attribute {
 	if !l.Broken() {
 		requests += fmt.Sprintf(" in_flight=%.2f", l.Load.Reached)
 	}
-	attributes := []Attribute{{"requests", requests}}
+	attributes := append([]Attribute{{"requests", requests}}, standing(l)...)
 	if how := c.Explain(append(record.FailedOutcomes(), record.Cancelled)...); how != "" {
 		attributes = append(attributes, Attribute{"failures", record.Printable(how)})
 	}
@@ -118,7 +118,32 @@ func estimates(l *results.Level, tag string) string {
 	return strings.Join(texts, " ")
 }
 
-// PrintTable writes the headline table of one benchmark, the intervals of its figures, and its warnings.
+// standing is whether the level is valid, and how its window came out.
+func standing(l *results.Level) []Attribute {
+	text := string(l.Validity.Standing)
+	if broken := l.Validity.Broken(true); broken != "" {
+		text += ": " + record.Printable(broken)
+	}
+	attributes := []Attribute{{"validity", text}}
+	if l.Window.Verdict == "" {
+		return attributes
+	}
+	if l.Settled == nil {
+		return append(attributes, Attribute{"window", fmt.Sprintf("%s: %s", l.Window.Verdict, l.Window.Reason)})
+	}
+	text = fmt.Sprintf("from_s=%.1f to_s=%.1f requests=%d", float64(l.Window.StartNS)/1e9, float64(l.Window.EndNS)/1e9, l.Window.Requests)
+	for _, of := range [][2]string{
+		{"ttft_ms", "time_to_first_token"}, {"itl_ms", "inter_token_latency"}, {"latency_ms", "request_latency"}, {"tok_s", "output_token_throughput"},
+		{"req_s", "request_throughput"},
+	} {
+		if v, ok := l.Settled.Get(of[1], "avg"); ok {
+			text += fmt.Sprintf(" %s=%.2f", of[0], v)
+		}
+	}
+	return append(attributes, Attribute{"window", text})
+}
+
+// PrintTable writes the headline table of one benchmark, the intervals of its figures, and its warnings, in 80 columns for usual figures.
 func PrintTable(w io.Writer, dataDir, name string) error {
 	b, err := results.Read(dataDir, name)
 	if err != nil {
@@ -126,7 +151,7 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	}
 	fmt.Fprintln(w)
 	summary.Table(w, b)
-	summary.Within(w, b)
+	summary.WithinBrief(w, b)
 	for _, warning := range b.Warnings {
 		fmt.Fprintln(w, "warning:", warning)
 	}

@@ -7,6 +7,9 @@
 // whatever its value and whatever the clock. Where the client was suspect, a time that is nearer to its bound than stamps may be late is
 // inconclusive too. A level that has no figures to judge, since it failed or is missing, fails all the same.
 //
+// The times and rates of an invalid level (steady.Judge) are those of another load than was planned: they are inconclusive. Its counts and
+// lengths are what they are, and are judged: a limit on failed requests fails.
+//
 // Two recorded runs are compared exactly where both ran in virtual time, whose figures have no noise: a rule's margin is all the
 // tolerance there is, and by default it is zero. In real time such a comparison is advisory: however much worse a figure is, it is
 // inconclusive, since the runs were not interleaved and a drift of the machine between them cannot be told from a change of the server.
@@ -49,6 +52,7 @@ type Level struct {
 	Name       string // c50
 	Figures    Figures
 	Unfinished string // why its figures stand for nothing: it failed or was stopped; "" if they do
+	Invalid    string // why its times and rates are not those of the planned load, as steady.Judge says; "" if they are
 	Client     record.ClientVerdict
 	ErrorMS    float64 // how late stamps of a suspect client may be
 	Transport  string  // that carried the requests; "" if it is not known

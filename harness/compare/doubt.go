@@ -8,8 +8,13 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// doubted takes the verdict back where the client's error could have made it.
+// doubted takes the verdict back where the client's error could have made it, or the figure is one of another load than was planned.
 func (f Finding) doubted(level Level) Finding {
+	timed := f.Unit == "ms" || f.Unit == "sec" || strings.Contains(f.Unit, "/sec")
+	if _, has := level.Figures[f.Metric]; level.Invalid != "" && timed && has && level.Unfinished == "" && f.Verdict != Inconclusive {
+		f.Verdict = Inconclusive
+		f.Text += fmt.Sprintf("; %s is INVALID: %s", level.Name, level.Invalid)
+	}
 	switch {
 	case level.Client == record.ClientLimited:
 		f.Client = level.Client

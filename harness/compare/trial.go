@@ -13,7 +13,7 @@ import (
 //
 // Block 0 warms both arms. It counts for nothing, so that it does not matter either whether its runs were valid. A later block of which a run
 // stands for nothing is measured again, both arms of it, at most twice in all; another such run ends the trial. A run stands for nothing if its
-// Result says so, or if a level that has a primary is unfinished or had a limited client.
+// Result says so, or if a level that has a primary is unfinished, invalid or had a limited client.
 //
 // A figure that has no ratio in some block, since it is missing, zero, or a percentile of too few requests, has no verdict: repeating would
 // not bring it about.
@@ -111,6 +111,8 @@ func (t *Trial) invalid(r Result) string {
 			return fmt.Sprintf("%s at %s", level.Client, level.Name)
 		case level.Unfinished != "":
 			return fmt.Sprintf("%s: %s", level.Name, level.Unfinished)
+		case level.Invalid != "":
+			return fmt.Sprintf("%s is INVALID: %s", level.Name, level.Invalid)
 		}
 	}
 	return ""

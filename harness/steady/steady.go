@@ -1,5 +1,7 @@
 // Package steady says which part of a level counts. It works on what was in flight: a closed loop of c slots holds c requests
 // until the last wave, then drains; figures over the whole level include that edge.
+//
+// Measure describes the load of any level, FindWindow the part of a long one in which it was steady.
 package steady
 
 import (
@@ -52,7 +54,7 @@ func (l Little) Off() float64 {
 
 // SpanOf is the span of a sample, if it is one of the measurement, whatever its outcome: a request occupies its slot until it ends.
 func SpanOf(s *record.Sample) (Span, bool) {
-	return Span{s.StartNS, s.EndNS}, s.Phase == record.Profiling
+	return Span{s.StartNS, s.EndNS, s.Valid()}, s.Phase == record.Profiling
 }
 
 // Measure computes the load of a level from the spans of its requests, which it sorts by their start. target is the concurrency asked for.
@@ -117,8 +119,11 @@ type edge struct {
 	change int
 }
 
-// Span is the time that one request was in flight, in nanoseconds since the level's start.
-type Span struct{ StartNS, EndNS int64 }
+// Span is the time that one request was in flight, in nanoseconds since the level's start, and whether it ended well.
+type Span struct {
+	StartNS, EndNS int64
+	OK             bool
+}
 
 // Reached is Load.Reached from the spans of all requests, which it sorts by their start. ok is false where all of them started at once:
 // there is no time then over which a mean would say anything.

@@ -204,6 +204,10 @@ func ours(run *record.Run, l *results.Level) object {
 	if i := l.Instrument(); i != nil {
 		o = append(o, field{"client", i})
 	}
+	o = append(o, field{"validity", l.Validity})
+	if l.Window.Verdict != "" {
+		o = append(o, field{"window", windowOf(l)})
+	}
 	if l.Load.HasPlateau {
 		o = append(o, field{"plateau", object{
 			{"start_ns", l.Load.PlateauStartNS}, {"end_ns", l.Load.PlateauEndNS},
@@ -212,6 +216,23 @@ func ours(run *record.Run, l *results.Level) object {
 			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
 			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
+	}
+	return o
+}
+
+// windowOf is the steady part of a level, with its figures in the units of their definitions, or why there is none.
+func windowOf(l *results.Level) object {
+	w := &l.Window
+	o := object{{"verdict", w.Verdict}, {"reason", w.Reason}, {"warning", w.Warning}, {"median_latency_ns", w.MedianNS}, {"needs_requests", w.Needs},
+		{"trend_z", w.Trend}, {"latency_change", w.Change}}
+	if l.Settled == nil {
+		return o
+	}
+	o = append(o, object{{"start_ns", w.StartNS}, {"end_ns", w.EndNS}, {"throughput_end_ns", w.RateEndNS}, {"requests", w.Requests}}...)
+	for _, r := range l.Results {
+		if _, ok := l.Settled[r.Tag]; ok {
+			o = append(o, field{r.Tag, figure(r.Tag, r.Unit, r.PerRequest, l.Settled)})
+		}
 	}
 	return o
 }

@@ -48,6 +48,9 @@ type Level struct {
 	Tally                       // of the samples in its log
 	Results     []metric.Result // of these
 	Load        steady.Load     // of these
+	Window      steady.Window   // in which the level was steady
+	Settled     Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
+	Validity    steady.Validity // of ours
 	Figures     Figures         // by AIPerf's definitions, as in the files
 	Shown       Figures         // by the benchmark's Convention, for its table
 	Within      []Within        // the Figures that have intervals, with these
@@ -205,19 +208,11 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)
-	if !l.Broken() {
-		l.Load = steady.Measure(l.spans, l.Concurrency)
-	}
-	l.spans = nil
-	if more := intervals.choose(); more || l.Load.HasPlateau { // which tokens came in it is a question for a second reading
-		if _, err := l.eachSample(func(s *record.Sample) {
-			l.Load.Count(s)
-			intervals.addGaps(s)
-		}); err != nil {
-			return nil, err
-		}
+	if err := l.settle(intervals); err != nil {
+		return nil, err
 	}
 	l.Within = intervals.within(l.Figures)
+	l.judge()
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil
 }
@@ -265,6 +260,7 @@ func levelWarnings(l *Level, bad []error) []string {
 		warnings = append(warnings, "throughput, duration and plateau are left out: no load ran during the break; what the client knew of itself is of the part after it")
 	}
 	warnings = append(warnings, l.Record.Warnings...)
+	warnings = append(warnings, l.standingWarnings()...)
 	warnings = append(warnings, l.answerWarnings()...)
 	for i, err := range bad {
 		var line *record.LineError

@@ -32,8 +32,10 @@ func Write(w io.Writer, in Input) error {
 		name := record.Printable(benchmark.Name)
 		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", name, strings.Repeat("=", len(name)))
 		describe(&b, benchmark)
+		validity(&b, benchmark)
 		Table(&b, benchmark)
 		Within(&b, benchmark)
+		windows(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n\nComparison\n==========\n\n")
@@ -236,7 +238,10 @@ const legend = `How to read the tables
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings
   ~         client suspect: this machine stamped late, see the warnings
-  !         client limited: by so much that the figures are as much its own`
+  !         client limited: by so much that the figures are as much its own
+  VALID     the load was the planned one, and the client could measure it; !
+            behind a reading: beyond its limit
+  window    the level without its warm-up and drain, if it is long enough`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	var all []string

@@ -38,11 +38,28 @@ func WithinColumns() []WithinColumn {
 
 // Within writes the intervals within each run, a line each metric of a level, in 100 columns for usual figures.
 func Within(w io.Writer, b *results.Benchmark) {
-	rows := WithinRows(b)
+	writeIntervals(w, WithinHead(b), WithinColumns(), WithinRows(b))
+}
+
+// WithinBrief is Within in the 80 columns of a terminal: without the numbers of requests.
+func WithinBrief(w io.Writer, b *results.Benchmark) {
+	columns, rows := WithinColumns(), WithinRows(b)
+	for i, row := range rows {
+		rows[i] = append(row[:2:2], row[4:]...)
+		for k, cell := range rows[i] {
+			if need, _, cut := strings.Cut(cell, ", have "); cut {
+				rows[i][k] = strings.TrimSuffix(strings.TrimSuffix(need, " requests"), " gaps") + ")"
+			}
+		}
+	}
+	writeIntervals(w, WithinHead(b), append(columns[:2:2], columns[4:]...), rows)
+}
+
+// writeIntervals writes a table with a headline, unless it is empty.
+func writeIntervals(w io.Writer, head string, columns []WithinColumn, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	columns := WithinColumns()
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
@@ -59,7 +76,7 @@ func Within(w io.Writer, b *results.Benchmark) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\n %s", WithinHead(b))
+	fmt.Fprintf(w, "\n %s", head)
 	writeAligned(w, make([]string, len(columns)), rows)
 }
 

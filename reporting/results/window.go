@@ -1,0 +1,81 @@
+package results
+
+import (
+	"fmt"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
+)
+
+// settle finds the level's plateau and window, and computes their figures in a second reading of the log.
+func (l *Level) settle(intervals *spread) error {
+	if !l.Broken() {
+		l.Load = steady.Measure(l.spans, l.Concurrency)
+		l.Window = steady.FindWindow(l.spans, l.Concurrency)
+	}
+	l.spans = nil
+	windowed := l.Window.Verdict == steady.Steady
+	if more := intervals.choose(); !more && !l.Load.HasPlateau && !windowed {
+		return nil
+	}
+	flow := steady.Flow{Window: l.Window}
+	accumulator := l.accumulator(metric.AIPerf)
+	if _, err := l.eachSample(func(s *record.Sample) {
+		l.Load.Count(s)
+		intervals.addGaps(s)
+		flow.Add(s)
+		if windowed && l.Window.Holds(s) {
+			accumulator.Add(s)
+		}
+	}); err != nil {
+		return err
+	}
+	if windowed {
+		l.Settled = windowFigures(accumulator.Results(), &flow)
+	}
+	return nil
+}
+
+// windowFigures are the headline figures of a window: latencies of the requests that were issued in it, and its throughputs.
+func windowFigures(all []metric.Result, flow *steady.Flow) Figures {
+	figures := Figures{}
+	for tag, statistics := range figuresOf(all) {
+		switch tag {
+		case "time_to_first_token", "inter_token_latency", "request_latency":
+			figures[tag] = statistics
+		}
+	}
+	if requests, tokens, ok := flow.PerSecond(); ok {
+		figures["request_throughput"] = map[string]float64{"avg": requests}
+		figures["output_token_throughput"] = map[string]float64{"avg": tokens}
+	}
+	return figures
+}
+
+// judge computes the level's validity.
+func (l *Level) judge() {
+	c := &l.Record.Counts
+	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.Load.Reached, Target: l.Concurrency}
+	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
+	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
+	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0
+	l.Validity = steady.Judge(facts)
+}
+
+// standingWarnings are about levels whose figures are no answer, or one that depends on how long the level was.
+func (l *Level) standingWarnings() []string {
+	var warnings []string
+	if broken := l.Validity.Broken(false); broken != "" {
+		warnings = append(warnings, fmt.Sprintf("%s: %s", steady.Invalid, broken))
+	}
+	switch l.Window.Verdict {
+	case steady.NotSteady, steady.Overloaded:
+		warnings = append(warnings, fmt.Sprintf("%s: %s; its figures depend on how long it was", l.Window.Verdict, l.Window.Reason))
+	case steady.Steady:
+		if l.Window.Warning != "" {
+			warnings = append(warnings, "perhaps not steady: "+l.Window.Warning)
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,53 @@
+package reporting
+
+import (
+	"github.com/llmsweep/llmsweep/reporting/page"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// validityTables are the validity of each benchmark that we recorded.
+func validityTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		if levels := summary.Judged(b); len(levels) > 0 {
+			t := tableOf(b.Name+": validity", summary.ValidityColumns(), levels)
+			t.Caption = "An invalid level's times and rates are those of another load than was planned. ! beyond its limit; unknown makes no level invalid."
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// windowTables are the steady windows of each benchmark; there is one for a level that is long enough.
+func windowTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		levels, without := summary.Windowed(b), summary.Unwindowed(b)
+		if len(levels) == 0 {
+			continue
+		}
+		t := tableOf(b.Name+": steady window (AIPerf formulas)", summary.WindowColumns(), levels)
+		t.Caption = "Latencies of the requests issued in the window, throughput without its last median latency; figures over the whole level stand above."
+		if without != "" {
+			t.Caption += " No window: " + without + "."
+		}
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+func tableOf(title string, columns []summary.Column, levels []results.Level) page.Table {
+	t := page.Table{Title: title}
+	for _, c := range columns {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit})
+	}
+	for i := range levels {
+		var row []string
+		for _, c := range columns {
+			row = append(row, c.Cell(&levels[i]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
