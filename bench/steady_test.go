@@ -156,3 +156,31 @@ func againstMock(t *testing.T, slots int, at []time.Duration) []steady.Span {
 	})
 	return spans
 }
+
+// TestNoVerdictOnAnInvalidLevel: a server that answers with half of what was asked for is quick, and no gate says so. Its lengths are judged.
+func TestNoVerdictOnAnInvalidLevel(t *testing.T) {
+	dir := t.TempDir()
+	fault, gate := filepath.Join(dir, "fault.yaml"), filepath.Join(dir, "gate.yaml")
+	require.NoError(t, os.WriteFile(fault, []byte("rules: [{kind: fewer_tokens, every: 1, share: 0.5}]"), 0o600))
+	require.NoError(t, os.WriteFile(gate, []byte(`limits:
+  - {metric: request_latency, max: 1e9}
+  - {metric: inter_token_latency, max: 0.001}
+  - {metric: output_sequence_length, min: 15}
+`), 0o600))
+	virtualRun(t, dir, "half", "-mock-args=-fault "+fault)
+	virtualRun(t, dir, "whole")
+	r := child{entry: "TestGate", args: []string{"-gate=" + gate, "-data-dir=" + dir, "-benchmark-name=half"}}.run(t)
+	assert.Equal(t, 1, r.code)
+	for _, level := range []string{"c1", "c8"} {
+		assert.Contains(t, r.output, "--- SKIP: TestGate/"+level+"/request_latency/avg")
+		assert.Contains(t, r.output, "--- SKIP: TestGate/"+level+"/inter_token_latency/avg")
+		assert.Contains(t, r.output, "--- FAIL: TestGate/"+level+"/output_sequence_length/avg")
+		assert.Contains(t, r.output, level+" is INVALID: output length shift 50 %, limit at most 1 %")
+	}
+	for _, name := range []string{"half", "whole"} {
+		for _, level := range []string{"c1", "c8"} {
+			validity := aggregate(t, filepath.Join(dir, name, level))["llmsweep"].(map[string]any)["validity"].(map[string]any)
+			assert.Equal(t, map[string]string{"half": "INVALID", "whole": "VALID"}[name], validity["verdict"], "%s %s", name, level)
+		}
+	}
+}

@@ -46,7 +46,11 @@ func TestValidity(t *testing.T) {
 		assert.Equal(t, c.broken != "", v.Standing == steady.Invalid, name)
 		require.Len(t, v.Readings, 4)
 	}
-	assert.Empty(t, func() string { f := sound(); f.Instrument.Verdict = record.ClientLimited; return steady.Judge(f).Broken(false) }(), "without the client's")
+	assert.Empty(t, func() string {
+		f := sound()
+		f.Instrument.Verdict = record.ClientLimited
+		return steady.Judge(f).Broken(false)
+	}(), "without the client's")
 }
 
 // TestWhatIsNotKnownIsNotInvalid: each reading that was not taken is unknown, and so is an output length that the client counted.

@@ -106,7 +106,7 @@ func (w *Window) closed(good []Span, first int64, target int) {
 	until, _ := slices.BinarySearchFunc(good, w.RateEndNS, func(s Span, at int64) int { return cmp.Compare(s.StartNS, at) })
 	settled := latencyCrossing(good[:until], target, (first+w.EndNS)/2)
 	if w.cut(first, settled); w.Verdict != "" {
-		w.Reason = "latency came to what it is in the second half of the level only in that half"
+		w.Reason = "latency settled only in the second half of the level, if at all"
 		return
 	}
 	from, _ := slices.BinarySearchFunc(good, w.StartNS, func(s Span, at int64) int { return cmp.Compare(s.StartNS, at) })
@@ -153,7 +153,7 @@ func (w *Window) open(all, good []Span, first int64) {
 		return
 	}
 	if w.cut(first, at); w.Verdict != "" {
-		w.Reason = "what is in flight came to what it is in the second half of the level only in that half"
+		w.Reason = "what is in flight settled only in the second half of the level, if at all"
 		return
 	}
 	w.Verdict = Steady

@@ -278,3 +278,19 @@ func TestFailuresAreNoLatency(t *testing.T) {
 	assert.Equal(t, steady.Steady, w.Verdict)
 	assert.Equal(t, int64(10e9), w.StartNS)
 }
+
+// TestSmallChangesAreNone: steps that are as clear as can be, of latencies that fall below and rise above what they are in the end, by little and by much.
+func TestSmallChangesAreNone(t *testing.T) {
+	for by, want := range map[float64]steady.Verdict{0.02: steady.Steady, 0.3: steady.NotSteady} {
+		latency := func(at float64) float64 {
+			if at < 14 {
+				return 2
+			}
+			return 1 + by*at/100 // the series comes from above, and has crossed by the fifteenth second
+		}
+		w := steady.FindWindow(slots(1000, 10, latency), 10)
+		assert.Equal(t, want, w.Verdict, "%v: %+v", by, w)
+		assert.Greater(t, w.Trend, 3.0)
+		assert.Empty(t, w.Warning)
+	}
+}

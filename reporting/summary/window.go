@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -64,9 +65,9 @@ func Unwindowed(b *results.Benchmark) string {
 	for i := range b.Levels {
 		switch l := &b.Levels[i]; l.Window.Verdict {
 		case steady.TooShort:
-			short, needs = append(short, fmt.Sprint(l.Concurrency)), append(needs, fmt.Sprint(l.Window.Needs))
+			short, needs = append(short, record.LevelName(l.Concurrency)), append(needs, fmt.Sprint(l.Window.Needs))
 		case steady.NotSteady, steady.Overloaded:
-			parts = append(parts, fmt.Sprintf("%d: %s: %s", l.Concurrency, l.Window.Verdict, l.Window.Reason))
+			parts = append(parts, fmt.Sprintf("%s: %s: %s", record.LevelName(l.Concurrency), l.Window.Verdict, l.Window.Reason))
 		}
 	}
 	if len(short) > 0 {
