@@ -20,6 +20,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/export"
 	"github.com/llmsweep/llmsweep/reporting/results"
@@ -126,6 +127,9 @@ func standing(l *results.Level) []Attribute {
 	}
 	attributes := []Attribute{{"validity", text}}
 	if l.Window.Verdict == "" {
+		return attributes
+	}
+	if l.Window.Verdict == steady.TooShort { // most levels are, and nothing is wrong
 		return attributes
 	}
 	if l.Settled == nil {

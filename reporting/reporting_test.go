@@ -223,7 +223,7 @@ func TestAttributesHaveKeysThatJUnitTakes(t *testing.T) {
 	level, err := WriteLevel(filepath.Join(copyRecorded(t), "ours", "c4"))
 	require.NoError(t, err)
 	attributes := Attributes(level)
-	require.Len(t, attributes, 6)
+	require.Len(t, attributes, 7)
 	for _, a := range attributes {
 		assert.NotContains(t, a.Key, " ")
 		assert.NotContains(t, a.Value, "\n")
