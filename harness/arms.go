@@ -45,6 +45,22 @@ func (r *resolver) arms(p *Plan) {
 		}
 		p.Arms = append(p.Arms, arm)
 	}
+	r.armCommands(p)
+	switch given := r.given("benchmark-name"); {
+	case len(p.Arms) == 0:
+		return
+	case len(p.Arms) == 2 && !given:
+		p.BenchmarkName = p.Arms[0].Name + "-vs-" + p.Arms[1].Name
+	case !given:
+		p.BenchmarkName = p.Arms[0].Name + "-self"
+	}
+	if !r.given("concurrencies") {
+		p.Concurrencies = []int{ArmLevel}
+	}
+}
+
+// armCommands reads -arm-command.
+func (r *resolver) armCommands(p *Plan) {
 	commands, _ := r.values("arm-command")
 	for _, value := range commands {
 		name, command, found := strings.Cut(value, "=")
@@ -61,17 +77,6 @@ func (r *resolver) arms(p *Plan) {
 		default:
 			p.Arms[i].Command = command
 		}
-	}
-	switch given := r.given("benchmark-name"); {
-	case len(p.Arms) == 0:
-		return
-	case len(p.Arms) == 2 && !given:
-		p.BenchmarkName = p.Arms[0].Name + "-vs-" + p.Arms[1].Name
-	case !given:
-		p.BenchmarkName = p.Arms[0].Name + "-self"
-	}
-	if !r.given("concurrencies") {
-		p.Concurrencies = []int{ArmLevel}
 	}
 }
 

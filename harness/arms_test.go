@@ -107,7 +107,7 @@ func TestCommandOfAnArm(t *testing.T) {
 	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, 20*time.Second, time.Millisecond)
 	require.NoError(t, serving.Err())
 	stop()
-	assert.Equal(t, "a 3\n", log.String())
+	assert.True(t, strings.HasPrefix(log.String(), "a 3\n"), log.String()) // a shell may say "Terminated" of what it was waiting for
 	assert.FileExists(t, filepath.Join(dir, "ended"))
 	require.Error(t, serving.Err())
 

@@ -76,9 +76,9 @@ func vacantAddress(ctx context.Context, target *url.URL) error {
 	}
 	address := net.JoinHostPort(target.Hostname(), port)
 	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil // nobody is there, as it should be
+	conn, _ := dialer.DialContext(ctx, "tcp", address)
+	if conn == nil { // nobody is there, as it should be
+		return nil
 	}
 	_ = conn.Close()
 	return fmt.Errorf("something listens on %s already, before the command has started: end it, or leave out -arm-command if it is the server", address)

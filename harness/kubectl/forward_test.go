@@ -106,7 +106,11 @@ func TestForwardThatDoesNotBegin(t *testing.T) {
 		calls := fakekubectl.Install(t, fakekubectl.Rule{Match: "port-forward", Hang: true})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("received interrupt")
-		time.AfterFunc(300*time.Millisecond, func() { cancel(stop) })
+		go func() {
+			for start := time.Now(); len(calls.All()) == 0 && time.Since(start) < patience; time.Sleep(10 * time.Millisecond) {
+			}
+			cancel(stop)
+		}()
 		_, err := find(t).Forward(ctx, frontend())
 		require.ErrorIs(t, err, stop)
 		requireGone(t, pids(calls.All())...)

@@ -44,7 +44,11 @@ func Start(s Spec) (*Process, error) {
 	p := &Process{cmd: supervised(s.Path, s.Args, watched), life: life, ended: make(chan struct{})}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = s.Stdin, s.Stdout, &p.stderr
 	if s.Stderr != nil {
-		p.cmd.Stderr = io.MultiWriter(s.Stderr, &p.stderr)
+		var one sync.Mutex // both may be the same writer, and each is written to by a goroutine of its own
+		p.cmd.Stderr = io.MultiWriter(locked{&one, s.Stderr}, &p.stderr)
+		if s.Stdout != nil {
+			p.cmd.Stdout = locked{&one, s.Stdout}
+		}
 	}
 	p.cmd.WaitDelay = leftoverLimit
 	p.cmd.Env, p.cmd.Dir = append(os.Environ(), s.Env...), s.Dir
@@ -90,6 +94,19 @@ func (p *Process) Terminate(grace time.Duration) (killed bool) {
 	killed = !p.ask(grace)
 	_ = p.Stop()
 	return killed
+}
+
+// locked is a writer that is written to under a lock.
+type locked struct {
+	lock *sync.Mutex
+	to   io.Writer
+}
+
+// Write writes p.
+func (l locked) Write(p []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.to.Write(p)
 }
 
 // tail keeps the end of what is written to it. It is safe for concurrent use.

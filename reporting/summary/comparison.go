@@ -75,7 +75,15 @@ func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bo
 		}
 		rows = append(rows, row)
 	}
-	widths := make([]int, len(heads))
+	writeRows(b, rows)
+	for _, note := range notes {
+		writeWrapped(b, "  ", note)
+	}
+}
+
+// writeRows aligns cells: texts, which are the first three and the ninth of a row, at the left, figures at the right.
+func writeRows(b *strings.Builder, rows [][]string) {
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], len(cell))
@@ -84,16 +92,13 @@ func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bo
 	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
-			if i == 0 || i == 1 || i == 2 || i == len(row)-1 && primary {
+			if i < 3 || i == 8 {
 				fmt.Fprintf(&line, "%-*s ", widths[i], cell)
 			} else {
 				fmt.Fprintf(&line, "%*s ", widths[i], cell)
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	for _, note := range notes {
-		writeWrapped(b, "  ", note)
 	}
 }
 
