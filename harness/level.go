@@ -120,7 +120,7 @@ func (r *levelRun) execute(ctx context.Context, dir string) error {
 	s.elapsed += took
 	freeReserve(dir)
 	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
-	s.progress.end(&r.record)
+	s.progress.end(shown.Name, &r.record)
 	if r.record.Status == record.Done {
 		s.forecast(shown, took)
 	}

@@ -47,8 +47,10 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	headlines := len(p.Tables)
 	for _, b := range r.Benchmarks {
-		if t := within(b); len(t.Rows) > 0 {
-			p.Tables = append(p.Tables, t)
+		for _, t := range []page.Table{within(b), overRuns(b)} {
+			if len(t.Rows) > 0 {
+				p.Tables = append(p.Tables, t)
+			}
 		}
 	}
 	for _, b := range r.Benchmarks {
@@ -106,6 +108,15 @@ func headline(b *results.Benchmark) page.Table {
 func within(b *results.Benchmark) page.Table {
 	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: summary.WithinRows(b)}
 	for _, c := range summary.WithinColumns() {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
+	}
+	return t
+}
+
+// overRuns shows the intervals over the runs of a benchmark's levels.
+func overRuns(b *results.Benchmark) page.Table {
+	t := page.Table{Title: b.Name + ": " + summary.OverHead(b), Caption: summary.OverCaption, Rows: summary.OverRows(b)}
+	for _, c := range summary.OverColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t

@@ -156,6 +156,7 @@ func Command(run *record.Run) string {
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
 	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
+	optional("repeats", p.Repeats, p.Repeats > 1)
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
 	optional("retry-429", true, p.Retry429)

@@ -34,6 +34,7 @@ func Write(w io.Writer, in Input) error {
 		describe(&b, benchmark)
 		Table(&b, benchmark)
 		Within(&b, benchmark)
+		Over(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n\nComparison\n==========\n\n")
@@ -102,6 +103,12 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	}
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
+	}
+	if p.Repeats > 1 {
+		facts = append(facts, [2]string{"Runs", fmt.Sprintf("%d of each level, in turn; figures are their geometric means", p.Repeats)})
+	}
+	if drift := benchmark.Drift(); drift != "" {
+		facts = append(facts, [2]string{"Drift", drift})
 	}
 	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})

@@ -38,11 +38,14 @@ func WithinColumns() []WithinColumn {
 
 // Within writes the intervals within each run, a line each metric of a level, in 100 columns for usual figures.
 func Within(w io.Writer, b *results.Benchmark) {
-	rows := WithinRows(b)
+	writeIntervals(w, WithinHead(b), WithinColumns(), WithinRows(b))
+}
+
+// writeIntervals writes a table with a headline, unless it is empty.
+func writeIntervals(w io.Writer, head string, columns []WithinColumn, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	columns := WithinColumns()
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
@@ -59,7 +62,7 @@ func Within(w io.Writer, b *results.Benchmark) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\n %s", WithinHead(b))
+	fmt.Fprintf(w, "\n %s", head)
 	writeAligned(w, make([]string, len(columns)), rows)
 }
 
