@@ -69,6 +69,9 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	}
 	if err != nil {
 		_ = os.Remove(dir) // if it is empty
+		if parent := filepath.Dir(dir); parent != s.dir {
+			_ = os.Remove(parent) // of a run, likewise
+		}
 		return nil, errors.Join(err, before.restore())
 	}
 	spent := s.spent.Load()

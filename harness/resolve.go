@@ -52,7 +52,10 @@ func (r *resolver) plan() *Plan {
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
 	}
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
-	if n := r.count("repeats"); n != 1 {
+	switch n := r.count("repeats"); {
+	case n < 1:
+		r.fault("repeats", fmt.Sprint(n), "must be at least 1")
+	case n > 1:
 		p.Repeats = n
 	}
 	p.Resume = r.resume()

@@ -18,7 +18,8 @@ import (
 type Over struct {
 	Tag, Statistic string
 	Value          float64   // geometric mean
-	Need           stat.Need // runs for an interval
+	Requests       stat.Need // of each run, for a percentile: where it is not met the value is not worth printing
+	Runs           stat.Need // for an interval
 	// Interval and CV are there where HasInterval.
 	Interval    stat.Interval
 	CV          float64
@@ -116,8 +117,8 @@ func (l *Level) pool() {
 	l.Figures = overRuns(figures)
 	l.Load = pooledLoad(runs)
 	for _, tag := range append(withinTags(), "output_token_throughput", "request_throughput") {
-		for _, statistic := range []string{"avg", "p50", "p99"} {
-			if o, ok := over(figures, tag, statistic); ok {
+		for _, q := range estimates() {
+			if o, ok := over(figures, tag, q); ok {
 				l.Over = append(l.Over, o)
 			}
 		}
@@ -133,6 +134,10 @@ func worse(a, b record.ClientVerdict) bool {
 func addCounts(to, from *record.Counts) {
 	to.Planned += from.Planned
 	to.NotStarted += from.NotStarted
+	to.Retried.Requests += from.Retried.Requests
+	to.Retried.Retries += from.Retried.Retries
+	to.Retried.Resent += from.Retried.Resent
+	to.Retried.WaitingNS += from.Retried.WaitingNS
 	if to.Outcomes == nil {
 		to.Outcomes = map[record.Outcome]int{}
 	}
@@ -215,24 +220,23 @@ func centre(values []float64) float64 {
 	return sum / n
 }
 
-// over is a figure over runs, with its interval if there are enough of them. A percentile has to be worth printing in each.
-func over(runs []Figures, tag, statistic string) (Over, bool) {
+// over is a figure over runs, with its interval if there are enough of them: the average for q = 0, else a percentile, which has to be worth
+// printing in each run.
+func over(runs []Figures, tag string, q float64) (Over, bool) {
+	statistic := "avg"
+	if q > 0 {
+		statistic = fmt.Sprintf("p%g", q)
+	}
 	values, ok := valuesOf(runs, tag, statistic)
 	if !ok {
 		return Over{}, false
 	}
-	if n, counted := valuesOf(runs, tag, "count"); counted && statistic != "avg" {
-		var q float64
-		_, _ = fmt.Sscanf(statistic, "p%g", &q)
-		if int(slices.Min(n)) < stat.Floor(q) {
-			return Over{}, false
-		}
-	} else if statistic != "avg" {
-		return Over{}, false
-	}
 	o := Over{Tag: tag, Statistic: statistic, Value: centre(values)}
+	if n, counted := valuesOf(runs, tag, "count"); counted && q > 0 {
+		o.Requests = stat.Need{Needs: stat.Floor(q), Have: int(slices.Min(n))}
+	}
 	runsOf, need, ok := stat.Runs(values, Confidence)
-	if o.Need = need; ok {
+	if o.Runs = need; ok && o.Requests.Met() {
 		o.Interval, o.CV, o.HasInterval = runsOf.Interval, runsOf.CV, true
 	}
 	return o, true

@@ -240,6 +240,8 @@ const legend = `How to read the tables
   n_eff     independent requests that would say as much of the mean
   [needs]   what an interval takes: 40 requests, and for percentiles n_eff
   (<200)    p99 of the gaps of fewer than 200 requests: nearer 86 than 95 %
+  over runs geometric means, Student's t on logarithms; CV: deviation of the
+            runs as a share of their mean; n/a needs so many requests a run
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings
   ~         client suspect: this machine stamped late, see the warnings
