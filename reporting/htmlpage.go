@@ -46,13 +46,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	headlines := len(p.Tables)
-	for _, b := range r.Benchmarks {
-		for _, t := range []page.Table{within(b), overRuns(b)} {
-			if len(t.Rows) > 0 {
-				p.Tables = append(p.Tables, t)
-			}
-		}
-	}
+	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)
 	for _, b := range r.Benchmarks {
 		if t := failures(b); len(t.Rows) > 0 {
 			p.Tables = append(p.Tables, t)
@@ -102,6 +96,19 @@ func headline(b *results.Benchmark) page.Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// intervals are the tables of the benchmarks' intervals, within runs and over them.
+func intervals(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		for _, t := range []page.Table{within(b), overRuns(b)} {
+			if len(t.Rows) > 0 {
+				tables = append(tables, t)
+			}
+		}
+	}
+	return tables
 }
 
 // within shows the intervals of a benchmark's figures.
