@@ -36,7 +36,7 @@ func startMeasuring(t *testing.T, args ...string) *measuring {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	serveMock(t, &harness.Plan{Plan: record.Plan{Model: "Qwen/Qwen3-0.6B", MockArgs: []string{"-ttft=20ms", "-itl=10ms"}}}, listener)
+	serveMock(t, &harness.Plan{Plan: record.Plan{Model: "Qwen/Qwen3-0.6B", MockArgs: []string{"-ttft=20ms", "-itl=10ms"}}}, 0, listener)
 	out := t.TempDir()
 	m := &measuring{ended: make(chan struct{}), dir: filepath.Join(out, "watched")}
 	ctx, cancel := context.WithTimeout(context.Background(), childLimit)

@@ -108,7 +108,7 @@ func runLevels(ctx context.Context, t *testing.T, sweep *harness.Sweep) (measure
 func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level harness.Level) (hasResults bool, stop string) {
 	var ended *record.Level
 	var err error
-	measured(ctx, t, sweep, func(ctx context.Context, t *testing.T) { ended, err = sweep.RunLevel(ctx, level) })
+	measuredAgain(ctx, t, sweep, level.Again, func(ctx context.Context, t *testing.T) { ended, err = sweep.RunLevel(ctx, level) })
 	if err != nil {
 		reason := plainly(sweep.Plan, err)
 		t.Error(reason)
@@ -215,7 +215,7 @@ func embed(t *testing.T, plan *harness.Plan) {
 		if err != nil {
 			t.Fatalf("starting the mock server: %v", err)
 		}
-		serveMock(t, plan, listener)
+		serveMock(t, plan, 0, listener)
 		host = listener.Addr().String()
 	}
 	u, err := harness.ParseEndpoint(host, "http")
@@ -238,8 +238,10 @@ func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, mockcmd.
 	return options, aside
 }
 
-func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
+// serveMock starts the mock server. Its noise is of its own each time that a level is measured again, as that of a server which is started anew.
+func serveMock(t *testing.T, plan *harness.Plan, again int, listener net.Listener) {
 	options, _ := mockOptions(t, plan)
+	options.Noise.Seed += uint64(again)
 	mock, err := mockserver.New(options)
 	if err != nil {
 		t.Fatalf("starting the mock server: %v", err)
@@ -257,13 +259,18 @@ func serveMock(t *testing.T, plan *harness.Plan, listener net.Listener) {
 // measured calls f, in virtual time inside a bubble with a mock server of its own. A cancelled ctx reaches into the bubble as a flag
 // that is looked at each virtual second: a channel from outside would keep the clock from advancing.
 func measured(ctx context.Context, t *testing.T, sweep *harness.Sweep, f func(context.Context, *testing.T)) {
+	measuredAgain(ctx, t, sweep, 0, f)
+}
+
+// measuredAgain is measured for a level that was measured so often before.
+func measuredAgain(ctx context.Context, t *testing.T, sweep *harness.Sweep, again int, f func(context.Context, *testing.T)) {
 	if !sweep.Plan.Virtual {
 		f(ctx, t)
 		return
 	}
 	synctest.Test(t, func(t *testing.T) {
 		listener := memnet.Listen(virtualHost)
-		serveMock(t, sweep.Plan, listener)
+		serveMock(t, sweep.Plan, again, listener)
 		sweep.Dial = listener.DialContext
 		sweep.Loopback = func() (net.Listener, instrument.Dial, error) {
 			own := memnet.Listen("canary.virtual:80")

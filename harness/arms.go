@@ -115,6 +115,7 @@ func (c *checks) arms(p *Plan) {
 		{"mock-args", "each arm has its own: -arm NAME=" + mockArm + "ARGS", len(p.MockArgs) > 0},
 		{"baseline", "it compares recorded results", p.Gate.Baseline != ""},
 		{"data-dir", "it judges recorded results", p.Gate.DataDir != ""},
+		{"repeats", "a comparison repeats its runs itself: see -blocks", p.Repeats > 1},
 		{"resume", "a comparison is not gone on with: start it anew", p.Resume != ""},
 		{"preflight-only", "each run of an arm has its own preflight", p.PreflightOnly},
 	} {

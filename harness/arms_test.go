@@ -55,6 +55,7 @@ func TestBadArmsAreRefused(t *testing.T) {
 		{[]string{"-arm=a=h:1", "-arm=b=mock:", "-virtual"}, `virtual "true": cannot go with arm a, which is no embedded mock server`},
 		{append(two, "-endpoint=h:1"), `cannot go with -endpoint: its place is -arm NAME=URL`},
 		{append(two, "-mock-args=-itl=1ms"), `cannot go with -mock-args: each arm has its own`},
+		{append(two, "-repeats=2"), `cannot go with -repeats: a comparison repeats its runs itself: see -blocks`},
 		{append(two, "-resume"), `cannot go with -resume: `},
 		{append(two, "-blocks=5"), `blocks "5": must be at least 6`},
 		{append(two, "-blocks=61"), `blocks "61": must be at most 60`},

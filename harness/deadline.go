@@ -32,7 +32,7 @@ func (s *Sweep) StopBefore(ctx context.Context, at time.Time) (context.Context, 
 func (s *Sweep) forecast(ended Level, took time.Duration) {
 	left := 0
 	for _, l := range s.levels {
-		if l.Concurrency > ended.Concurrency && !s.Finished(l) {
+		if l.Number > ended.Number && !s.Finished(l) {
 			left += l.Requests
 		}
 	}

@@ -28,7 +28,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	fmt.Fprintf(&b, "model     %s\n", p.Model)
 	space := forecast.Needed(levels, p.Plot)
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
-	writeForecast(&b, levels, measured)
+	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")
 	for _, note := range append(p.dryRunNotes(), basis) {
 		for _, line := range wrap(note, 80) {
@@ -40,18 +40,22 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 }
 
 // writeForecast writes the table of levels.
-func writeForecast(b *strings.Builder, levels []forecast.Level, measured []forecast.Measured) {
-	const row = "%-8s %9d %14d %14d   %s\n"
-	fmt.Fprintf(b, "%-8s %9s %14s %14s   %s\n", "level", "requests", "prompt tokens", "output tokens", "duration")
+func writeForecast(b *strings.Builder, levels []forecast.Level, names []string, measured []forecast.Measured) {
+	const row = "%-*s %9d %14d %14d   %s\n"
+	width := len("requests")
+	for _, name := range names {
+		width = max(width, len(name))
+	}
+	fmt.Fprintf(b, "%-*s %9s %14s %14s   %s\n", width, "level", "requests", "prompt tokens", "output tokens", "duration")
 	var total forecast.Range
 	var requests, prompts, outputs int
-	for _, l := range levels {
+	for i, l := range levels {
 		took := forecast.Duration(l, measured)
 		total = total.Plus(took)
 		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens()
-		fmt.Fprintf(b, row, record.LevelName(l.Concurrency), l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens(), span(took))
+		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens(), span(took))
 	}
-	fmt.Fprintf(b, row, "total", requests, prompts, outputs, span(total))
+	fmt.Fprintf(b, row, width, "total", requests, prompts, outputs, span(total))
 }
 
 func span(r forecast.Range) string { return about(r.Low) + " to " + about(r.High) }
@@ -72,6 +76,9 @@ func (p *Plan) dryRunNotes() []string {
 	var notes []string
 	if p.WarmupRequests > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
+	}
+	if p.Repeats > 1 {
+		notes = append(notes, fmt.Sprintf("Each level is measured %d times (-repeats), all levels in turn, and the first once more at the end.", p.Repeats))
 	}
 	if p.MaxDuration > 0 {
 		notes = append(notes, fmt.Sprintf("The sweep stops after %v (-max-duration) with what it has.", p.MaxDuration))
@@ -102,6 +109,9 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	}
 	dirs, _ := record.LevelDirs(s.dir)
 	for _, dir := range dirs {
+		if runs, _, _ := record.RunDirs(dir); len(runs) > 0 {
+			dir = runs[0]
+		}
 		if m, whole := readPace(dir); whole {
 			measured = append(measured, m)
 		}

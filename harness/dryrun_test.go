@@ -52,3 +52,23 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 	store(record.RunFile, run)
 	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or -isl."}, dry())
 }
+
+// TestDryRunOfRepeats lists each run, in their order, the one at the end too.
+func TestDryRunOfRepeats(t *testing.T) {
+	var b strings.Builder
+	p := planOf(t, nil, "-benchmark-name=x", "-endpoint=server", "-output-dir="+t.TempDir(), "-concurrencies=1,2", "-repeats=2", "-dry-run")
+	require.NoError(t, p.WriteDryRun(&b))
+	var names []string
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "c") {
+			names = append(names, strings.Fields(line)[0])
+		}
+	}
+	assert.Equal(t, []string{"c1/run-1", "c2/run-1", "c1/run-2", "c2/run-2", "c1/sentinel"}, names)
+	assert.Regexp(t, `\ntotal +50 `, b.String())
+	assert.Contains(t, b.String(), "Each level is measured 2 times (-repeats)")
+	_, err := resolve(t, nil, "-repeats=0")
+	require.ErrorContains(t, err, `repeats "0": must be at least 1`)
+	_, err = resolve(t, nil, "-repeats=2", "-resume", "-benchmark-name=x")
+	require.ErrorContains(t, err, `cannot go with -repeats`)
+}

@@ -32,6 +32,7 @@ func options() []option {
 		{name: "concurrencies", env: []string{"CONCURRENCIES"}, value: "LIST", preset: "1,2,5,10,50,100,250", usage: "levels of the sweep: requests in flight"},
 		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10)"},
 		{name: "warmup-requests", value: "N", preset: "0", usage: "requests sent before each level's measurement, in no statistic"},
+		{name: "repeats", value: "N", preset: "1", usage: "runs of each level: all levels once, then all again; from 5 on the figures have intervals over runs, and the first level is measured once more at the end"},
 		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},
 		{name: "nonce", value: "N", usage: "determines the text together with the seed; default: new for each run"},
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},

@@ -69,6 +69,9 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	}
 	if err != nil {
 		_ = os.Remove(dir) // if it is empty
+		if parent := filepath.Dir(dir); parent != s.dir {
+			_ = os.Remove(parent) // of a run, likewise
+		}
 		return nil, errors.Join(err, before.restore())
 	}
 	spent := s.spent.Load()
@@ -120,7 +123,7 @@ func (r *levelRun) execute(ctx context.Context, dir string) error {
 	s.elapsed += took
 	freeReserve(dir)
 	err = errors.Join(err, record.WriteJSON(filepath.Join(dir, record.LevelFile), &r.record))
-	s.progress.end(&r.record)
+	s.progress.end(shown.Name, &r.record)
 	if r.record.Status == record.Done {
 		s.forecast(shown, took)
 	}
@@ -390,7 +393,7 @@ func (r *levelRun) writeInputs(path string) error {
 func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
-		"tool": "llmsweep " + Version, "level": r.level.Name, "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": p.Seed, "nonce": p.Nonce,
+		"tool": "llmsweep " + Version, "level": record.LevelName(r.level.Concurrency), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
 		"isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "extra_inputs": p.ExtraInputs,
 	}

@@ -65,6 +65,7 @@ const (
 	maxConcurrency = 1_000_000
 	maxTokens      = 10_000_000 // of one prompt or answer
 	maxRequests    = 10_000_000
+	maxRepeats     = 100
 	// A comparison of fewer blocks can prove nothing: 1/2^5 is above any level that would be asked for.
 	minBlocks, maxBlocks = 6, 60
 )
@@ -87,6 +88,7 @@ func (p *Plan) Validate() error {
 	}
 	c.within("request-count", p.RequestCount, 0, maxRequests)
 	c.within("warmup-requests", p.WarmupRequests, 0, maxRequests)
+	c.within("repeats", p.Repeats, 0, maxRepeats)
 	c.within("gpus", p.GPUs, 1, math.MaxInt)
 	if p.OutputDir == "" {
 		c.fault("output-dir", "", "must not be empty")
@@ -120,6 +122,9 @@ func (c *checks) together(p *Plan) {
 	}
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
+	}
+	if p.Resume != "" && p.Repeats > 1 {
+		c.fault("resume", p.Resume, "cannot go with -repeats: the runs of a level are to follow each other; start anew with -overwrite or another -benchmark-name")
 	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")

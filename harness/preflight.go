@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/forecast"
@@ -87,7 +88,7 @@ func (s *Sweep) resolves(u *url.URL) bool {
 // load is what the plan asks for.
 func (s *Sweep) load() preflight.Load {
 	p := s.Plan
-	largest := s.levels[len(s.levels)-1]
+	largest := s.largest()
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
 		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
@@ -107,6 +108,11 @@ func (s *Sweep) load() preflight.Load {
 	return l
 }
 
+// largest is the level that asks for most at once.
+func (s *Sweep) largest() Level {
+	return slices.MaxFunc(s.levels, func(a, b Level) int { return a.Concurrency - b.Concurrency })
+}
+
 // usualITL stands for a server that was not measured yet.
 const usualITL = 20 * time.Millisecond
 
@@ -118,7 +124,7 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 		Processors: runtime.GOMAXPROCS(0), ITL: usualITL,
 	}
 	s.findCeiling(l.Transport)
-	largest := s.levels[len(s.levels)-1]
+	largest := s.largest()
 	events := float64(largest.Concurrency) / m.ITL.Seconds()
 	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/float64(s.Plan.OSL))
 	return m

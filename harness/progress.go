@@ -187,10 +187,10 @@ func (p *progress) tokensSoFar() float64 {
 }
 
 // end closes the display of a level with one line.
-func (p *progress) end(l *record.Level) {
+func (p *progress) end(name string, l *record.Level) {
 	p.stopTick()
 	p.stopTick = func() {}
-	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", record.LevelName(l.Concurrency), l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
+	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", name, l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
 	if l.Status == record.Capped { // other reasons are the test's failure message
 		text += ": " + l.Reason
 	}

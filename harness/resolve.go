@@ -52,6 +52,12 @@ func (r *resolver) plan() *Plan {
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
 	}
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
+	switch n := r.count("repeats"); {
+	case n < 1:
+		r.fault("repeats", fmt.Sprint(n), "must be at least 1")
+	case n > 1:
+		p.Repeats = n
+	}
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {

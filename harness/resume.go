@@ -63,7 +63,7 @@ func (s *Sweep) recall() error {
 
 // beginNew lets -resume begin a run where there is none. Levels without their run.json cannot be gone on with: what was asked is not known.
 func (s *Sweep) beginNew(missing string) error {
-	levels, err := record.LevelDirs(s.dir)
+	levels, err := s.folders()
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type Level struct {
 	Concurrency int
 	Requests    int
 	Number, Of  int // which level of how many, from 1
+	// Again is how often this level was measured before, with -repeats.
+	Again       int
+	seed        uint64 // of its lengths
 	work        *workload.Level
 	fingerprint string
 }
@@ -151,7 +154,7 @@ func (s *Sweep) vacant() error {
 	if s.earlier != nil {
 		return nil // they are gone on with
 	}
-	levels, err := record.LevelDirs(s.dir)
+	levels, err := s.folders()
 	if err != nil {
 		return err
 	}
@@ -172,8 +175,8 @@ func (s *Sweep) vacant() error {
 // isResult reports whether a file in a level's folder holds something that was measured, as bodies and unfinished files do not.
 func isResult(name string) bool { return name != record.InputsFile && !strings.HasPrefix(name, ".") }
 
-// contents lists what a level's folder holds: the files that a run writes, unfinished ones included, and all else. What a link leads to
-// is not ours.
+// contents lists what a level's folder holds: the files that a run writes, unfinished ones included, and all else but the folders of its runs.
+// What a link leads to is not ours.
 func contents(dir string) (ours, foreign []string, err error) {
 	if info, err := os.Lstat(dir); err != nil || info.Mode()&fs.ModeSymlink != 0 {
 		return nil, []string{"a link"}, err
@@ -182,7 +185,7 @@ func contents(dir string) (ours, foreign []string, err error) {
 	for _, entry := range entries {
 		if name := entry.Name(); !entry.IsDir() && record.IsLevelFile(name) {
 			ours = append(ours, name)
-		} else {
+		} else if !entry.IsDir() || !record.IsRunName(name) {
 			foreign = append(foreign, name)
 		}
 	}
@@ -204,14 +207,19 @@ func (s *Sweep) draw() error {
 		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 	}
 	serial := 0
-	fingerprints := make([]string, 0, len(p.Concurrencies))
-	for i, c := range p.Concurrencies {
-		l := Level{Name: record.LevelName(c), Concurrency: c, Requests: p.Requests(c), Number: i + 1, Of: len(p.Concurrencies)}
+	runs := p.runs()
+	fingerprints := make([]string, 0, len(runs))
+	for i, run := range runs {
+		c, own := run.concurrency, run.spec(spec)
+		l := Level{
+			Name: filepath.Join(record.LevelName(c), run.folder), Concurrency: c, Requests: p.Requests(c), Number: i + 1, Of: len(runs), Again: i / len(p.Concurrencies),
+			seed: own.Seed,
+		}
 		if err := s.interrupted(); err != nil {
 			return err
 		}
 		var err error
-		if l.work, err = spec.Level(l.Name, serial, p.WarmupRequests, l.Requests); err != nil {
+		if l.work, err = own.Level(record.LevelName(c), serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
 		}
 		if l.fingerprint, err = l.work.Fingerprint(); err != nil {
@@ -236,7 +244,7 @@ func (s *Sweep) begin(target record.Target) error {
 	if s.earlier != nil {
 		return s.goOn(target)
 	}
-	levels, err := record.LevelDirs(s.dir)
+	levels, err := s.folders()
 	if err != nil {
 		return err
 	}

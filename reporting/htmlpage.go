@@ -48,11 +48,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	headlines := len(p.Tables)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
-	for _, b := range r.Benchmarks {
-		if t := within(b); len(t.Rows) > 0 {
-			p.Tables = append(p.Tables, t)
-		}
-	}
+	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)
 	for _, b := range r.Benchmarks {
 		if t := failures(b); len(t.Rows) > 0 {
 			p.Tables = append(p.Tables, t)
@@ -92,10 +88,32 @@ func headline(b *results.Benchmark) page.Table {
 	return tableOf(fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title()), summary.Columns(b.Convention), b.Levels)
 }
 
+// intervals are the tables of the benchmarks' intervals, within runs and over them.
+func intervals(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		for _, t := range []page.Table{within(b), overRuns(b)} {
+			if len(t.Rows) > 0 {
+				tables = append(tables, t)
+			}
+		}
+	}
+	return tables
+}
+
 // within shows the intervals of a benchmark's figures.
 func within(b *results.Benchmark) page.Table {
 	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: summary.WithinRows(b)}
 	for _, c := range summary.WithinColumns() {
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
+	}
+	return t
+}
+
+// overRuns shows the intervals over the runs of a benchmark's levels.
+func overRuns(b *results.Benchmark) page.Table {
+	t := page.Table{Title: b.Name + ": " + summary.OverHead(b), Caption: summary.OverCaption, Rows: summary.OverRows(b)}
+	for _, c := range summary.OverColumns() {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t

@@ -60,7 +60,11 @@ func CompleteLevel(dir string) (*results.Level, error) {
 
 func readStored(dir string) (*record.Run, *results.Level, error) {
 	var run record.Run
-	if err := record.ReadJSON(filepath.Join(filepath.Dir(dir), record.RunFile), &run); err != nil {
+	benchmark := filepath.Dir(dir)
+	if record.IsRunName(filepath.Base(dir)) {
+		benchmark = filepath.Dir(benchmark)
+	}
+	if err := record.ReadJSON(filepath.Join(benchmark, record.RunFile), &run); err != nil {
 		return nil, nil, err
 	}
 	var stored record.Level
@@ -156,6 +160,10 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	fmt.Fprintln(w)
 	summary.Table(w, b)
 	summary.WithinBrief(w, b)
+	summary.Over(w, b)
+	if drift := b.Drift(); drift != "" {
+		fmt.Fprintf(w, "\ndrift: %s\n", drift)
+	}
 	for _, warning := range b.Warnings {
 		fmt.Fprintln(w, "warning:", warning)
 	}
@@ -301,7 +309,11 @@ func (r *Report) rewriteExports() {
 			if b.Run == nil {
 				continue
 			}
-			if err := writeExports(b.Run, &b.Levels[i]); err != nil {
+			var failures []error
+			for _, l := range b.Levels[i].Recorded() {
+				failures = append(failures, writeExports(b.Run, l))
+			}
+			if err := errors.Join(failures...); err != nil {
 				var reason syscall.Errno
 				if errors.As(err, &reason) {
 					err = reason // without the path, so that a report does not show where it was made

@@ -91,6 +91,41 @@ func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
 	return dirs, nil
 }
 
+// RunDirs returns the folders of the runs of a level that was measured several times, in their order; none: it was measured once, and has its files
+// itself. sentinel is that of the run at the end, "" if there is none.
+func RunDirs(level LevelDir) (runs []LevelDir, sentinel string, err error) {
+	entries, err := os.ReadDir(level.Path)
+	if err != nil {
+		return nil, "", err
+	}
+	numbers := map[string]int{}
+	for _, entry := range entries {
+		path := filepath.Join(level.Path, entry.Name())
+		switch {
+		case !isDir(path):
+		case entry.Name() == SentinelName:
+			sentinel = path
+		case runOf(entry.Name()) > 0:
+			numbers[path] = runOf(entry.Name())
+			runs = append(runs, LevelDir{Path: path, Concurrency: level.Concurrency})
+		}
+	}
+	slices.SortFunc(runs, func(a, b LevelDir) int { return numbers[a.Path] - numbers[b.Path] })
+	return runs, sentinel, nil
+}
+
+// IsRunName reports whether a folder inside a level's is that of one of its runs.
+func IsRunName(name string) bool { return name == SentinelName || runOf(name) > 0 }
+
+// runOf is the k of run-<k>, a complete match, or 0.
+func runOf(name string) int {
+	k, err := strconv.Atoi(strings.TrimPrefix(name, "run-"))
+	if err != nil || k < 1 || name != RunName(k) {
+		return 0
+	}
+	return k
+}
+
 // IsLevelName reports whether a level's folder may be called so.
 func IsLevelName(name string) bool { return concurrencyOf(name) > 0 }
 

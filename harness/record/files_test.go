@@ -130,3 +130,26 @@ func TestStates(t *testing.T) {
 	assert.False(t, warm.Valid())
 	assert.Len(t, record.Outcomes(), 8)
 }
+
+func TestRunDirs(t *testing.T) {
+	level := record.LevelDir{Path: t.TempDir(), Concurrency: 7}
+	runs, sentinel, err := record.RunDirs(level)
+	require.NoError(t, err)
+	assert.Empty(t, runs)
+	assert.Empty(t, sentinel)
+	for _, name := range []string{"run-10", "run-2", "run-1", "run-01", "run-0", "run-", "run-3x", "sentinel", "sentinel2"} {
+		require.NoError(t, os.Mkdir(filepath.Join(level.Path, name), 0o700))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(level.Path, "run-3"), nil, 0o600))
+	runs, sentinel, err = record.RunDirs(level)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(level.Path, "sentinel"), sentinel)
+	var names []string
+	for _, r := range runs {
+		assert.Equal(t, 7, r.Concurrency)
+		names = append(names, filepath.Base(r.Path))
+	}
+	assert.Equal(t, []string{"run-1", "run-2", "run-10"}, names)
+	_, _, err = record.RunDirs(record.LevelDir{Path: filepath.Join(level.Path, "none")})
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}

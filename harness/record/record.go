@@ -278,6 +278,12 @@ type ErrorBody struct {
 	Body   string `json:"body"`
 }
 
+// RunName is the folder of one run of a level, inside the level's, where there are several.
+func RunName(run int) string { return fmt.Sprintf("run-%d", run) }
+
+// SentinelName is the folder, inside the first level's, of the run that measures it again at the end.
+const SentinelName = "sentinel"
+
 // LevelName is the folder of a closed-loop level: c<concurrency>.
 func LevelName(concurrency int) string { return fmt.Sprintf("c%d", concurrency) }
 
@@ -317,6 +323,7 @@ type Plan struct {
 	Concurrencies     []int             `json:"concurrencies"`
 	RequestCount      int               `json:"request_count"` // 0: max(3 x concurrency, 10)
 	WarmupRequests    int               `json:"warmup_requests"`
+	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
 	Nonce             uint64            `json:"nonce"`
 	OutputDir         string            `json:"output_dir"`

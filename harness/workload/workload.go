@@ -33,6 +33,8 @@ type Spec struct {
 	Seed, Nonce uint64
 	Compat      string
 	Extra       map[string]any // merged into the body, over our own fields
+	// Again sets the ids of requests apart where a level of the same name and seed has them already.
+	Again string
 }
 
 // Request is one request, ready to send.
@@ -108,7 +110,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 		serial += l.Len(record.Warmup)
 	}
 	isl := l.lengths[phase][i]
-	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+"/"+string(phase), i)
+	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+l.spec.Again+"/"+string(phase), i)
 	body := make([]byte, 0, len(l.head)+len(l.tail)+8*isl)
 	body = append(body, l.head...)
 	body = l.spec.appendText(body, serial, isl)

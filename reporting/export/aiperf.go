@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func Aggregate(w io.Writer, run *record.Run, l *results.Level) error {
 	document = append(document,
 		field{"input_config", inputConfig(run, l)},
 		field{"run_info", object{
-			{"benchmark_id", id}, {"random_seed", run.Plan.Seed}, {"trial", 0}, {"run_label", run.Plan.BenchmarkName},
+			{"benchmark_id", id}, {"random_seed", run.Plan.Seed}, {"trial", trial(l)}, {"run_label", run.Plan.BenchmarkName},
 			{"variation_label", record.LevelName(l.Concurrency)}, {"variation_index", slices.Index(run.Plan.Concurrencies, l.Concurrency)},
 			{"variation_values", object{{"concurrency", l.Concurrency}}}, {"cli_command", Command(run)},
 		}},
@@ -119,9 +120,24 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"concurrency", l.Concurrency}, {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
 		}},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
-		{"output", object{{"artifact_directory", record.LevelName(l.Concurrency)}}},
+		{"output", object{{"artifact_directory", folder(l)}}},
 		{"cli_command", Command(run)},
 	}
+}
+
+// folder is the level's inside the benchmark's, or that of one of its runs.
+func folder(l *results.Level) string {
+	if run := filepath.Base(l.Dir); record.IsRunName(run) {
+		return record.LevelName(l.Concurrency) + "/" + run
+	}
+	return record.LevelName(l.Concurrency)
+}
+
+// trial is the number of a run, from 0; the one at the end repeats the first.
+func trial(l *results.Level) int {
+	run := 1
+	_, _ = fmt.Sscanf(filepath.Base(l.Dir), "run-%d", &run)
+	return run - 1
 }
 
 // Command is the command that sends the same load again, without secrets: headers that were given literally are missing.
@@ -156,6 +172,7 @@ func Command(run *record.Run) string {
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
 	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
+	optional("repeats", p.Repeats, p.Repeats > 1)
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
 	optional("retry-429", true, p.Retry429)

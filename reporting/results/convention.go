@@ -26,12 +26,6 @@ func (b *Benchmark) Follow(c metric.Convention) {
 	}
 }
 
-func (l *Level) figuresUnder(c metric.Convention) (Figures, error) {
-	accumulator := l.accumulator(c)
-	_, err := l.eachSample(accumulator.Add)
-	return figuresOf(accumulator.Results()), err
-}
-
 func figuresOf(all []metric.Result) Figures {
 	figures := Figures{}
 	for _, r := range all {

@@ -54,6 +54,9 @@ type Level struct {
 	Figures     Figures         // by AIPerf's definitions, as in the files
 	Shown       Figures         // by the benchmark's Convention, for its table
 	Within      []Within        // the Figures that have intervals, with these
+	Runs        []Level         // of a level that was measured several times, in their order; the figures above are over them
+	Over        []Over          // the Figures that have an interval over runs, or would with more of them
+	Sentinel    *Level          // the run at the end of the first level, to be held against its first; nil: none
 	Cancelled   bool            // of AIPerf's: the run was cancelled
 	Warnings    []string
 }
@@ -180,6 +183,13 @@ func relative(err error, dir string) string {
 func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
 	if b.Run == nil {
 		return readForeign(d)
+	}
+	runs, sentinel, err := record.RunDirs(d)
+	if err != nil {
+		return nil, err
+	}
+	if len(runs) > 0 {
+		return readRuns(d, runs, sentinel)
 	}
 	return ReadLevel(d)
 }

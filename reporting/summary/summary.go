@@ -35,6 +35,7 @@ func Write(w io.Writer, in Input) error {
 		validity(&b, benchmark)
 		Table(&b, benchmark)
 		Within(&b, benchmark)
+		Over(&b, benchmark)
 		windows(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
@@ -104,6 +105,12 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	}
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
+	}
+	if p.Repeats > 1 {
+		facts = append(facts, [2]string{"Runs", fmt.Sprintf("%d of each level, in turn; figures are their geometric means", p.Repeats)})
+	}
+	if drift := benchmark.Drift(); drift != "" {
+		facts = append(facts, [2]string{"Drift", drift})
 	}
 	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
@@ -235,6 +242,8 @@ const legend = `How to read the tables
   n_eff     independent requests that would say as much of the mean
   [needs]   what an interval takes: 40 requests, and for percentiles n_eff
   (<200)    p99 of the gaps of fewer than 200 requests: nearer 86 than 95 %
+  over runs geometric means, Student's t on logarithms; CV: deviation of the
+            runs as a share of their mean; n/a needs so many requests a run
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings
   ~         client suspect: this machine stamped late, see the warnings

@@ -160,12 +160,14 @@ func TestWhatAKilledDownloadLeft(t *testing.T) {
 
 // TestNamesOfARun holds the names that this command knows against those that a run writes.
 func TestNamesOfARun(t *testing.T) {
-	for _, name := range []string{record.LockFile, "c2/.level.json.reserve", "c2/.profile_export.jsonl.kept", "c2.before/level.json"} {
+	for _, name := range []string{record.LockFile, "c2/.level.json.reserve", "c2/.profile_export.jsonl.kept", "c2.before/level.json", "c2/run-1.before/level.json"} {
 		assert.Regexp(t, writtenByUs, name)
 	}
 	files := []string{record.RunFile}
 	for _, name := range []string{record.LevelFile, record.LogFile, record.InputsFile, record.RequestsFile, record.AggregateFile, record.AggregateTable} {
-		files = append(files, record.LevelName(10)+"/"+name)
+		for _, part := range []string{"", record.RunName(12) + "/", record.SentinelName + "/"} {
+			files = append(files, record.LevelName(10)+"/"+part+name)
+		}
 	}
 	for _, file := range files {
 		dir, name := path.Split(file)

@@ -1,0 +1,290 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
+	"github.com/llmsweep/llmsweep/harness/steady"
+)
+
+// Over is a figure over the runs of a level.
+type Over struct {
+	Tag, Statistic string
+	Value          float64   // geometric mean
+	Requests       stat.Need // of each run, for a percentile: where it is not met the value is not worth printing
+	Runs           stat.Need // for an interval
+	// Interval and CV are there where HasInterval.
+	Interval    stat.Interval
+	CV          float64
+	HasInterval bool
+}
+
+// Recorded lists the levels that have files of their own: the runs and the sentinel of one that was repeated, else the level itself.
+func (l *Level) Recorded() []*Level {
+	if len(l.Runs) == 0 {
+		return []*Level{l}
+	}
+	var all []*Level
+	for i := range l.Runs {
+		all = append(all, &l.Runs[i])
+	}
+	if l.Sentinel != nil {
+		all = append(all, l.Sentinel)
+	}
+	return all
+}
+
+// readRuns reads a level that was measured several times. Its figures are those over the runs.
+func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string) (*Level, error) {
+	l := &Level{Dir: d.Path, Concurrency: d.Concurrency}
+	var failures []error
+	for _, run := range runs {
+		r, err := ReadLevel(run)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		l.Runs = append(l.Runs, *r)
+	}
+	if len(l.Runs) == 0 {
+		return nil, errors.Join(failures...)
+	}
+	for _, err := range failures {
+		l.Warnings = append(l.Warnings, "a run is left out: "+relative(err, filepath.Dir(d.Path)))
+	}
+	if sentinel != "" {
+		var err error
+		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Concurrency: d.Concurrency}); err != nil {
+			l.Warnings = append(l.Warnings, "the run at the end is left out: "+relative(err, filepath.Dir(d.Path)))
+		}
+	}
+	for _, r := range l.Recorded() {
+		for _, w := range r.Warnings {
+			l.Warnings = append(l.Warnings, filepath.Base(r.Dir)+": "+w)
+		}
+	}
+	if n := len(l.Runs) - len(l.usable()); n > 0 {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d runs failed or did not run to their end: figures are of the others", n, len(l.Runs)))
+	}
+	l.pool()
+	return l, nil
+}
+
+// usable are the runs whose figures count: those that ran to their end or, if there is none, all.
+func (l *Level) usable() []*Level {
+	var good, all []*Level
+	for i := range l.Runs {
+		r := &l.Runs[i]
+		all = append(all, r)
+		if r.Unusable() == "" {
+			good = append(good, r)
+		}
+	}
+	if len(good) == 0 {
+		return all
+	}
+	return good
+}
+
+// pool makes the level of its usable runs: counts are sums, figures geometric means.
+func (l *Level) pool() {
+	runs := l.usable()
+	first := *runs[0].Record
+	first.Counts, first.Warmup = record.Counts{}, record.Counts{}
+	l.Record, l.Tally = &first, NewTally()
+	var figures []Figures
+	for _, r := range runs {
+		addCounts(&first.Counts, &r.Record.Counts)
+		addCounts(&first.Warmup, &r.Record.Warmup)
+		if worse(r.Record.Client(), first.Client()) {
+			first.Instrument = r.Record.Instrument
+		}
+		for reason, n := range r.FinishReasons {
+			l.FinishReasons[reason] += n
+		}
+		for source, n := range r.TokenSources {
+			l.TokenSources[source] += n
+		}
+		figures = append(figures, r.Figures)
+	}
+	l.Figures = overRuns(figures)
+	l.Load = pooledLoad(runs)
+	l.Validity = runs[0].Validity
+	if i := slices.IndexFunc(runs, func(r *Level) bool { return r.Validity.Standing == steady.Invalid }); i >= 0 {
+		l.Validity = runs[i].Validity // no better than the worst of its runs
+	}
+	for _, tag := range append(withinTags(), "output_token_throughput", "request_throughput") {
+		for _, q := range estimates() {
+			if o, ok := over(figures, tag, q); ok {
+				l.Over = append(l.Over, o)
+			}
+		}
+	}
+}
+
+// worse reports whether a verdict of the client is worse than another.
+func worse(a, b record.ClientVerdict) bool {
+	order := []record.ClientVerdict{record.ClientOK, record.ClientUnknown, record.ClientSuspect, record.ClientLimited}
+	return slices.Index(order, a) > slices.Index(order, b)
+}
+
+func addCounts(to, from *record.Counts) {
+	to.Planned += from.Planned
+	to.NotStarted += from.NotStarted
+	to.Retried.Requests += from.Retried.Requests
+	to.Retried.Retries += from.Retried.Retries
+	to.Retried.Resent += from.Retried.Resent
+	to.Retried.WaitingNS += from.Retried.WaitingNS
+	if to.Outcomes == nil {
+		to.Outcomes = map[record.Outcome]int{}
+	}
+	for o, n := range from.Outcomes {
+		to.Outcomes[o] += n
+	}
+	for o, reasons := range from.Reasons {
+		if to.Reasons == nil {
+			to.Reasons = map[record.Outcome]map[record.Reason]int{}
+		}
+		if to.Reasons[o] == nil {
+			to.Reasons[o] = map[record.Reason]int{}
+		}
+		for reason, n := range reasons {
+			to.Reasons[o][reason] += n
+		}
+	}
+}
+
+// pooledLoad has the means of the runs, and all their plateaus together.
+func pooledLoad(runs []*Level) steady.Load {
+	load := steady.Load{HasPlateau: true}
+	n := float64(len(runs))
+	for _, r := range runs {
+		load.Reached += r.Load.Reached / n
+		load.EdgeShare += r.Load.EdgeShare / n
+		load.Peak = max(load.Peak, r.Load.Peak)
+		load.PlateauEndNS += r.Load.PlateauEndNS - r.Load.PlateauStartNS
+		load.PlateauTokens += r.Load.PlateauTokens
+		load.HasPlateau = load.HasPlateau && r.Load.HasPlateau
+	}
+	return load
+}
+
+// overRuns are the figures that all runs have: geometric means, of positive ones, and else means. A run's percentile is as good as its number of
+// requests, and the smallest of these is what counts.
+func overRuns(runs []Figures) Figures {
+	all := Figures{}
+	for tag, statistics := range runs[0] {
+		for statistic := range statistics {
+			values, ok := valuesOf(runs, tag, statistic)
+			if !ok {
+				continue
+			}
+			if all[tag] == nil {
+				all[tag] = map[string]float64{}
+			}
+			if statistic == "count" {
+				all[tag][statistic] = slices.Min(values)
+			} else {
+				all[tag][statistic] = centre(values)
+			}
+		}
+	}
+	return all
+}
+
+func valuesOf(runs []Figures, tag, statistic string) (values []float64, ok bool) {
+	for _, f := range runs {
+		v, ok := f.Get(tag, statistic)
+		if !ok {
+			return nil, false
+		}
+		values = append(values, v)
+	}
+	return values, true
+}
+
+// centre is the geometric mean of positive values, else the mean.
+func centre(values []float64) float64 {
+	sum, logs := 0.0, 0.0
+	for _, v := range values {
+		sum += v
+		logs += math.Log(v) // of what is not positive: not a number, or infinite
+	}
+	n := float64(len(values))
+	if slices.Min(values) > 0 {
+		return math.Exp(logs / n)
+	}
+	return sum / n
+}
+
+// over is a figure over runs, with its interval if there are enough of them: the average for q = 0, else a percentile, which has to be worth
+// printing in each run.
+func over(runs []Figures, tag string, q float64) (Over, bool) {
+	statistic := "avg"
+	if q > 0 {
+		statistic = fmt.Sprintf("p%g", q)
+	}
+	values, ok := valuesOf(runs, tag, statistic)
+	if !ok {
+		return Over{}, false
+	}
+	o := Over{Tag: tag, Statistic: statistic, Value: centre(values)}
+	if n, counted := valuesOf(runs, tag, "count"); counted && q > 0 {
+		o.Requests = stat.Need{Needs: stat.Floor(q), Have: int(slices.Min(n))}
+	}
+	runsOf, need, ok := stat.Runs(values, Confidence)
+	if o.Runs = need; ok && o.Requests.Met() {
+		o.Interval, o.CV, o.HasInterval = runsOf.Interval, runsOf.CV, true
+	}
+	return o, true
+}
+
+// Drift says how the first level's figures at the end differ from those of its first run, or "": it was not measured again.
+func (b *Benchmark) Drift() string {
+	for i := range b.Levels {
+		l := &b.Levels[i]
+		if l.Sentinel == nil || len(l.Runs) == 0 {
+			continue
+		}
+		if why := l.Sentinel.Unusable(); why != "" {
+			return fmt.Sprintf("not known: the run of %s at the end: %s", record.LevelName(l.Concurrency), why)
+		}
+		var parts []string
+		for _, of := range [][2]string{
+			{"time_to_first_token", "TTFT"}, {"inter_token_latency", "ITL"}, {"request_latency", "latency"}, {"output_token_throughput", "tok/s"},
+		} {
+			before, ok := l.Runs[0].Figures.Get(of[0], "avg")
+			after, also := l.Sentinel.Figures.Get(of[0], "avg")
+			if ok && also && before > 0 {
+				parts = append(parts, fmt.Sprintf("%s %+.1f %%", of[1], 100*(after/before-1)))
+			}
+		}
+		return fmt.Sprintf("%s at the end against its first run: %s", record.LevelName(l.Concurrency), strings.Join(parts, ", "))
+	}
+	return ""
+}
+
+// figuresUnder are the level's figures under a convention, over its runs if there are several.
+func (l *Level) figuresUnder(c metric.Convention) (Figures, error) {
+	if len(l.Runs) == 0 {
+		accumulator := l.accumulator(c)
+		_, err := l.eachSample(accumulator.Add)
+		return figuresOf(accumulator.Results()), err
+	}
+	var all []Figures
+	for _, r := range l.usable() {
+		f, err := r.figuresUnder(c)
+		if err != nil {
+			return Figures{}, err
+		}
+		all = append(all, f)
+	}
+	return overRuns(all), nil
+}

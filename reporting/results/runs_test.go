@@ -1,0 +1,120 @@
+package results
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
+	"github.com/llmsweep/llmsweep/harness/steady"
+)
+
+// repeated records a benchmark with one level whose runs have the given TTFT in ms, of n requests each, and a run at the end.
+func repeated(t *testing.T, n int, sentinel float64, ttft ...float64) (dataDir string) {
+	t.Helper()
+	dataDir = t.TempDir()
+	dir := filepath.Join(dataDir, "b", "c4")
+	place := func(name string, ms float64) {
+		var samples []*record.Sample
+		for i := range n {
+			at := int64(i) * 1e9
+			s := &record.Sample{
+				Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: at, EndNS: at + 9e8, HeadersNS: record.Never, FirstByteNS: record.Never, FinishReason: "length",
+				RequestedOSL: 2, Counted: record.Counted{ISL: 8, OSL: 2, Source: record.FromServer}, ChunksNS: []int64{at + int64(ms*1e6), at + int64(ms*1e6) + 1e7},
+			}
+			samples = append(samples, s)
+		}
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(recordLevel(t, samples).Path)))
+	}
+	for k, ms := range ttft {
+		place(record.RunName(k+1), ms)
+	}
+	place(record.SentinelName, sentinel)
+	require.NoError(t, record.WriteJSON(filepath.Join(dataDir, "b", record.RunFile), &record.Run{
+		SchemaVersion: record.SchemaVersion, CreatedAt: time.Unix(0, 0).UTC(), Plan: record.Plan{Concurrencies: []int{4}, Repeats: len(ttft)},
+	}))
+	return dataDir
+}
+
+func overOf(t *testing.T, l *Level, tag, statistic string) Over {
+	t.Helper()
+	for _, o := range l.Over {
+		if o.Tag == tag && o.Statistic == statistic {
+			return o
+		}
+	}
+	t.Fatalf("no %s of %s", statistic, tag)
+	return Over{}
+}
+
+// TestFiguresOverRunsByHand: geometric mean, Student's t on logarithms and the deviation, from a table and a pocket calculator.
+func TestFiguresOverRunsByHand(t *testing.T) {
+	values := []float64{100, 110, 121, 110, 100}
+	b, err := Read(repeated(t, 10, 130, values...), "b")
+	require.NoError(t, err)
+	assert.Empty(t, besidesValidity(b.Warnings))
+	require.Len(t, b.Levels, 1)
+	l := &b.Levels[0]
+	assert.Equal(t, steady.Invalid, l.Validity.Standing, "no better than its runs")
+	// In units of log 1.1 the runs are 0, 1, 2, 1, 0: mean 0.8, deviation sqrt(0.7); t of 4 degrees is 2.776445.
+	unit := math.Log(1.1)
+	half := 2.776445 * math.Sqrt(0.7/5) * unit
+	o := overOf(t, l, "time_to_first_token", "avg")
+	require.True(t, o.HasInterval)
+	assert.InEpsilon(t, 100*math.Exp(0.8*unit), o.Value, 1e-9)
+	assert.InEpsilon(t, 100*math.Exp(0.8*unit-half), o.Interval.Low, 1e-6)
+	assert.InEpsilon(t, 100*math.Exp(0.8*unit+half), o.Interval.High, 1e-6)
+	assert.InEpsilon(t, math.Sqrt((8.2*8.2*2+1.8*1.8*2+12.8*12.8)/4)/108.2, o.CV, 1e-9)
+	v, ok := l.Shown.Get("time_to_first_token", "avg")
+	assert.True(t, ok)
+	assert.InEpsilon(t, o.Value, v, 1e-12, "the headline is the same figure")
+	assert.Equal(t, 50, l.Record.Counts.Outcomes[record.OK])
+	assert.Equal(t, 50, l.Record.Counts.Planned)
+	assert.Equal(t, 50, l.TokenSources[record.FromServer])
+	assert.Equal(t, stat.Need{Needs: 299, Have: 10}, overOf(t, l, "time_to_first_token", "p99").Requests)
+	assert.False(t, overOf(t, l, "time_to_first_token", "p99").HasInterval)
+	_, ok = l.Shown.Percentile("time_to_first_token", 99)
+	assert.False(t, ok, "50 requests, ten a run")
+	assert.True(t, overOf(t, l, "request_throughput", "avg").HasInterval)
+	assert.Contains(t, b.Drift(), "c4 at the end against its first run: TTFT +30.0 %, ITL +0.0 %, latency +27.3 %, tok/s ")
+	assert.Len(t, l.Recorded(), 6)
+}
+
+// TestRunsThatFailedAreLeftOut, and too few are left for an interval.
+func TestRunsThatFailedAreLeftOut(t *testing.T) {
+	dataDir := repeated(t, 10, 100, 100, 100, 100, 100, 500)
+	path := filepath.Join(dataDir, "b", "c4", "run-5", record.LevelFile)
+	var stored record.Level
+	require.NoError(t, record.ReadJSON(path, &stored))
+	stored.Status, stored.Reason = record.Failed, "why"
+	require.NoError(t, record.WriteJSON(path, &stored))
+	b, err := Read(dataDir, "b")
+	require.NoError(t, err)
+	l := &b.Levels[0]
+	assert.Equal(t, []string{"c4: run-5: failed: why", "c4: 1 of 5 runs failed or did not run to their end: figures are of the others"}, besidesValidity(b.Warnings))
+	o := overOf(t, l, "time_to_first_token", "avg")
+	assert.InEpsilon(t, 100, o.Value, 1e-9)
+	assert.Equal(t, stat.Need{Needs: 5, Have: 4}, o.Runs)
+	assert.False(t, o.HasInterval)
+	assert.Empty(t, l.Unusable())
+
+	require.NoError(t, os.Remove(path))
+	b, err = Read(dataDir, "b")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"c4: a run is left out: open c4/run-5/level.json: no such file or directory"}, besidesValidity(b.Warnings))
+	assert.Len(t, b.Levels[0].Runs, 4)
+}
+
+// besidesValidity leaves out what is said of the recordings of these tests, whose requests do not overlap.
+func besidesValidity(warnings []string) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return strings.Contains(w, "INVALID") })
+}
