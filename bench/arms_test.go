@@ -138,7 +138,7 @@ func TestSignalEndsAComparison(t *testing.T) {
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	require.NoError(t, command.Start())
-	log := filepath.Join(dir, "both", "block-01", "next", "c2", record.LogFile)
+	log := filepath.Join(dir, "both", "block-00", "next", "c2", record.LogFile) // a later block may be measured again, on a busy machine
 	require.Eventually(t, func() bool { info, err := os.Stat(log); return err == nil && info.Size() > 0 }, childLimit/2, 10*time.Millisecond)
 	require.NoError(t, command.Process.Signal(syscall.SIGINT))
 	require.Error(t, command.Wait())
