@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"slices"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -73,6 +74,11 @@ func newAccumulator(started time.Time, rules []rule, levels []levelRule) *Accumu
 // Break says that the level was continued after a break: durations and throughputs, which are over its whole length, have no value.
 func (a *Accumulator) Break() {
 	a.content.broken, a.whole.broken, a.tokens.broken = true, true, true
+}
+
+// Only leaves out all metrics of requests but those with the tags, whose values alone are then kept. Call it before the first Add.
+func (a *Accumulator) Only(tags ...string) {
+	a.rules = slices.DeleteFunc(slices.Clone(a.rules), func(r rule) bool { return !slices.Contains(tags, r.Tag) })
 }
 
 // Add takes one sample into account.

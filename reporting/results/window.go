@@ -21,6 +21,7 @@ func (l *Level) settle(intervals *spread) error {
 	}
 	flow := steady.Flow{Window: l.Window}
 	accumulator := l.accumulator(metric.AIPerf)
+	accumulator.Only("time_to_first_token", "inter_token_latency", "request_latency") // a million requests have 31 million gaps
 	if _, err := l.eachSample(func(s *record.Sample) {
 		l.Load.Count(s)
 		intervals.addGaps(s)
