@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,8 +46,11 @@ func TestLevelsAreRepeatedInTurn(t *testing.T) {
 	assert.Equal(t, readLevel(t, filepath.Join(many, "c1", "run-1")).WorkloadSHA256, readLevel(t, filepath.Join(many, "c1", "sentinel")).WorkloadSHA256)
 	assert.NotEqual(t, bodies(t, filepath.Join(many, "c1", "run-1")), bodies(t, filepath.Join(many, "c1", "sentinel")), "its text is new: no prefix cache answers")
 
+	for _, level := range []string{"c1", "c3"} {
+		requireFiles(t, filepath.Join(many, level), record.OverRunsFile, record.OverRunsTable)
+	}
 	assert.Contains(t, r.output, "Over runs; an interval needs 5 runs, have 3\n")
-	assert.Regexp(t, `\ndrift: c1 at the end against its first run: TTFT [+-]0\.\d %, ITL [+-]0\.\d %, latency [+-]0\.\d %, tok/s [+-]0\.\d %\n`, r.output)
+	assert.Regexp(t, `\ndrift: c1 at the end against its first run: TTFT [+-]0\.\d %, ITL [+-]0\.\d %, latency [+-]0\.\d %, tok/s [+-]0\.\d %; what chance does needs 5 runs, have 3\n`, r.output)
 	text, err := os.ReadFile(filepath.Join(dir, "plots", "SUMMARY.txt"))
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "Runs:      3 of each level, in turn; figures are their geometric means\nDrift:     c1 at the end against its first run: TTFT ")
@@ -58,9 +62,23 @@ func TestLevelsAreRepeatedInTurn(t *testing.T) {
 	again := measure("many", "-repeats=2")
 	assert.Equal(t, 1, again.code)
 	assert.Contains(t, again.output, "holds results already")
+	fewer := measure("many", "-repeats=2", "-resume")
+	assert.Equal(t, 1, fewer.code)
+	assert.Contains(t, fewer.output, "the plan is not the one of ")
+	limits := filepath.Join(dir, "limits.yaml")
+	require.NoError(t, os.WriteFile(limits, []byte("limits: [{metric: time_to_first_token, max: 1000000}]\n"), 0o600))
+	judged := child{entry: "TestGate", args: []string{"-gate=" + limits, "-data-dir=" + dir, "-benchmark-name=many"}}
+	judged.passes(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(many, "c3", "run-2")))
+	lost := judged.run(t)
+	assert.Equal(t, 1, lost.code)
+	assert.Contains(t, lost.output, "run-2 has no results that can be read", "the others alone would pass")
 	resumed := measure("many", "-repeats=3", "-resume")
-	assert.Equal(t, 1, resumed.code)
-	assert.Contains(t, resumed.output, "cannot go with -repeats")
+	require.Zero(t, resumed.code, resumed.output)
+	assert.Contains(t, resumed.output, "c1/run-1, c3/run-1, c1/run-2, c1/run-3, c3/run-3, c1/sentinel kept as finished")
+	for _, name := range changed(before, digestTree(t, dir)) {
+		assert.False(t, strings.HasPrefix(name, "many/c"), "%s: the run that was lost is as it was", name)
+	}
 	once := measure("many", "-overwrite")
 	require.Zero(t, once.code, once.output)
 	requireFiles(t, filepath.Join(many, "c1"), levelFiles()...)

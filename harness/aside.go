@@ -72,24 +72,54 @@ func (a *aside) restore() error {
 	return os.Rename(a.path(), a.dir)
 }
 
-// recoverLevels does what a process that was killed did not come to: with the levels that it had set aside, and with its unfinished run.json.
+// recoverLevels does what a process that was killed did not come to: with the levels, and the runs of levels, that it had set aside, and with
+// its unfinished run.json.
 func (s *Sweep) recoverLevels() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() {
-			if err := removeUnfinished(s.dir, []string{entry.Name()}); err != nil {
+		path := filepath.Join(s.dir, entry.Name())
+		switch {
+		case !entry.IsDir():
+			err = removeUnfinished(s.dir, []string{entry.Name()})
+		case record.IsLevelName(entry.Name()):
+			err = recoverRuns(path)
+		default:
+			err = recoverAside(path, record.IsLevelName)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverRuns recovers the runs of a level.
+func recoverRuns(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			if err := recoverAside(filepath.Join(dir, entry.Name()), record.IsRunName); err != nil {
 				return err
 			}
-			continue
 		}
-		if name, set := strings.CutSuffix(entry.Name(), asideSuffix); set && record.IsLevelName(name) {
-			if err := (&aside{dir: filepath.Join(s.dir, name)}).recover(); err != nil {
-				return fmt.Errorf("bringing back %s: %w", entry.Name(), err)
-			}
-		}
+	}
+	return nil
+}
+
+// recoverAside recovers a folder that is set aside, if it is one.
+func recoverAside(path string, isName func(string) bool) error {
+	dir, set := strings.CutSuffix(path, asideSuffix)
+	if !set || !isName(filepath.Base(dir)) {
+		return nil
+	}
+	if err := (&aside{dir: dir}).recover(); err != nil {
+		return fmt.Errorf("bringing back %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }

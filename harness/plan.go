@@ -123,9 +123,6 @@ func (c *checks) together(p *Plan) {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
-	if p.Resume != "" && p.Repeats > 1 {
-		c.fault("resume", p.Resume, "cannot go with -repeats: the runs of a level are to follow each other; start anew with -overwrite or another -benchmark-name")
-	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
 	}

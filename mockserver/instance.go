@@ -41,6 +41,7 @@ type conflict struct {
 	have   int // variants of the value that there are
 }
 
+// Error is the reason.
 func (c *conflict) Error() string { return c.reason }
 
 func conflicting(have int, format string, args ...any) error {

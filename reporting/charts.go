@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -14,7 +15,7 @@ import (
 func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	line := func(file, title, y, tag, statistic string) chart.Chart {
 		return chart.Chart{
-			File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic), Note: doubts(benchmarks),
+			File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic), Note: note(benchmarks, tag, statistic),
 		}
 	}
 	all := []chart.Chart{
@@ -32,13 +33,37 @@ func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Seri
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
-			if y, ok := b.Levels[i].Figures.Get(tag, statistic); ok && b.Levels[i].Unusable() == "" {
-				s.Points = append(s.Points, chart.Point{X: float64(b.Levels[i].Concurrency), Y: y, Hollow: b.Levels[i].Doubtful()})
+			l := &b.Levels[i]
+			if y, ok := l.Figures.Get(tag, statistic); ok && l.Unusable() == "" {
+				point := chart.Point{X: float64(l.Concurrency), Y: y, Hollow: l.Doubtful()}
+				if interval, ok := l.IntervalOver(tag, statistic); ok {
+					point.Low, point.High = interval.Low, interval.High
+				}
+				s.Points = append(s.Points, point)
 			}
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// note explains what a chart shows beside its lines.
+func note(benchmarks []*results.Benchmark, tag, statistic string) string {
+	barred := slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool {
+		return slices.ContainsFunc(b.Levels, func(l results.Level) bool {
+			_, ok := l.IntervalOver(tag, statistic)
+			return ok && l.Unusable() == ""
+		})
+	})
+	doubt := doubts(benchmarks)
+	switch {
+	case !barred:
+		return doubt
+	case doubt == "":
+		return "Bars: 95 % intervals over runs"
+	default:
+		return "Bars: 95 % intervals over runs. " + doubt
+	}
 }
 
 // gaps names the levels that have no point in a chart.

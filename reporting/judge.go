@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -29,7 +30,7 @@ func Judgeable(dir string) (compare.Run, error) {
 	for i := range b.Levels {
 		l := &b.Levels[i]
 		read[l.Concurrency] = true
-		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: l.Unusable()}
+		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
 		if i := l.Instrument(); i != nil {
 			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
@@ -61,6 +62,14 @@ func Judgeable(dir string) (compare.Run, error) {
 		return run, fmt.Errorf("%s: %w", dir, &NoDataError{DataDir: dataDir, Missing: []string{name}})
 	}
 	return run, nil
+}
+
+// lost says which runs of a repeated level are missing in its figures: a gate must not pass by leaving out a run that failed.
+func lost(b *results.Benchmark, l *results.Level) string {
+	if b.Run == nil {
+		return ""
+	}
+	return l.Lost(b.Run.Plan.Repeats)
 }
 
 // AppendFindings appends a gate's verdicts as Markdown to a file, such as the one that GitHub names for a job's summary; "" is none.

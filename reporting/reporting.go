@@ -301,19 +301,15 @@ func choose(in Inputs) ([]string, error) {
 	return chosen, nil
 }
 
-// rewriteExports writes what can be computed from the recordings. A folder that cannot be written to is a warning: its figures are in
-// the report all the same.
-func (r *Report) rewriteExports() {
+// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
+// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
+func (r *Report) rewriteExports(all bool) {
 	for _, b := range r.Benchmarks {
 		for i := range b.Levels {
 			if b.Run == nil {
 				continue
 			}
-			var failures []error
-			for _, l := range b.Levels[i].Recorded() {
-				failures = append(failures, writeExports(b.Run, l))
-			}
-			if err := errors.Join(failures...); err != nil {
+			if err := rewriteLevel(b.Run, &b.Levels[i], all); err != nil {
 				var reason syscall.Errno
 				if errors.As(err, &reason) {
 					err = reason // without the path, so that a report does not show where it was made
@@ -325,11 +321,25 @@ func (r *Report) rewriteExports() {
 	}
 }
 
+func rewriteLevel(run *record.Run, l *results.Level, all bool) error {
+	var failures []error
+	if len(l.Runs) > 0 {
+		failures = append(failures,
+			rewrite(filepath.Join(l.Dir, record.OverRunsFile), func(w io.Writer) error { return export.Runs(w, run, l) }),
+			rewrite(filepath.Join(l.Dir, record.OverRunsTable), func(w io.Writer) error { return export.RunsTable(w, l) }),
+		)
+	}
+	if all {
+		for _, recorded := range l.Recorded() {
+			failures = append(failures, writeExports(run, recorded))
+		}
+	}
+	return errors.Join(failures...)
+}
+
 func (r *Report) write(dir string, in Inputs) error {
 	var failures []error
-	if in.Exports {
-		r.rewriteExports()
-	}
+	r.rewriteExports(in.Exports)
 	pictures, warnings := charts(r.Benchmarks)
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
 	put := func(name string, write func(io.Writer) error) {

@@ -45,6 +45,7 @@ func newCoarse() *coarse {
 	return a
 }
 
+// Wait sleeps until a time; false: the alarm was closed.
 func (a *coarse) Wait(until time.Time) bool {
 	a.timer.Reset(time.Until(until))
 	select {
@@ -60,4 +61,5 @@ func (a *coarse) Wait(until time.Time) bool {
 	return false
 }
 
+// Close ends a Wait, and each later one at once.
 func (a *coarse) Close() { a.once.Do(func() { close(a.closed) }) }

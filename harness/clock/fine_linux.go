@@ -35,6 +35,7 @@ func newFine() (*fine, error) {
 	return a, nil
 }
 
+// Wait sleeps until a time; false: the alarm was closed.
 func (a *fine) Wait(until time.Time) bool {
 	a.spec.value = syscall.NsecToTimespec(max(time.Until(until).Nanoseconds(), 1)) // zero would switch it off
 	if a.raw.Control(a.settime) != nil {
@@ -50,4 +51,5 @@ func (a *fine) start(fd uintptr) {
 	_, _, _ = syscall.Syscall6(syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&a.spec)), 0, 0, 0)
 }
 
+// Close ends a Wait, and each later one at once.
 func (a *fine) Close() { _ = a.file.Close() } // a second time it fails, to no harm

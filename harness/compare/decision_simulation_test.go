@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Claims about chance are held against simulations with fixed seeds, so that they come out the same each time.
@@ -193,4 +198,36 @@ func TestSimulatedFailureOfOneInFive(t *testing.T) {
 		}
 	}
 	atLeast(t, 0.95, failed, n, "worse by twice the margin, among five")
+}
+
+// TestOperatingTable holds the table of docs/gates.md, what becomes of a change by its size and by the noise of a run, against simulations.
+func TestOperatingTable(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "gates.md"))
+	require.NoError(t, err)
+	rows := regexp.MustCompile(`(?m)^\| (\d) % \| (\d+) % \| (\d+) % \| (\d+) % \| (\d+) % \| (\d+) \|$`).FindAllStringSubmatch(string(page), -1)
+	require.Len(t, rows, 12)
+	for i, row := range rows {
+		number := func(k int) float64 {
+			v, err := strconv.ParseFloat(row[k], 64)
+			require.NoError(t, err)
+			return v
+		}
+		n := repetitions(20000)
+		r := rand.New(rand.NewPCG(uint64(200+i), 1))
+		count, drawn := map[Verdict]int{}, 0
+		for range n {
+			count[simulate([]float64{math.Log1p(0.05)}, func(d []float64) {
+				d[0] = blocks{noise: normal}.draw(r, math.Log1p(number(2)/100), number(1)/100)
+				drawn++
+			}).verdict()]++
+		}
+		share := func(v Verdict) float64 { return 100 * float64(count[v]) / float64(n) }
+		t.Logf("| %s %% | %s %% | %.0f %% | %.0f %% | %.0f %% | %.0f |", row[1], row[2], share(Pass), share(Fail), share(Inconclusive), float64(drawn)/float64(n))
+		tolerance := 0.5 + 300*math.Sqrt(0.25/float64(n)) // rounding, and three standard errors
+		assert.InDelta(t, number(3), share(Pass), tolerance, row[0])
+		assert.InDelta(t, number(4), share(Fail), tolerance, row[0])
+		assert.InDelta(t, number(5), share(Inconclusive), tolerance, row[0])
+		assert.InDelta(t, number(6), float64(drawn)/float64(n), 0.75, row[0])
+	}
 }

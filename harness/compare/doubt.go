@@ -36,10 +36,13 @@ func (f Finding) doubted(level Level) Finding {
 const mostShort = 0.05
 
 // errorOf is how far off the figure may be towards its bound, in its own unit, where stamps may be late by the level's error. Counts of tokens
-// and requests do not depend on stamps. The rate of one request is the inverse of a time of its own. The rate of all together loses what the
+// and requests do not depend on stamps. The inter-token latency of a request is between two of its stamps, and the error is shared by as many
+// gaps as its answer has; the shortest one has the fewest. The rate of one request is the inverse of a time of its own. The rate of all together loses what the
 // client waits in each request, and as much as it may have fallen short in flight.
 func (f Finding) errorOf(level Level) float64 {
 	switch {
+	case f.Metric == "inter_token_latency":
+		return level.ErrorMS / max(1, level.Figures["output_sequence_length"]["min"]-1)
 	case f.Unit == "ms":
 		return level.ErrorMS
 	case f.Unit == "sec":

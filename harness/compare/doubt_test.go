@@ -20,6 +20,9 @@ func TestErrorOfASuspectClientInEachUnit(t *testing.T) {
 	}{
 		{"{metric: request_latency, statistic: p99, max: 2000}", 2002.9, Inconclusive},
 		{"{metric: request_latency, statistic: p99, max: 2000}", 2003.1, Fail},
+		{"{metric: inter_token_latency, statistic: p99, max: 10}", 10.09, Inconclusive}, // the shortest answer has 30 gaps
+		{"{metric: inter_token_latency, statistic: p99, max: 10}", 10.11, Fail},
+		{"{metric: inter_chunk_latency, statistic: p99, max: 10}", 12.9, Inconclusive},
 		{"{metric: benchmark_duration, max: 10}", 10.0029, Inconclusive},
 		{"{metric: benchmark_duration, max: 10}", 10.0031, Fail},
 		{"{metric: output_token_throughput_per_user, statistic: p99, min: 58.8}", 50, Inconclusive},
@@ -50,12 +53,22 @@ func TestErrorOfASuspectClientInEachUnit(t *testing.T) {
 		}
 		l.Figures["input_sequence_length"]["avg"] = 100
 		if limit.Metric != "output_sequence_length" {
-			l.Figures["output_sequence_length"] = map[string]float64{"avg": 100}
+			l.Figures["output_sequence_length"] = map[string]float64{"avg": 100, "min": 31}
 		}
 		l.Figures[limit.Metric][limit.Statistic] = c.value
 		f := r.Check([]Level{l})[0]
 		assert.Equal(t, c.verdict, f.Verdict, "%s: %v: %s", c.limit, c.value, f.Text)
 	}
+}
+
+// Where the lengths of answers are not known, an inter-token latency may be off by all of the error.
+func TestAnITLOfUnknownLength(t *testing.T) {
+	t.Parallel()
+	l := level("c1", 300, 100, 1)
+	l.Client, l.ErrorMS = record.ClientSuspect, 3
+	delete(l.Figures, "output_sequence_length")
+	l.Figures["inter_token_latency"] = map[string]float64{"avg": 12.9, "count": 300}
+	assert.Equal(t, Inconclusive, rules(t, "limits: [{metric: inter_token_latency, max: 10}]").Check([]Level{l})[0].Verdict)
 }
 
 // Without a latency nothing is known that speaks for a rate.

@@ -162,7 +162,7 @@ func IsComparisonFile(name string) bool {
 }
 
 func levelFiles() []string {
-	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable}
+	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable, OverRunsFile, OverRunsTable}
 }
 
 // LevelDir is the folder of one level.

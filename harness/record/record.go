@@ -31,6 +31,9 @@ const (
 	RequestsFile   = "profile_export.json"
 	AggregateFile  = "profile_export_aiperf.json"
 	AggregateTable = "profile_export_aiperf.csv"
+	// Of a level that was repeated, in its own folder.
+	OverRunsFile  = "profile_export_aiperf_aggregate.json"
+	OverRunsTable = "profile_export_aiperf_aggregate.csv"
 )
 
 // File names inside the folder of a comparison.

@@ -34,22 +34,43 @@ func Runs(values []float64, confidence float64) (o OverRuns, need Need, ok bool)
 	}
 	mean, variance := meanVariance(logs)
 	n := float64(len(values))
-	half := float64(studentT(1-(1-confidence)/2, len(values)-1) * math.Sqrt(variance/n))
+	half := float64(studentT(1-(1-confidence)/2, n-1) * math.Sqrt(variance/n))
 	o = OverRuns{Mean: math.Exp(mean), Interval: Interval{Low: math.Exp(mean - half), High: math.Exp(mean + half)}}
 	mean, variance = meanVariance(values)
 	o.CV = math.Sqrt(variance) / mean
 	return o, need, true
 }
 
+// RunsPlainly describes one value a run by arithmetic means, as AIPerf does.
+type RunsPlainly struct {
+	Mean, Std, StdError float64 // Std is that of a sample; all but Mean are 0 of a single value
+	T                   float64 // the factor of StdError that makes Interval
+	Interval            Interval
+}
+
+// PlainRuns computes mean and Student's interval of one value or more. Figures that are not below zero have a truer one by Runs.
+func PlainRuns(values []float64, confidence float64) RunsPlainly {
+	if len(values) == 1 {
+		return RunsPlainly{Mean: values[0], Interval: Interval{values[0], values[0]}}
+	}
+	mean, variance := meanVariance(values)
+	n := float64(len(values))
+	p := RunsPlainly{Mean: mean, Std: math.Sqrt(variance), StdError: math.Sqrt(variance / n), T: studentT(1-(1-confidence)/2, n-1)}
+	half := float64(p.T * p.StdError)
+	p.Interval = Interval{Low: mean - half, High: mean + half}
+	return p
+}
+
 // DetectableChange returns the smallest change of a mean over k pairs (2 or more), as a multiple of the standard deviation of one pair's
 // difference, that a one-sided test at the level finds with the power: the sum of the t quantiles of both, over the root of k.
 func DetectableChange(k int, level, power float64) float64 {
-	return (studentT(1-level, k-1) + studentT(power, k-1)) / math.Sqrt(float64(k))
+	n := float64(k)
+	return (studentT(1-level, n-1) + studentT(power, n-1)) / math.Sqrt(n)
 }
 
 // studentT is the p-quantile of Student's t.
-func studentT(p float64, degrees int) float64 {
-	return distuv.StudentsT{Sigma: 1, Nu: float64(degrees)}.Quantile(p)
+func studentT(p, degrees float64) float64 {
+	return distuv.StudentsT{Sigma: 1, Nu: degrees}.Quantile(p)
 }
 
 // meanVariance returns the mean and the variance of a sample of two values or more: the divisor is n-1, since the mean is the sample's own.

@@ -19,7 +19,7 @@ type Axis struct {
 // ticks.
 func (c Chart) XAxis() Axis {
 	series, _ := c.Drawable()
-	values := collect(series, func(p Point) float64 { return p.X })
+	values := collect(series, func(p Point) []float64 { return []float64{p.X} })
 	switch {
 	case len(values) == 0 && c.Kind == Lines:
 		return Axis{Min: 1, Max: 10}
@@ -32,15 +32,20 @@ func (c Chart) XAxis() Axis {
 
 func (c Chart) yAxis() Axis {
 	series, _ := c.Drawable()
-	return linearAxis(collect(series, func(p Point) float64 { return p.Y }), 6)
+	return linearAxis(collect(series, func(p Point) []float64 {
+		if p.HasBar() {
+			return []float64{p.Y, p.Low, p.High}
+		}
+		return []float64{p.Y}
+	}), 6)
 }
 
 // collect returns the distinct values of all points, ascending.
-func collect(series []Series, value func(Point) float64) []float64 {
+func collect(series []Series, of func(Point) []float64) []float64 {
 	var values []float64
 	for _, s := range series {
 		for _, p := range s.Points {
-			values = append(values, value(p))
+			values = append(values, of(p)...)
 		}
 	}
 	slices.Sort(values)

@@ -48,6 +48,8 @@ const (
 type Point struct {
 	X, Y  float64
 	Label string // text beside the dot in a Scatter, such as the concurrency; unused in Lines
+	// Low and High are the ends of a bar through the point of a Lines chart, such as those of an interval; equal ones are none.
+	Low, High float64
 	// Hollow draws the marker without its filling: the value is in doubt. The note of the chart should say why.
 	Hollow bool
 }
@@ -94,6 +96,9 @@ func (c Chart) Drawable() (series []Series, leftOut int) {
 		kept := make([]Point, 0, len(s.Points))
 		for _, p := range s.Points {
 			if c.canDraw(p) {
+				if !p.HasBar() || c.Kind != Lines {
+					p.Low, p.High = 0, 0
+				}
 				kept = append(kept, p)
 			}
 		}
@@ -105,6 +110,9 @@ func (c Chart) Drawable() (series []Series, leftOut int) {
 	}
 	return series, leftOut
 }
+
+// HasBar reports whether a bar goes through the point.
+func (p Point) HasBar() bool { return finite(p.Low) && finite(p.High) && p.Low < p.High }
 
 func (c Chart) canDraw(p Point) bool {
 	return finite(p.X) && finite(p.Y) && (c.Kind != Lines || p.X > 0)

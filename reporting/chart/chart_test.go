@@ -256,6 +256,35 @@ func TestTicksStandAtTheLevels(t *testing.T) {
 	assert.Contains(t, labels, "", "labels that collide are dropped")
 }
 
+// TestBarsAreDrawn: a bar reaches from its low to its high end, which the axis covers; one without two finite ends is none, and a Scatter has none.
+func TestBarsAreDrawn(t *testing.T) {
+	t.Parallel()
+	barred := Chart{Series: []Series{{Points: []Point{{X: 1, Y: 5}, {X: 10, Y: 5, Low: 2, High: 23}}}}}
+	plain := Chart{Series: []Series{{Points: []Point{{X: 1, Y: 5}, {X: 10, Y: 5}}}}}
+	assert.InDelta(t, 25, barred.yAxis().Max, 1e-9)
+	assert.InDelta(t, 5, plain.yAxis().Max, 1e-9)
+	blue := func(c Chart) (rows int) {
+		picture := paint(c)
+		bounds := picture.Bounds()
+		for y := bounds.Min.Y; y < bounds.Max.Y*3/4; y++ { // the legend has a line too
+			for x := bounds.Min.X; x < bounds.Max.X; x++ {
+				if p := color.NRGBAModel.Convert(picture.At(x, y)).(color.NRGBA); int(p.B) > int(p.R)+100 {
+					rows++
+					break
+				}
+			}
+		}
+		return rows
+	}
+	same := barred
+	same.Series = []Series{{Points: []Point{{X: 1, Y: 5, Low: math.NaN(), High: 23}, {X: 10, Y: 5, Low: 9, High: 9}}}}
+	assert.Equal(t, blue(plain), blue(same))
+	assert.Greater(t, blue(barred), blue(plain)+500, "of 1,800 rows")
+	scatter := barred
+	scatter.Kind = Scatter
+	assert.InDelta(t, 5, scatter.yAxis().Max, 1e-9)
+}
+
 // TestHollowMarkersAreEmpty: a hollow marker is white inside and has a rim in the colour of its series, in both kinds of chart.
 func TestHollowMarkersAreEmpty(t *testing.T) {
 	t.Parallel()
@@ -267,7 +296,7 @@ func TestHollowMarkersAreEmpty(t *testing.T) {
 			assert.Equal(t, hollow, middle == rgb(0xffffff), "kind %d: %v", kind, middle)
 			coloured := 0
 			for i := range 40 {
-				if c := color.NRGBAModel.Convert(canvas.Image().At(i, 20)).(color.NRGBA); c.B > c.R+50 {
+				if c := color.NRGBAModel.Convert(canvas.Image().At(i, 20)).(color.NRGBA); int(c.B) > int(c.R)+50 {
 					coloured++
 				}
 			}

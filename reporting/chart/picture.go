@@ -15,6 +15,7 @@ const (
 	pageMargin vg.Length = 14
 	noteSize   vg.Length = 9
 	blockGap   vg.Length = 8 // between plot, legend and footnote
+	barCap     vg.Length = 6 // half the width of a bar's ends
 )
 
 // paint lays the page out from below: footnote, legend, and the plot in what is left.
@@ -182,7 +183,26 @@ func (pic picture) drawLines(c draw.Canvas, p *plot.Plot) {
 	for i, points := range all {
 		c.StrokeLines(lineStyle(i), points)
 	}
+	pic.drawBars(c, p)
 	pic.drawMarks(c, all)
+}
+
+// drawBars draws the bars, with a cap at each end that is a little wider than the marker.
+func (pic picture) drawBars(c draw.Canvas, p *plot.Plot) {
+	toX, toY := p.Transforms(&c)
+	for i, s := range pic.series {
+		style := draw.LineStyle{Color: palette()[i], Width: 1.4}
+		for _, point := range s.Points {
+			if !point.HasBar() {
+				continue
+			}
+			x, low, high := toX(point.X), toY(point.Low), toY(point.High)
+			c.StrokeLine2(style, x, low, x, high)
+			for _, y := range []vg.Length{low, high} {
+				c.StrokeLine2(style, x-barCap, y, x+barCap, y)
+			}
+		}
+	}
 }
 
 func (pic picture) drawMarks(c draw.Canvas, all [][]vg.Point) {

@@ -92,6 +92,26 @@ func TestBrowserTooltipNamesValueAndUnit(t *testing.T) {
 	assert.Contains(t, tips[2], "<td>Tokens/sec per GPU</td><td>150</td>")
 }
 
+// TestBrowserDrawsBars: a bar through a point has three lines, says its ends in the tooltip, and goes when its series is hidden.
+func TestBrowserDrawsBars(t *testing.T) {
+	p := sample()
+	first := &p.Charts[0].Series[0].Points[1]
+	first.Low, first.High = 7.5, 9.125
+	const bars = `document.querySelectorAll('#chart-1 .plot path[stroke="#1f77b4"][stroke-width="1.5"]').length`
+	script := `
+document.body.dataset.bars = ` + bars + `;
+echarts.getInstanceByDom(document.querySelector("#chart-1 .plot")).dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: 1 });
+const tip = document.querySelector("#chart-1 .tip").textContent;
+document.querySelectorAll("#chart-1 button")[0].click();
+document.body.dataset.hidden = ` + bars + `;
+document.body.dataset.tip = tip;`
+	dom := rendered(t, withScript(written(t, p), script))
+	assert.NotContains(t, dom, `data-state="failed"`)
+	assert.Contains(t, dom, `data-bars="3"`)
+	assert.Contains(t, dom, `vllm-agg8.25 ms [7.5, 9.125]`)
+	assert.Contains(t, dom, `data-hidden="0"`)
+}
+
 func TestBrowserKeepsHostileNamesAsText(t *testing.T) {
 	count := `document.body.dataset.images = document.images.length;`
 	dom := rendered(t, withScript(written(t, hostilePage()), showTips+count))

@@ -33,6 +33,7 @@ func optionOf(c chart.Chart) (map[string]any, error) {
 	}
 	setTicks(tree, c)
 	setHollow(tree, c)
+	setBars(tree, c)
 	return tree, nil
 }
 
@@ -134,4 +135,26 @@ func setHollow(tree map[string]any, c chart.Chart) {
 			}
 		}
 	}
+}
+
+// setBars adds, under the name of its series, the bars through points: [x, low, high] each, which page.js draws. go-echarts has no field for the
+// encoding.
+func setBars(tree map[string]any, c chart.Chart) {
+	drawn, _ := c.Drawable()
+	all := tree["series"].([]any)
+	for i, s := range drawn {
+		var bars [][3]float64
+		for _, p := range s.Points {
+			if p.HasBar() {
+				bars = append(bars, [3]float64{p.X, p.Low, p.High})
+			}
+		}
+		if len(bars) > 0 {
+			all = append(all, map[string]any{
+				"type": "custom", "name": seriesName(i), "data": bars, "encode": map[string]any{"x": 0, "y": []int{1, 2}},
+				"itemStyle": map[string]any{"color": chart.Color(i)}, "silent": true,
+			})
+		}
+	}
+	tree["series"] = all
 }

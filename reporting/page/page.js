@@ -75,6 +75,16 @@ function labelPlacer(chart, series, shown) {
   return { place, reset: () => taken.clear() };
 }
 
+// drawBar draws [x, low, high] as a line with a cap at each end: it is an ECharts renderItem.
+function drawBar(colour) {
+  return (params, api) => {
+    const x = api.coord([api.value(0), 0])[0];
+    const [low, high] = [1, 2].map((i) => api.coord([api.value(0), api.value(i)])[1]);
+    const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: colour, lineWidth: 1.5 } });
+    return { type: "group", children: [line(x, low, x, high), line(x - 6, low, x + 6, low), line(x - 6, high, x + 6, high)] };
+  };
+}
+
 // A figure is one chart with its legend.
 function draw(drawing) {
   const figure = document.getElementById(drawing.id);
@@ -90,11 +100,14 @@ function draw(drawing) {
 
   function lineTip(params) {
     const table = element("table");
-    for (const p of params) {
+    const points = params.filter((p) => p.seriesType === "line");
+    for (const p of points) {
       const name = element("td", "", markOf(p), nameOf(p));
-      table.append(element("tr", "", name, element("td", measured(p.value[1], drawing.yLabel))));
+      const bar = params.find((b) => b.seriesType === "custom" && b.seriesName === p.seriesName && b.value[0] === p.value[0]);
+      const interval = bar ? ` [${formatted(bar.value[1])}, ${formatted(bar.value[2])}]` : "";
+      table.append(element("tr", "", name, element("td", measured(p.value[1], drawing.yLabel) + interval)));
     }
-    const head = unitOf(drawing.xLabel)[0] + " " + measured(params[0].value[0], drawing.xLabel);
+    const head = unitOf(drawing.xLabel)[0] + " " + measured(points[0].value[0], drawing.xLabel);
     return [element("b", head), element("div", unitOf(drawing.yLabel)[0]), table];
   }
 
@@ -142,7 +155,7 @@ function draw(drawing) {
         axisPointer: { type: "line", snap: true, lineStyle: { color: c.soft } },
         formatter: tip,
       },
-      series: drawing.option.series.map((s) => ({
+      series: drawing.option.series.map((s) => s.type === "custom" ? { renderItem: drawBar(s.itemStyle.color) } : ({
         ...(drawing.lines ? {} : s.type === "line" ? { silent: true, z: 1 } : { label: { color: c.ink }, labelLayout: labels.place }),
         itemStyle: { borderColor: drawing.lines ? c.card : c.rim },
       })),

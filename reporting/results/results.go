@@ -168,6 +168,7 @@ func Read(dataDir, name string) (*Benchmark, error) {
 			b.Warnings = append(b.Warnings, record.LevelName(d.Concurrency)+": "+w)
 		}
 	}
+	b.warnOfDrift()
 	for i, w := range b.Warnings { // they quote servers and files
 		b.Warnings[i] = record.Printable(w)
 	}
@@ -189,7 +190,7 @@ func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
 		return nil, err
 	}
 	if len(runs) > 0 {
-		return readRuns(d, runs, sentinel)
+		return readRuns(d, runs, sentinel, b.Run.Plan.Repeats)
 	}
 	return ReadLevel(d)
 }
@@ -200,6 +201,7 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
+	defer thrift(filepath.Join(d.Path, record.LogFile))()
 	accumulator := l.accumulator(metric.AIPerf)
 	l.Tally = NewTally()
 	intervals := newSpread()

@@ -41,8 +41,8 @@ func (l *Level) Recorded() []*Level {
 	return all
 }
 
-// readRuns reads a level that was measured several times. Its figures are those over the runs.
-func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string) (*Level, error) {
+// readRuns reads a level that was measured several times, or was to be. Its figures are those over the runs.
+func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planned int) (*Level, error) {
 	l := &Level{Dir: d.Path, Concurrency: d.Concurrency}
 	var failures []error
 	for _, run := range runs {
@@ -59,6 +59,9 @@ func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string) (*Leve
 	for _, err := range failures {
 		l.Warnings = append(l.Warnings, "a run is left out: "+relative(err, filepath.Dir(d.Path)))
 	}
+	if missing := planned - len(runs); missing > 0 {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d planned runs are missing: figures are of the others", missing, planned))
+	}
 	if sentinel != "" {
 		var err error
 		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Concurrency: d.Concurrency}); err != nil {
@@ -70,15 +73,33 @@ func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string) (*Leve
 			l.Warnings = append(l.Warnings, filepath.Base(r.Dir)+": "+w)
 		}
 	}
-	if n := len(l.Runs) - len(l.usable()); n > 0 {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d runs failed or did not run to their end: figures are of the others", n, len(l.Runs)))
+	if n := len(l.Runs) - len(l.Usable()); n > 0 {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%d of %d runs failed, did not run to their end or were continued after a break: figures are of the others", n, len(l.Runs)))
 	}
 	l.pool()
 	return l, nil
 }
 
-// usable are the runs whose figures count: those that ran to their end or, if there is none, all.
-func (l *Level) usable() []*Level {
+// Lost says which of the planned runs of a level are not in its figures, and why; "": none, or it was not to be repeated.
+func (l *Level) Lost(planned int) string {
+	if len(l.Runs) == 0 {
+		return ""
+	}
+	var lost []string
+	for k := 1; k <= planned; k++ {
+		name := record.RunName(k)
+		i := slices.IndexFunc(l.Runs, func(r Level) bool { return filepath.Base(r.Dir) == name })
+		if i < 0 {
+			lost = append(lost, name+" has no results that can be read")
+		} else if why := l.Runs[i].Unusable(); why != "" {
+			lost = append(lost, name+": "+why)
+		}
+	}
+	return strings.Join(lost, "; ")
+}
+
+// Usable are the runs whose figures count: those that ran to their end or, if there is none, all.
+func (l *Level) Usable() []*Level {
 	var good, all []*Level
 	for i := range l.Runs {
 		r := &l.Runs[i]
@@ -95,12 +116,13 @@ func (l *Level) usable() []*Level {
 
 // pool makes the level of its usable runs: counts are sums, figures geometric means.
 func (l *Level) pool() {
-	runs := l.usable()
+	runs := l.Usable()
 	first := *runs[0].Record
-	first.Counts, first.Warmup = record.Counts{}, record.Counts{}
+	first.Counts, first.Warmup, first.Breaks = record.Counts{}, record.Counts{}, nil
 	l.Record, l.Tally = &first, NewTally()
 	var figures []Figures
 	for _, r := range runs {
+		first.Breaks = append(first.Breaks, r.Record.Breaks...)
 		addCounts(&first.Counts, &r.Record.Counts)
 		addCounts(&first.Warmup, &r.Record.Warmup)
 		if worse(r.Record.Client(), first.Client()) {
@@ -246,29 +268,114 @@ func over(runs []Figures, tag string, q float64) (Over, bool) {
 	return o, true
 }
 
-// Drift says how the first level's figures at the end differ from those of its first run, or "": it was not measured again.
-func (b *Benchmark) Drift() string {
-	for i := range b.Levels {
-		l := &b.Levels[i]
-		if l.Sentinel == nil || len(l.Runs) == 0 {
+// driftLevel is in how many of steady figures the first level's run at the end would be taken for a drift.
+const driftLevel = 0.01
+
+// minDrift is how far a figure has to move, as a share, before that is worth a word: in virtual time there is no noise at all.
+const minDrift = 0.01
+
+// IntervalOver returns the interval over runs of a figure, if the level was repeated often enough for one.
+func (l *Level) IntervalOver(tag, statistic string) (interval stat.Interval, ok bool) {
+	for _, o := range l.Over {
+		if o.Tag == tag && o.Statistic == statistic {
+			return o.Interval, o.HasInterval
+		}
+	}
+	return stat.Interval{}, false
+}
+
+// Drift is how a figure of the first level moved between its first run and the one at the end.
+type Drift struct {
+	Name   string  // TTFT, ITL, latency or tok/s
+	Change float64 // as a share of the first run's
+	// Chance is by how much runs that do not drift differ, in all but one of a hundred cases; Need is what knowing it takes.
+	Chance float64
+	Need   stat.Need
+}
+
+// Drifted reports whether the figure moved by more than chance.
+func (d Drift) Drifted() bool {
+	return d.Need.Met() && math.Abs(d.Change) > minDrift && math.Abs(math.Log1p(d.Change)) > math.Log1p(d.Chance)
+}
+
+// Drifts holds the first level's figures at the end against those of its first run, which had the same lengths, and against what its runs differ by.
+// None: it was not measured again, or why says that the run at the end is none to go by.
+func (b *Benchmark) Drifts() (level string, drifts []Drift, why string) {
+	i := slices.IndexFunc(b.Levels, func(l Level) bool { return l.Sentinel != nil && len(l.Runs) > 0 })
+	if i < 0 {
+		return "", nil, ""
+	}
+	l := &b.Levels[i]
+	level = record.LevelName(l.Concurrency)
+	if why := l.Sentinel.Unusable(); why != "" {
+		return level, nil, "the run of " + level + " at the end: " + why
+	}
+	first := &l.Runs[0]
+	if filepath.Base(first.Dir) != record.RunName(1) || first.Unusable() != "" {
+		return level, nil, "there is no first run of " + level + " to hold the one at the end against"
+	}
+	var runs []Figures
+	for _, r := range l.Usable() {
+		runs = append(runs, r.Figures)
+	}
+	for _, of := range [][2]string{
+		{"time_to_first_token", "TTFT"}, {"inter_token_latency", "ITL"}, {"request_latency", "latency"}, {"output_token_throughput", "tok/s"},
+	} {
+		before, ok := first.Figures.Get(of[0], "avg")
+		after, also := l.Sentinel.Figures.Get(of[0], "avg")
+		values, all := valuesOf(runs, of[0], "avg")
+		if !ok || !also || !all || slices.Min(values) <= 0 || after <= 0 {
 			continue
 		}
-		if why := l.Sentinel.Unusable(); why != "" {
-			return fmt.Sprintf("not known: the run of %s at the end: %s", record.LevelName(l.Concurrency), why)
+		for i, v := range values {
+			values[i] = math.Log(v)
 		}
-		var parts []string
-		for _, of := range [][2]string{
-			{"time_to_first_token", "TTFT"}, {"inter_token_latency", "ITL"}, {"request_latency", "latency"}, {"output_token_throughput", "tok/s"},
-		} {
-			before, ok := l.Runs[0].Figures.Get(of[0], "avg")
-			after, also := l.Sentinel.Figures.Get(of[0], "avg")
-			if ok && also && before > 0 {
-				parts = append(parts, fmt.Sprintf("%s %+.1f %%", of[1], 100*(after/before-1)))
-			}
-		}
-		return fmt.Sprintf("%s at the end against its first run: %s", record.LevelName(l.Concurrency), strings.Join(parts, ", "))
+		limit, need, _ := stat.DriftLimit(values, driftLevel)
+		drifts = append(drifts, Drift{Name: of[1], Change: after/before - 1, Chance: math.Expm1(limit), Need: need})
 	}
-	return ""
+	return level, drifts, ""
+}
+
+// Drift says in a line what Drifts found, or "": the first level was not measured again.
+func (b *Benchmark) Drift() string {
+	level, drifts, why := b.Drifts()
+	switch {
+	case why != "":
+		return "not known: " + why
+	case len(drifts) == 0:
+		return ""
+	}
+	parts := make([]string, len(drifts))
+	for i, d := range drifts {
+		parts[i] = fmt.Sprintf("%s %+.1f %%", d.Name, 100*d.Change)
+		if d.Need.Met() {
+			parts[i] += fmt.Sprintf(" (%.1f %%)", 100*d.Chance)
+		}
+	}
+	figures := strings.Join(parts, ", ")
+	switch need := drifts[0].Need; {
+	case !need.Met():
+		return fmt.Sprintf("%s at the end against its first run: %s; what chance does needs %d runs, have %d", level, figures, need.Needs, need.Have)
+	case slices.ContainsFunc(drifts, Drift.Drifted):
+		return fmt.Sprintf("FOUND: %s at the end against its first run (and what chance does at most): %s", level, figures)
+	default:
+		return fmt.Sprintf("none: %s at the end against its first run (and what chance does at most): %s", level, figures)
+	}
+}
+
+// warnOfDrift warns of figures that moved during the sweep.
+func (b *Benchmark) warnOfDrift() {
+	level, drifts, _ := b.Drifts()
+	var moved []string
+	for _, d := range drifts {
+		if d.Drifted() {
+			moved = append(moved, fmt.Sprintf("%s %+.1f %%, where chance does %.1f %%", d.Name, 100*d.Change, 100*d.Chance))
+		}
+	}
+	if len(moved) > 0 {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("drift: from its first run to the end of the sweep %s moved (%s): the server or a machine changed, and early runs do not compare with late ones",
+			level, strings.Join(moved, "; ")))
+	}
 }
 
 // figuresUnder are the level's figures under a convention, over its runs if there are several.
@@ -279,7 +386,7 @@ func (l *Level) figuresUnder(c metric.Convention) (Figures, error) {
 		return figuresOf(accumulator.Results()), err
 	}
 	var all []Figures
-	for _, r := range l.usable() {
+	for _, r := range l.Usable() {
 		f, err := r.figuresUnder(c)
 		if err != nil {
 			return Figures{}, err

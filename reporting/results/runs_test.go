@@ -85,8 +85,58 @@ func TestFiguresOverRunsByHand(t *testing.T) {
 	_, ok = l.Shown.Percentile("time_to_first_token", 99)
 	assert.False(t, ok, "50 requests, ten a run")
 	assert.True(t, overOf(t, l, "request_throughput", "avg").HasInterval)
-	assert.Contains(t, b.Drift(), "c4 at the end against its first run: TTFT +30.0 %, ITL +0.0 %, latency +27.3 %, tok/s ")
+	// The neighbours' differences are 1, 1, -1, -1: deviation sqrt(1/2), worth 32/11 degrees, whose t is 6.0: 77 %.
+	assert.Contains(t, b.Drift(), "none: c4 at the end against its first run (and what chance does at most): TTFT +30.0 % (")
+	_, drifts, why := b.Drifts()
+	assert.Empty(t, why)
+	require.Len(t, drifts, 4)
+	assert.InDelta(t, 0.77, drifts[0].Chance, 0.02)
+	assert.False(t, drifts[0].Drifted())
+	assert.Equal(t, Drift{Name: "ITL", Need: stat.Need{Needs: 5, Have: 5}}, drifts[1])
 	assert.Len(t, l.Recorded(), 6)
+}
+
+// TestDriftIsNamed where it is more than the runs differ by, and more than a hundredth; with few runs nobody knows.
+func TestDriftIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		sentinel float64
+		runs     []float64
+		drift    string
+		warning  string
+	}{
+		{115, []float64{100, 101, 100, 101, 100}, "FOUND: c4 at the end against its first run (and what chance does at most): TTFT +15.0 % (6.2 %), ITL +0.0 % (0.0 %), latency ",
+			"drift: from its first run to the end of the sweep c4 moved (TTFT +15.0 %, where chance does 6.2 %; latency +13.6 %, where chance does 5.6 %): the server or a machine changed, and early runs do not compare with late ones"},
+		{105, []float64{100, 101, 100, 101, 100}, "none: c4 at the end", ""},
+		{100.5, []float64{100, 100, 100, 100, 100}, "none: c4 at the end", ""},
+		{200, []float64{100, 100, 100, 100}, "c4 at the end against its first run: TTFT +100.0 %, ITL +0.0 %, latency +90.9 %, tok/s ", ""},
+	} {
+		b, err := Read(repeated(t, 10, c.sentinel, c.runs...), "b")
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(b.Drift(), c.drift), b.Drift())
+		if c.warning == "" {
+			assert.Empty(t, besidesValidity(b.Warnings))
+		} else {
+			assert.Equal(t, []string{c.warning}, besidesValidity(b.Warnings))
+		}
+	}
+}
+
+// TestLostRuns: a run of the plan that is missing is missed, whatever the others say.
+func TestLostRuns(t *testing.T) {
+	dataDir := repeated(t, 10, 100, 100, 100, 100, 100, 100, 100)
+	c4 := filepath.Join(dataDir, "b", "c4")
+	read := func() *Benchmark {
+		b, err := Read(dataDir, "b")
+		require.NoError(t, err)
+		return b
+	}
+	assert.Empty(t, read().Levels[0].Lost(6))
+	require.NoError(t, os.RemoveAll(filepath.Join(c4, "run-1")))
+	require.NoError(t, os.WriteFile(filepath.Join(c4, "run-3", record.LevelFile), []byte(`{"status":"failed","reason":"why"}`), 0o600))
+	b := read()
+	assert.Equal(t, "run-1 has no results that can be read; run-3: it failed: why", b.Levels[0].Lost(6))
+	assert.Contains(t, besidesValidity(b.Warnings), "c4: 1 of 6 planned runs are missing: figures are of the others")
+	assert.Equal(t, "not known: there is no first run of c4 to hold the one at the end against", b.Drift())
 }
 
 // TestRunsThatFailedAreLeftOut, and too few are left for an interval.
@@ -100,7 +150,7 @@ func TestRunsThatFailedAreLeftOut(t *testing.T) {
 	b, err := Read(dataDir, "b")
 	require.NoError(t, err)
 	l := &b.Levels[0]
-	assert.Equal(t, []string{"c4: run-5: failed: why", "c4: 1 of 5 runs failed or did not run to their end: figures are of the others"}, besidesValidity(b.Warnings))
+	assert.Equal(t, []string{"c4: run-5: failed: why", "c4: 1 of 5 runs failed, did not run to their end or were continued after a break: figures are of the others"}, besidesValidity(b.Warnings))
 	o := overOf(t, l, "time_to_first_token", "avg")
 	assert.InEpsilon(t, 100, o.Value, 1e-9)
 	assert.Equal(t, stat.Need{Needs: 5, Have: 4}, o.Runs)

@@ -248,7 +248,7 @@ func (w *spread) ofChunks(of *Within) {
 			e.Thin = q == 99 && len(w.groups) < stat.TailGroups
 		}
 		if len(w.groups) < of.Requests { // the chosen ones have a figure of their own: the interval is put about that of all
-			e.Interval.Low += e.Value - figure
+			e.Interval.Low = max(0, e.Interval.Low+e.Value-figure) // no gap is shorter
 			e.Interval.High += e.Value - figure
 		}
 	}

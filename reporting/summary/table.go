@@ -98,8 +98,7 @@ func mark(l *results.Level) string {
 	return text
 }
 
-// figure prints three significant digits or more, without an exponent: a table that fits a terminal is read; all digits are in the
-// exports.
+// figure prints three significant digits or more, down to thousandths: a table that fits a terminal is read; all digits are in the exports.
 func figure(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -110,8 +109,12 @@ func figure(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	case a >= 0.9995:
 		return fmt.Sprintf("%.2f", v)
-	default:
+	case a >= 0.0005:
 		return fmt.Sprintf("%.3f", v)
+	case a == 0:
+		return "0.000"
+	default: // it is something
+		return fmt.Sprintf("%.1g", v)
 	}
 }
 
