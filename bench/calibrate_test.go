@@ -37,7 +37,7 @@ func TestCalibrate(t *testing.T) {
 		t.Fatal("nothing was sent: -dry-run and -preflight-only are for -run Sweep")
 	}
 	streams := []int{1, 10, 100, 500, 1000, 5000}
-	if chosen() {
+	if flags.Chosen("concurrencies", os.Getenv) {
 		streams = plan.Concurrencies
 	}
 	ctx, release := harness.Owned(context.Background())
@@ -65,19 +65,6 @@ func TestCalibrate(t *testing.T) {
 		t.Fatalf("the ceiling is not kept: %v", err)
 	}
 	fmt.Printf("\nKept in %s: later runs quote their share of it.\n", file)
-}
-
-// chosen reports whether the numbers of streams were given.
-func chosen() bool {
-	if os.Getenv("CONCURRENCIES")+os.Getenv("BENCH_CONCURRENCIES") != "" {
-		return true
-	}
-	for _, arg := range flags.Args() {
-		if strings.HasPrefix(arg, "-concurrencies=") {
-			return true
-		}
-	}
-	return false
 }
 
 // calibration measures at one number of streams.

@@ -43,6 +43,8 @@ type Plan struct {
 	Plot       bool `json:"-"`
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
+	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
+	choices               []choice
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 type resolver struct {
 	flags    *Flags
 	getenv   func(string) string
+	config   *config
 	options  map[string]option
 	problems []error
 }
@@ -35,7 +37,7 @@ func (r *resolver) plan() *Plan {
 			Concurrencies: r.concurrencies(),
 			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
 			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
-			GPUs: gpus, GPUsAssumed: gpusFrom == "default",
+			GPUs: gpus, GPUsAssumed: gpusFrom == fromPreset,
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
 			ConnectTimeout: r.duration("connect-timeout"), Retry429: r.boolean("retry-429"),
@@ -49,7 +51,7 @@ func (r *resolver) plan() *Plan {
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
-		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
+		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
@@ -72,6 +74,7 @@ func (r *resolver) plan() *Plan {
 	r.arms(p)
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
+	p.choices = r.choices(p)
 	return p
 }
 
@@ -80,12 +83,12 @@ func (r *resolver) fault(source, value, reason string) {
 }
 
 func (r *resolver) values(name string) ([]string, string) {
-	return r.flags.lookup(r.options[name], r.getenv)
+	return r.flags.lookup(r.options[name], r.getenv, r.config)
 }
 
 func (r *resolver) given(name string) bool {
 	_, source := r.values(name)
-	return source != "" && source != "default"
+	return source != "" && source != fromPreset
 }
 
 func (r *resolver) text(name string) string {
@@ -225,18 +228,19 @@ func (r *resolver) concurrencies() []int {
 
 func (r *resolver) endpoints(p *Plan) {
 	values, _ := r.values("endpoint")
-	scheme := strings.TrimSpace(r.getenv("SERVICE_PROTOCOL"))
-	if scheme == "" {
-		scheme = strings.TrimSpace(r.getenv("DYN_URL_SCHEME"))
-	}
 	for _, text := range values {
-		u, err := ParseEndpoint(text, scheme)
+		u, err := ParseEndpoint(text, r.scheme())
 		if err != nil {
 			r.problems = append(r.problems, err)
 			continue
 		}
 		p.AddTarget(u)
 	}
+}
+
+// scheme is that of endpoints that have none, as a cluster says it, or "".
+func (r *resolver) scheme() string {
+	return cmp.Or(strings.TrimSpace(r.getenv("SERVICE_PROTOCOL")), strings.TrimSpace(r.getenv("DYN_URL_SCHEME")))
 }
 
 // extraInputs merges key:value pairs and JSON objects. A value that is JSON is taken as such, anything else is a string.
@@ -280,12 +284,7 @@ func parseJSON(text string, v any) error {
 
 // AddTarget makes u, a chat route, one of the plan's endpoints.
 func (p *Plan) AddTarget(u *url.URL) {
-	shown := *u
-	shown.User = nil
-	if shown.RawQuery != "" {
-		shown.RawQuery = redacted // API keys travel there
-	}
-	p.Endpoints = append(p.Endpoints, shown.String())
+	p.Endpoints = append(p.Endpoints, withoutCredentials(u).String())
 	if u.Scheme == forwardScheme {
 		u = p.addForward(u)
 	}

@@ -86,6 +86,10 @@ func (p *problems) sweep(s *settings, plan *harness.Plan) {
 		switch {
 		case !utf8.ValidString(value):
 			p.fault(name, value, "is not UTF-8 text")
+		case name == "config":
+			p.fault(name, value, "is a file of this machine, which the Job does not have: pass what it says as flags")
+		case name == "print-config":
+			p.fault(name, value, "is for a benchmark on this machine: the Job runs one")
 		case slices.Contains([]string{"gate", "data-dir", "baseline", "candidate"}, name):
 			p.fault(name, value, "is for the gate, which the Job does not run")
 		case (name == "virtual" || name == "mock-args") && len(plan.Targets) == 0: // with an endpoint the plan refuses them
