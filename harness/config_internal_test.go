@@ -211,9 +211,9 @@ func TestPrintedConfig(t *testing.T) {
 	require.NoError(t, err)
 	text := written(t, plan)
 	for _, want := range []string{
-		"# OPENAI_API_KEY is set. It stays in the environment.\n", "\nosl: 5 # file " + file + ", line 2\n", "\nendpoint: # flag\n    - https://h:80/v1/chat/completions\n",
+		"# OPENAI_API_KEY is set. It stays in the environment.\n", "\nosl: 5 # file " + file + ", line 2\n", "\nendpoint: # flag\n  - https://h:80/v1/chat/completions\n",
 		"\nbenchmark-name: x # flag\n", "\nisl: 2000 # default\n", "\nconcurrencies: [1, 10] # environment CONCURRENCIES\n", "\nmodel: \"null\" # flag\n", "\nseed: 100 # default\n",
-		"\nheader: # flag\n    - x-a:env:TOKEN\n", "\nextra-inputs: # file " + file + ", line 3\n    - '{\"a\":[1]}'\n", "\n# gate: not set\n", "\noverwrite: false # default\n", "\nwait-ready: 5m # default\n", "\nplot: true # default\n",
+		"\nheader: # flag\n  - x-a:env:TOKEN\n", "\nextra-inputs: # file " + file + ", line 3\n  - '{\"a\":[1]}'\n", "\n# gate: not set\n", "\noverwrite: false # default\n", "\nwait-ready: 5m # default\n", "\nplot: true # default\n",
 		"\nmock-args: \"\" # flag\n", "\nnonce: 7 # flag\n", "\ngpus: 1 # flag\n",
 	} {
 		assert.Contains(t, strings.ReplaceAll(squeezed(text), " \n", "\n"), want)
@@ -251,8 +251,8 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	text := written(t, plan)
 	assert.NotContains(t, text, "secret")
-	assert.Contains(t, text, "    - http://[redacted]@h/v1/chat/completions?[redacted]\n")
-	for _, want := range []string{"    - X-A:[redacted]\n", "    - X-B:env:TOKEN\n", "    - Cookie:[redacted]\n", "    - k:[redacted]\n"} {
+	assert.Contains(t, text, "  - http://[redacted]@h/v1/chat/completions?[redacted]\n")
+	for _, want := range []string{"  - X-A:[redacted]\n", "  - X-B:env:TOKEN\n", "  - Cookie:[redacted]\n", "  - k:[redacted]\n"} {
 		assert.Contains(t, strings.ReplaceAll(text, "'", ""), want)
 	}
 	_, err = planFrom(t, map[string]string{"TOKEN": "x"}, "-config="+configFile(t, text))
@@ -264,7 +264,7 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	text = written(t, plan)
 	assert.NotContains(t, text, "secret")
-	assert.Contains(t, strings.ReplaceAll(text, "'", ""), "    - a=http://[redacted]@h/v1/chat/completions\n    - b=mock:-ttft=1ms\n")
+	assert.Contains(t, strings.ReplaceAll(text, "'", ""), "  - a=http://[redacted]@h/v1/chat/completions\n  - b=mock:-ttft=1ms\n")
 }
 
 // samples are values for each flag, and some that no YAML reader should take for anything else.

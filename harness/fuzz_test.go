@@ -57,7 +57,7 @@ func FuzzFlags(f *testing.F) {
 		fs.SetOutput(io.Discard)
 		flags := harness.RegisterFlags(fs)
 		switch {
-		case fs.Lookup(name) == nil, name == "llmsweep.help":
+		case fs.Lookup(name) == nil, name == "llmsweep.help", name == "config": // that is FuzzConfig's
 			return
 		}
 		require.NoError(t, fs.Parse([]string{"-" + name + "=" + value}))

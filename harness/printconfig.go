@@ -155,11 +155,13 @@ func (c choice) yaml() (string, error) {
 			return "", fmt.Errorf("%s %q: cannot be written as YAML: it is no UTF-8 text", c.option.name, text)
 		}
 	}
-	data, err := yaml.Marshal(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{yamlText(c.option.name), c.value()}})
-	if err != nil {
+	var b strings.Builder
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{yamlText(c.option.name), c.value()}}); err != nil {
 		return "", fmt.Errorf("%s: cannot be written as YAML: %w", c.option.name, err)
 	}
-	first, rest, _ := strings.Cut(string(data), "\n")
+	first, rest, _ := strings.Cut(b.String(), "\n")
 	if c.option.open && !c.given {
 		first = "# " + first
 	}
