@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // option is one flag: its names, where else its value may come from, and its text in the help.
@@ -49,6 +51,8 @@ func options() []option {
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
 		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
 		{name: "resume", boolean: true, usage: "go on with the benchmark of this name: finished levels are kept, one that was cut short is repeated; -resume=request continues it"},
+		{name: "endpoint-type", value: "KIND", preset: record.Chat, usage: "route of the requests: chat (/v1/chat/completions), or completions (/v1/completions), whose prompts meet no chat template"},
+		{name: "streaming", boolean: true, preset: "true", usage: "ask for streams; with -streaming=false for documents, of which only the latency of the whole is known"},
 		{name: "header", value: "K:V", repeat: "\n", pairs: ":", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
 		{name: "extra-inputs", value: "K:V", repeat: "\n", pairs: jsonPairs, usage: "field of the request body, or a JSON object of them; repeatable"},
 		{name: "gpus", value: "N", preset: "1", open: true, usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},

@@ -43,8 +43,9 @@ func (r *resolver) plan() *Plan {
 			ConnectTimeout: r.duration("connect-timeout"), Retry429: r.boolean("retry-429"),
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
-			MockArgs: strings.Fields(r.text("mock-args")),
-			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
+			MockArgs:     strings.Fields(r.text("mock-args")),
+			EndpointType: r.text("endpoint-type"), Unstreamed: !r.boolean("streaming"),
+			Compat: r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
 			Transport: r.text("transport"), ConnectionReuse: r.text("connection-reuse"),
 			TLS:       record.TLSOptions{Insecure: r.boolean("insecure"), CACert: r.text("ca-cert"), ClientCert: r.text("client-cert"), ClientKey: r.text("client-key")},
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
@@ -282,8 +283,9 @@ func parseJSON(text string, v any) error {
 	return nil
 }
 
-// AddTarget makes u, a chat route, one of the plan's endpoints.
+// AddTarget makes u, a chat route, one of the plan's endpoints, or the completions route beside it where that is asked for.
 func (p *Plan) AddTarget(u *url.URL) {
+	u = p.toRoute(u)
 	p.Endpoints = append(p.Endpoints, withoutCredentials(u).String())
 	if u.Scheme == forwardScheme {
 		u = p.addForward(u)

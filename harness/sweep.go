@@ -205,6 +205,7 @@ func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
 		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed,
 	}
 	serial := 0
 	runs := p.runs()

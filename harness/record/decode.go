@@ -174,6 +174,13 @@ func (d *decoder) optionalWord(key string, v *string) {
 	}
 }
 
+func (d *decoder) optionalBoolean(key string, v *bool) {
+	if d.next(key) {
+		d.take("true") // it would not be there otherwise
+		*v = !d.failed
+	}
+}
+
 // optionalRetries leaves lines with retries to encoding/json.
 func (d *decoder) optionalRetries(key string, _ *[]Retry) {
 	if d.next(key) {

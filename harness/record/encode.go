@@ -106,6 +106,12 @@ func (e *encoder) pointed(key string, v **int) {
 	}
 }
 
+func (e *encoder) optionalBoolean(key string, v *bool) {
+	if *v {
+		e.boolean(key, v)
+	}
+}
+
 func (e *encoder) optionalWord(key string, v *string) {
 	if *v != "" {
 		e.text(key, v)

@@ -32,6 +32,8 @@ type Spec struct {
 	OSL         int // exact output length, as far as the server obeys
 	Seed, Nonce uint64
 	Compat      string
+	Completions bool           // the body is one for /v1/completions
+	Unstreamed  bool           // the answer is asked for as a document
 	Extra       map[string]any // merged into the body, over our own fields
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
@@ -148,16 +150,20 @@ const placeholder = "\x00prompt\x00"
 
 // template returns the body before and after the prompt.
 func (s Spec) template(model string) (head, tail []byte, err error) {
-	body := map[string]any{
-		"model":          model,
-		"messages":       []map[string]string{{"role": "user", "content": placeholder}},
-		"stream":         true,
-		"stream_options": map[string]any{"include_usage": true},
-	}
-	if s.Compat == CompatOpenAI {
-		body["max_completion_tokens"] = s.OSL
+	body := map[string]any{"model": model, "stream": !s.Unstreamed}
+	prompt := "messages"
+	if s.Completions {
+		prompt = "prompt"
+		body[prompt] = placeholder
 	} else {
-		body["max_tokens"], body["min_tokens"], body["ignore_eos"] = s.OSL, s.OSL, true
+		body[prompt] = []map[string]string{{"role": "user", "content": placeholder}}
+	}
+	if !s.Unstreamed {
+		body["stream_options"] = map[string]any{"include_usage": true}
+	}
+	body[LengthKey(s.Compat, s.Completions)] = s.OSL
+	if s.Compat != CompatOpenAI {
+		body["min_tokens"], body["ignore_eos"] = s.OSL, true
 	}
 	for key, value := range s.Extra {
 		body[key] = value
@@ -169,9 +175,17 @@ func (s Spec) template(model string) (head, tail []byte, err error) {
 	mark, _ := json.Marshal(placeholder)
 	head, tail, found := bytes.Cut(data, mark[1:len(mark)-1])
 	if !found {
-		return nil, nil, fmt.Errorf("the request body has no prompt: extra input %q replaced it", "messages")
+		return nil, nil, fmt.Errorf("the request body has no prompt: extra input %q replaced it", prompt)
 	}
 	return head, tail, nil
+}
+
+// LengthKey is the name of the field that limits the length of an answer. OpenAI's chats have one of their own.
+func LengthKey(compat string, completions bool) string {
+	if compat == CompatOpenAI && !completions {
+		return "max_completion_tokens"
+	}
+	return "max_tokens"
 }
 
 // Fingerprint is a SHA-256 over lengths and body template, without model and nonce: runs with different ones did not do the
