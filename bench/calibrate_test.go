@@ -33,6 +33,9 @@ func TestCalibrate(t *testing.T) {
 	if len(plan.Targets) > 0 || plan.Virtual {
 		t.Fatal("nothing was sent: -run Calibrate measures this machine against the built-in mock server: leave out -endpoint and -virtual")
 	}
+	if plan.Unstreamed {
+		t.Fatal("nothing was sent: -run Calibrate measures streams: leave out -streaming=false")
+	}
 	if plan.DryRun || plan.PreflightOnly {
 		t.Fatal("nothing was sent: -dry-run and -preflight-only are for -run Sweep")
 	}

@@ -42,7 +42,11 @@ func design(t *testing.T, plan *harness.Plan) compare.Design {
 	t.Helper()
 	d := compare.Design{Looks: looks(plan.Blocks), Seed: int64(plan.Seed), Primaries: loadRules(t, plan.Gate).Primaries}
 	if len(d.Primaries) == 0 {
-		d.Primaries = compare.DefaultPrimaries(record.LevelName(slices.Max(plan.Concurrencies)))
+		defaults := compare.DefaultPrimaries
+		if plan.Unstreamed {
+			defaults = compare.DocumentPrimaries
+		}
+		d.Primaries = defaults(record.LevelName(slices.Max(plan.Concurrencies)))
 	}
 	for _, p := range d.Primaries {
 		if !slices.ContainsFunc(plan.Concurrencies, func(c int) bool { return record.LevelName(c) == p.Level }) {

@@ -26,6 +26,8 @@ type Definition struct {
 	Source       string // whose definition it is
 	// PerRequest metrics are distributions; the others are one number a level.
 	PerRequest bool
+	// Streamed metrics are of answers whose chunks came one after another: one that is asked for as a document has none of them.
+	Streamed bool
 }
 
 const (
@@ -45,15 +47,13 @@ type rule struct {
 	list func(*record.Sample) []float64
 	// failed rules are for requests that did not end OK; the others for those that did.
 	failed bool
-	// streamed rules are for answers whose chunks came one after another.
-	streamed bool
 	// weight is how often a value counts in a summary whose percentiles are values of the sample; nil: each once, interpolated.
 	weight func(*record.Sample) int
 }
 
 // value computes the metric of a request, if it has one.
 func (r *rule) value(s *record.Sample) (v record.MetricValue, ok bool) {
-	if r.failed == (s.Outcome == record.OK) || r.streamed && s.Unstreamed {
+	if r.failed == (s.Outcome == record.OK) || r.Streamed && s.Unstreamed {
 		return v, false
 	}
 	v = record.MetricValue{Tag: r.Tag, Unit: r.Unit}
@@ -76,7 +76,7 @@ func latencyRules() []rule {
 	}
 	streamed := func(tag, name, formula string, of func(*record.Sample) (float64, bool)) rule {
 		r := ms(tag, name, formula, of)
-		r.streamed = true
+		r.Streamed = true
 		return r
 	}
 	icl := streamed("inter_chunk_latency", "Inter Chunk Latency", "gaps between successive content chunks", nil)
@@ -89,7 +89,7 @@ func latencyRules() []rule {
 	drain := ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
 		return between(lastChunk(s), s.EndNS)
 	})
-	drain.streamed = true
+	drain.Streamed = true
 	return []rule{
 		streamed("time_to_first_token", "Time to First Token", "first content chunk - start", timeToFirstToken),
 		streamed("time_to_second_token", "Time to Second Token", "second content chunk - first content chunk", secondGap),
@@ -130,7 +130,7 @@ func tokenRules() []rule {
 	errorISL.failed = true
 	decode := rate("output_token_throughput_per_user", "Output Token Throughput Per User", "1 / inter_token_latency", perUser)
 	prefill := rate("prefill_throughput_per_user", "Prefill Throughput Per User", "input_sequence_length / time_to_first_token", prefillRate)
-	decode.streamed, prefill.streamed = true, true
+	decode.Streamed, prefill.Streamed = true, true
 	return []rule{
 		decode, rate("e2e_output_token_throughput", "E2E Output Token Throughput", "output_sequence_length / request_latency", endToEndRate), prefill,
 		count("output_sequence_length", "Output Sequence Length", "reasoning + visible output tokens", osl),
