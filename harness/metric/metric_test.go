@@ -99,7 +99,10 @@ func TestNotStreamed(t *testing.T) {
 		metric.GuideLLM: {"request_latency", "requests_per_second", "time_per_output_token_ms"},
 	} {
 		accumulator := convention.Accumulator(time.Unix(0, 0))
+		later := *document
+		later.StartNS, later.EndNS, later.ChunksNS = 200e6, 300e6, []int64{299e6}
 		accumulator.Add(document)
+		accumulator.Add(&later)
 		var tags []string
 		for _, r := range accumulator.Results() {
 			tags = append(tags, r.Tag)
