@@ -58,6 +58,7 @@ type Load struct {
 	Transport     string // that carries them
 	LongestPrompt int    // in tokens
 	OSL           int    // in tokens
+	Completions   bool   // no chat template is put around prompts
 	BytesWritten  int64  // by the run
 	OutputDir     string // where to
 	Now           time.Time

@@ -318,7 +318,7 @@ type Tool struct {
 // Plan holds every setting of a run, resolved, as it is stored: no secret is among them.
 type Plan struct {
 	BenchmarkName     string            `json:"benchmark_name"`
-	Endpoints         []string          `json:"endpoints"`            // full URLs of the chat route, credentials removed
+	Endpoints         []string          `json:"endpoints"`            // full URLs of the route, credentials removed
 	EmbeddedMock      bool              `json:"embedded_mock"`        // no endpoint was given
 	MockArgs          []string          `json:"mock_args,omitempty"`  // of the embedded mock
 	MockFiles         map[string]string `json:"mock_files,omitempty"` // SHA-256 of each file that these name, by its path
