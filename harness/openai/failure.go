@@ -106,13 +106,13 @@ func (f *failure) message() string {
 	return streamNumbers.ReplaceAllString(f.err.Error(), "")
 }
 
-// excerpt is the start of what a server sent, at most limit bytes.
+// excerpt is the start of what a server sent, at most limit bytes and an ellipsis. What is no UTF-8 is replaced, which may make it longer.
 func excerpt(data []byte, limit int) string {
 	text := bytes.ToValidUTF8(data[:min(len(data), limit)], []byte("\uFFFD"))
-	if len(data) > limit {
-		return string(text) + "…"
+	if len(data) <= limit && len(text) <= limit {
+		return string(text)
 	}
-	return string(text)
+	return string(bytes.ToValidUTF8(text[:min(len(text), limit)], nil)) + "…"
 }
 
 // connectionReason names why no response came.

@@ -81,7 +81,7 @@ func FuzzAnswer(f *testing.F) {
 			if s.Error != nil {
 				assert.LessOrEqual(t, len(s.Error.Message), 5<<10)
 			}
-			assert.LessOrEqual(t, len(s.FinishReason), 110)
+			assert.LessOrEqual(t, len(s.FinishReason), 100+len("…"))
 		}
 	})
 }
