@@ -123,6 +123,9 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter,
 		Note: "Note: Numbers on dots indicate concurrency level",
 	}
+	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
+		c.Note = "Note: Numbers on dots indicate concurrency level, or request rate in an open loop"
+	}
 	var assumed []string
 	for _, b := range benchmarks {
 		gpus, isAssumed := b.GPUs()

@@ -21,7 +21,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	p := page.Page{
 		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: r.Warnings,
-		Subtitle: "Latency and throughput against the number of concurrent requests",
+		Subtitle: subtitle(r.Benchmarks),
 	}
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
@@ -66,6 +66,22 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 
 // marks explains the marks of a client in doubt.
 const marks = "~ client suspect: this machine stamped late. ! client limited: by so much that the figures are as much its own."
+
+// subtitle says what the levels are.
+func subtitle(benchmarks []*results.Benchmark) string {
+	open, closed := false, false
+	for _, b := range benchmarks {
+		open, closed = open || b.Open(), closed || !b.Open()
+	}
+	switch {
+	case open && closed:
+		return "Latency and throughput against the number of concurrent requests, and against the request rate"
+	case open:
+		return "Latency and throughput against the request rate"
+	default:
+		return "Latency and throughput against the number of concurrent requests"
+	}
+}
 
 // measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
 func measured(benchmarks []*results.Benchmark) page.Table {

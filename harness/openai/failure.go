@@ -93,8 +93,13 @@ func (f *failure) kind() string {
 // streamNumbers are what net/http's errors of HTTP/2 differ by.
 var streamNumbers = regexp.MustCompile(`stream ID \d+; |LastStreamID=\d+, `)
 
+// maxMessage bounds what is kept of an error, in bytes: some quote all that a server sent.
+const maxMessage = 5 << 10
+
 // message leaves out the ephemeral port of a connection and the number of a stream, so that equal errors are counted as one.
-func (f *failure) message() string {
+func (f *failure) message() string { return excerpt([]byte(f.words()), maxMessage) }
+
+func (f *failure) words() string {
 	var call *os.SyscallError
 	if errors.As(f.err, &call) {
 		return call.Error()
