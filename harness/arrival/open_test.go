@@ -240,7 +240,8 @@ func TestSchedulesAreTheSameEverywhere(t *testing.T) {
 
 func TestOneSeedOneSchedule(t *testing.T) {
 	o := arrival.Open{Process: arrival.Gamma, Rate: 5, Burstiness: 0.5}
-	assert.Equal(t, count(t, o, 1, 100), count(t, o, 1, 100))
+	same := count(t, o, 1, 100)
+	assert.Equal(t, same, count(t, o, 1, 100))
 	assert.NotEqual(t, count(t, o, 1, 100), count(t, o, 2, 100))
 	assert.Equal(t, count(t, o, 1, 100)[:50], count(t, o, 1, 50), "more requests shift none")
 	assert.Empty(t, count(t, o, 1, 0))

@@ -3,7 +3,8 @@
 //
 // Each random consumer has a stream of its own, derived from (seed, purpose, level, request), so that adding one shifts no
 // other. Lengths depend on the seed alone. The text also depends on the nonce, which is new for every run, so that two sweeps of
-// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words.
+// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words, beyond the
+// prefixes that they are asked to share.
 package workload
 
 import (
