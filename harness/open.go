@@ -48,7 +48,9 @@ func arrivals(p *record.Plan, rate float64) arrival.Open {
 
 // flying is how many requests an open loop has in flight with a server of that pace.
 func flying(l *Level, p *record.Plan, pace forecast.Pace) int {
-	answer := (pace.TTFT + time.Duration(p.OSL)*pace.ITL).Seconds()
+	_, tokens := l.work.Tokens()
+	mean := float64(tokens) / float64(l.Requests+p.WarmupRequests)
+	answer := pace.TTFT.Seconds() + float64(mean*pace.ITL.Seconds())
 	n := min(l.Requests, int(math.Ceil(l.Rate*answer)))
 	if p.MaxInFlight > 0 {
 		n = min(n, p.MaxInFlight)

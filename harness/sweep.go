@@ -207,7 +207,7 @@ func (s *Sweep) abandon() {
 func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
-		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Model: p.Model, Lengths: workload.Normal(p.ISL, p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 	}
 	serial := 0
 	runs := p.runs()
@@ -225,7 +225,7 @@ func (s *Sweep) draw() error {
 		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
 		}
-		if l.fingerprint, err = l.work.Fingerprint(); err != nil {
+		if l.fingerprint, err = l.work.Fingerprint(workload.ClosedLoop); err != nil {
 			return err
 		}
 		if err := l.schedule(&p.Plan); err != nil {

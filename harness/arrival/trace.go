@@ -3,6 +3,7 @@ package arrival
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -27,12 +28,13 @@ func Trace(stamps []float64, scale float64) ([]time.Duration, error) {
 
 // badStamp says what is wrong with the i-th stamp.
 func badStamp(stamps []float64, i int) error {
-	text := func(stamp float64) string { return fmt.Sprintf("%.17g", stamp) }
+	text := func(stamp float64) string { return strconv.FormatFloat(stamp, 'f', -1, 64) }
+	reason := "comes more than 292 years after request 0: give milliseconds, or a smaller -time-scale"
 	switch stamp := stamps[i]; {
 	case math.IsNaN(stamp) || math.IsInf(stamp, 0):
-		return fmt.Errorf("timestamp %q: the %d. of the trace must be a number of milliseconds", text(stamp), i)
+		reason = "is no time: give milliseconds"
 	case i > 0 && stamp < stamps[i-1]:
-		return fmt.Errorf("timestamp %q: request %d of the trace, counted from 0, comes before request %d, at %q: sort the trace", text(stamp), i, i-1, text(stamps[i-1]))
+		reason = fmt.Sprintf("comes before request %d, at %q: sort the trace", i-1, text(stamps[i-1]))
 	}
-	return fmt.Errorf("timestamp %q: request %d of the trace, counted from 0, comes more than 292 years after the first: give milliseconds, or a smaller -time-scale", text(stamps[i]), i)
+	return fmt.Errorf("timestamp %q: request %d of the trace, counted from 0, %s", text(stamps[i]), i, reason)
 }
