@@ -42,7 +42,11 @@ func design(t *testing.T, plan *harness.Plan) compare.Design {
 	t.Helper()
 	d := compare.Design{Looks: looks(plan.Blocks), Seed: int64(plan.Seed), Primaries: loadRules(t, plan.Gate).Primaries}
 	if len(d.Primaries) == 0 {
-		d.Primaries = compare.DefaultPrimaries(slices.MaxFunc(plan.Points(), record.Point.Compare).Name())
+		defaults := compare.DefaultPrimaries
+		if plan.Unstreamed {
+			defaults = compare.DocumentPrimaries
+		}
+		d.Primaries = defaults(slices.MaxFunc(plan.Points(), record.Point.Compare).Name())
 	}
 	for _, p := range d.Primaries {
 		if !slices.ContainsFunc(plan.Points(), func(at record.Point) bool { return at.Name() == p.Level }) {

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +94,9 @@ func TestFlagTable(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			assert.Equal(t, r.preset, r.get(planOf(t, nil)), "default")
 			assert.Equal(t, r.want, r.get(planOf(t, nil, "-"+r.name+"="+r.value)), "flag")
+			file := filepath.Join(t.TempDir(), "flags.yaml")
+			require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "%s: %s\n", r.name, r.value), 0o600))
+			assert.Equal(t, r.want, r.get(planOf(t, nil, "-config="+file)), "file")
 			names := append([]string{benchEnv(r.name)}, r.env...)
 			for _, name := range names {
 				assert.Equal(t, r.want, r.get(planOf(t, map[string]string{name: r.value})), name)

@@ -17,28 +17,26 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-// schedule draws when the requests of an open loop start, and makes that a part of the level's fingerprint.
-func (l *Level) schedule(p *record.Plan) error {
+// schedule draws when the requests of an open loop start, and returns what stands for that in the level's fingerprint.
+func (l *Level) schedule(p *record.Plan) (string, error) {
 	if !l.Open() {
 		l.inFlight, l.warm = l.Concurrency, l.Concurrency
-		return nil
+		return workload.ClosedLoop, nil
 	}
 	l.inFlight, l.warm = flying(l, p, forecast.Slow()), flying(l, p, forecast.Fast())
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\nopen\n", l.fingerprint)
 	l.starts = map[record.Phase][]time.Duration{}
 	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
 		starts, err := arrivals(p, l.Rate).Count(workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0), l.work.Len(phase))
 		if err != nil {
-			return fmt.Errorf("schedule of %s: %w", l.Name, err)
+			return "", fmt.Errorf("schedule of %s: %w", l.Name, err)
 		}
 		l.starts[phase] = starts
 		for _, at := range starts {
 			h.Write(binary.LittleEndian.AppendUint64(nil, uint64(at)))
 		}
 	}
-	l.fingerprint = hex.EncodeToString(h.Sum(nil))
-	return nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // arrivals is the open loop of a plan at one of its rates.

@@ -43,6 +43,8 @@ type Plan struct {
 	Plot       bool `json:"-"`
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
+	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
+	choices               []choice
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -95,6 +97,8 @@ func (p *Plan) Validate() error {
 		c.fault("output-dir", "", "must not be empty")
 	}
 	c.limits(p)
+	c.oneOf("endpoint-type", cmp.Or(p.EndpointType, record.Chat), record.Chat, record.Completions)
+	c.routes(p)
 	c.oneOf("compat", p.Compat, workload.CompatLLM, workload.CompatOpenAI)
 	c.oneOf("transport", p.Transport, openai.AutoTransport, openai.OwnTransport, openai.NetHTTP, openai.HTTP2)
 	c.oneOf("connection-reuse", p.ConnectionReuse, pooled, neverReused)
@@ -219,13 +223,43 @@ func (c *checks) gate(g Gate) {
 // extraInputs refuses fields of the body without which the figures would be of something else.
 func (c *checks) extraInputs(extra map[string]any) {
 	for _, own := range [][2]string{
-		{"messages", "the prompts are llmsweep's"}, {"stream", "llmsweep measures streams"}, {"model", "use -model"},
+		{"messages", "the prompts are llmsweep's"}, {"prompt", "the prompts are llmsweep's"}, {"stream", "use -streaming"}, {"model", "use -model"},
 		{"max_tokens", "use -osl"}, {"max_completion_tokens", "use -osl"}, {"n", "llmsweep measures one answer a request"},
+		{"echo", "the answer would begin with the prompt"},
 	} {
 		if _, taken := extra[own[0]]; taken {
 			c.fault("extra-inputs", own[0], "cannot be set this way: "+own[1])
 		}
 	}
+}
+
+// routes refuses endpoints whose path is of the other type.
+func (c *checks) routes(p *Plan) {
+	targets := p.Targets
+	for _, arm := range p.Arms {
+		if arm.Target != nil {
+			targets = append(slices.Clip(targets), arm.Target)
+		}
+	}
+	for _, u := range targets {
+		if !p.AsksCompletions() && !strings.HasSuffix(u.Path, chatRoute) {
+			c.fault("endpoint", withoutCredentials(u), "is the completions route: pass -endpoint-type=completions")
+		}
+	}
+}
+
+// chatRoute ends the path of every chat route.
+const chatRoute = "/chat/completions"
+
+// toRoute makes a chat route the one that the plan's requests go to.
+func (p *Plan) toRoute(u *url.URL) *url.URL {
+	path, isChat := strings.CutSuffix(u.Path, chatRoute)
+	if !isChat || !p.AsksCompletions() {
+		return u
+	}
+	to := *u
+	to.Path = path + "/completions"
+	return &to
 }
 
 // Warnings returns what is allowed but probably not meant.
@@ -241,7 +275,7 @@ func (p *Plan) Warnings() []string {
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http
-// if empty), as inside a cluster. Of /v1/chat/completions what is missing is appended. The error does not quote a text that may hold a password.
+// if empty), as inside a cluster. Of /v1/chat/completions what is missing is appended, unless it ends in /completions. The error does not quote a text that may hold a password.
 func ParseEndpoint(text, scheme string) (*url.URL, error) {
 	u, reason := parseEndpoint(strings.TrimSpace(text), scheme)
 	if reason == "" {
@@ -301,9 +335,9 @@ func validPort(port string) bool {
 	return port == "" || err == nil && n >= 1 && n <= 65535
 }
 
-// completePath appends what path lacks of the chat route.
+// completePath appends what path lacks of the chat route. One that ends in the completions route stays.
 func completePath(path string) string {
-	if strings.HasSuffix(path, "/chat/completions") {
+	if strings.HasSuffix(path, "/completions") {
 		return path // an API without /v1 is the server's own choice
 	}
 	steps := strings.Split(strings.TrimPrefix(openai.ChatPath, "/"), "/")

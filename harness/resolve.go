@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 type resolver struct {
 	flags    *Flags
 	getenv   func(string) string
+	config   *config
 	options  map[string]option
 	problems []error
 }
@@ -36,21 +38,22 @@ func (r *resolver) plan() *Plan {
 			Concurrencies: r.concurrencies(),
 			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
 			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
-			GPUs: gpus, GPUsAssumed: gpusFrom == "default",
+			GPUs: gpus, GPUsAssumed: gpusFrom == fromPreset,
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
 			ConnectTimeout: r.duration("connect-timeout"), Retry429: r.boolean("retry-429"),
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
-			MockArgs: strings.Fields(r.text("mock-args")),
-			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
+			MockArgs:     strings.Fields(r.text("mock-args")),
+			EndpointType: r.text("endpoint-type"), Unstreamed: !r.boolean("streaming"),
+			Compat: r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
 			Transport: r.text("transport"), ConnectionReuse: r.text("connection-reuse"),
 			TLS:       record.TLSOptions{Insecure: r.boolean("insecure"), CACert: r.text("ca-cert"), ClientCert: r.text("client-cert"), ClientKey: r.text("client-key")},
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
-		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
+		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
@@ -74,6 +77,7 @@ func (r *resolver) plan() *Plan {
 	r.arms(p)
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
+	p.choices = r.choices(p)
 	return p
 }
 
@@ -82,12 +86,12 @@ func (r *resolver) fault(source, value, reason string) {
 }
 
 func (r *resolver) values(name string) ([]string, string) {
-	return r.flags.lookup(r.options[name], r.getenv)
+	return r.flags.lookup(r.options[name], r.getenv, r.config)
 }
 
 func (r *resolver) given(name string) bool {
 	_, source := r.values(name)
-	return source != "" && source != "default"
+	return source != "" && source != fromPreset
 }
 
 func (r *resolver) text(name string) string {
@@ -264,18 +268,19 @@ func (r *resolver) openLoop(p *Plan) {
 
 func (r *resolver) endpoints(p *Plan) {
 	values, _ := r.values("endpoint")
-	scheme := strings.TrimSpace(r.getenv("SERVICE_PROTOCOL"))
-	if scheme == "" {
-		scheme = strings.TrimSpace(r.getenv("DYN_URL_SCHEME"))
-	}
 	for _, text := range values {
-		u, err := ParseEndpoint(text, scheme)
+		u, err := ParseEndpoint(text, r.scheme())
 		if err != nil {
 			r.problems = append(r.problems, err)
 			continue
 		}
 		p.AddTarget(u)
 	}
+}
+
+// scheme is that of endpoints that have none, as a cluster says it, or "".
+func (r *resolver) scheme() string {
+	return cmp.Or(strings.TrimSpace(r.getenv("SERVICE_PROTOCOL")), strings.TrimSpace(r.getenv("DYN_URL_SCHEME")))
 }
 
 // extraInputs merges key:value pairs and JSON objects. A value that is JSON is taken as such, anything else is a string.
@@ -317,14 +322,10 @@ func parseJSON(text string, v any) error {
 	return nil
 }
 
-// AddTarget makes u, a chat route, one of the plan's endpoints.
+// AddTarget makes u, a chat route, one of the plan's endpoints, or the completions route beside it where that is asked for.
 func (p *Plan) AddTarget(u *url.URL) {
-	shown := *u
-	shown.User = nil
-	if shown.RawQuery != "" {
-		shown.RawQuery = redacted // API keys travel there
-	}
-	p.Endpoints = append(p.Endpoints, shown.String())
+	u = p.toRoute(u)
+	p.Endpoints = append(p.Endpoints, withoutCredentials(u).String())
 	if u.Scheme == forwardScheme {
 		u = p.addForward(u)
 	}

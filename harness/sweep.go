@@ -208,6 +208,7 @@ func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
 		Model: p.Model, Lengths: workload.Normal(p.ISL, p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed,
 	}
 	serial := 0
 	runs := p.runs()
@@ -225,10 +226,11 @@ func (s *Sweep) draw() error {
 		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
 		}
-		if l.fingerprint, err = l.work.Fingerprint(workload.ClosedLoop); err != nil {
+		schedule, err := l.schedule(&p.Plan)
+		if err != nil {
 			return err
 		}
-		if err := l.schedule(&p.Plan); err != nil {
+		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}
 		serial += p.WarmupRequests + l.Requests

@@ -97,6 +97,11 @@ func note(benchmarks []*results.Benchmark, tag, statistic string) string {
 func gaps(benchmarks []*results.Benchmark) []string {
 	var warnings []string
 	for _, b := range benchmarks {
+		drawn := []string{"inter_token_latency", "time_to_first_token", "request_throughput"}
+		if b.Run != nil && b.Run.Plan.Unstreamed {
+			drawn = drawn[2:]
+			warnings = append(warnings, b.Name+": its answers were not streamed: it has no TTFT and no ITL, and is left out of their charts")
+		}
 		for i := range b.Levels {
 			l := &b.Levels[i]
 			if l.Unusable() != "" {
@@ -104,7 +109,7 @@ func gaps(benchmarks []*results.Benchmark) []string {
 				continue
 			}
 			var missing []string
-			for _, tag := range []string{"inter_token_latency", "time_to_first_token", "request_throughput"} {
+			for _, tag := range drawn {
 				if _, ok := l.Figures.Get(tag, "avg"); !ok {
 					missing = append(missing, tag)
 				}

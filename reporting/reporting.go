@@ -98,6 +98,10 @@ func Attributes(l *results.Level) []Attribute {
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
 	}
+	if l.Unstreamed {
+		const none = "n/a(not streamed)"
+		attributes = append(attributes, Attribute{"time_to_first_token_ms", none}, Attribute{"inter_token_latency_ms", none})
+	}
 	if i := l.Instrument(); i != nil {
 		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", record.Printable(strings.TrimPrefix(string(i.Verdict), "client ")), i.ErrorMS)})
 	}

@@ -106,15 +106,15 @@ func (e *encoder) optionalInteger(key string, v *int64) {
 	}
 }
 
-func (e *encoder) optionalBoolean(key string, v *bool) {
-	if *v {
-		e.boolean(key, v)
-	}
-}
-
 func (e *encoder) pointed(key string, v **int) {
 	if *v != nil {
 		e.count(key, *v)
+	}
+}
+
+func (e *encoder) optionalBoolean(key string, v *bool) {
+	if *v {
+		e.boolean(key, v)
 	}
 }
 

@@ -17,10 +17,10 @@ type codec interface {
 	optionalCounts(key string, v *[]int)
 	pointed(key string, v **int)
 	boolean(key string, v *bool)
-	optionalBoolean(key string, v *bool)
 	text(key string, v *string)
 	word(key string, v *string) // a text of few that recur
 	optionalWord(key string, v *string)
+	optionalBoolean(key string, v *bool)
 	optionalRetries(key string, v *[]Retry)
 
 	// What follows from other fields is written, and not kept when it is read.
@@ -91,6 +91,7 @@ func recordTrace(c codec, s *Sample) {
 	c.optionalIntegers("empty_ns", &s.EmptyNS)
 	c.integer("last_byte_ns", &s.LastByteNS)
 	c.integer("end_ns", &s.EndNS)
+	c.optionalBoolean("unstreamed", &s.Unstreamed)
 	c.optionalWord("stamp_source", (*string)(&s.StampSource))
 	c.word("outcome", (*string)(&s.Outcome))
 	c.optionalWord("reason", (*string)(&s.Reason))

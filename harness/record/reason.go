@@ -34,7 +34,9 @@ const (
 	TooLarge  Reason = "too large"    // an event without end, or a body that unpacks to far more than came
 	NoContent Reason = "no content"   // the stream ended as it should, without a content chunk
 	NoStream  Reason = "not a stream" // a document or a web page where a stream was asked for
-	Encoded   Reason = "encoded"      // an unknown content encoding, or bytes that are not in the one they claim
+	// NoDocument is the reverse.
+	NoDocument Reason = "not a document"
+	Encoded    Reason = "encoded" // an unknown content encoding, or bytes that are not in the one they claim
 )
 
 // How an error came inside a stream.
@@ -74,7 +76,7 @@ func Reasons(o Outcome) []Reason {
 	case Cut:
 		return []Reason{CutBeforeToken, CutAfterToken}
 	case Malformed:
-		return []Reason{BadJSON, TooLarge, NoContent, NoStream, Encoded}
+		return []Reason{BadJSON, TooLarge, NoContent, NoStream, NoDocument, Encoded}
 	case StreamError:
 		return []Reason{ErrorObject, ErrorEvent}
 	case ConnectionFailed:

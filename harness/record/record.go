@@ -120,6 +120,9 @@ type Sample struct {
 	LastByteNS     int64   `json:"last_byte_ns"`       // the last byte of the response's body
 	EndNS          int64   `json:"end_ns"`
 
+	// Unstreamed: a document was asked for, not a stream. Its one chunk is the document, at the last byte of its body.
+	Unstreamed bool `json:"unstreamed,omitempty"`
+
 	StampSource StampSource `json:"stamp_source,omitempty"` // of HeadersNS, FirstByteNS and ChunksNS; empty: no response
 
 	Outcome      Outcome `json:"outcome"`
@@ -366,6 +369,8 @@ type Plan struct {
 	MaxTokensTotal    int64             `json:"max_tokens_total"`
 	MaxErrorRate      float64           `json:"max_error_rate"`
 	ContinueOnError   bool              `json:"continue_on_error"`
+	EndpointType      string            `json:"endpoint_type,omitempty"` // chat or completions; "": chat, of before there was another
+	Unstreamed        bool              `json:"unstreamed,omitempty"`    // -streaming=false
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
@@ -375,6 +380,15 @@ type Plan struct {
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
 }
+
+// What -endpoint-type may be.
+const (
+	Chat        = "chat"        // /v1/chat/completions
+	Completions = "completions" // /v1/completions
+)
+
+// AsksCompletions reports whether prompts go to the completions route, and not into a chat.
+func (p *Plan) AsksCompletions() bool { return p.EndpointType == Completions }
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.
 type TLSOptions struct {

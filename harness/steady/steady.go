@@ -125,12 +125,25 @@ func (l *Load) Count(s *record.Sample) {
 	if !l.HasPlateau || s.Phase != record.Profiling || s.Outcome != record.OK && s.Outcome != record.Cancelled {
 		return
 	}
+	if s.Unstreamed {
+		l.PlateauTokens += float64(float64(s.Counted.OSL) * inside(s, l.PlateauStartNS, l.PlateauEndNS))
+		return
+	}
 	of := tokensOfChunks(s)
 	for i, at := range s.ChunksNS {
 		if at >= l.PlateauStartNS && at <= l.PlateauEndNS {
 			l.PlateauTokens += of(i)
 		}
 	}
+}
+
+// inside is the share of a request's time that lies between two stamps. The tokens of an answer that was not streamed are taken to have come
+// evenly over it: when they came is not known.
+func inside(s *record.Sample, from, until int64) float64 {
+	if span := min(s.EndNS, until) - max(s.StartNS, from); span > 0 {
+		return float64(span) / float64(s.EndNS-s.StartNS)
+	}
+	return 0
 }
 
 type edge struct {

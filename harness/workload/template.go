@@ -34,24 +34,28 @@ type template struct {
 // template makes the bodies of all requests. system is the text of the system message, if there is one. Where all answers have one length the
 // template holds it.
 func (s Spec) template(model, system string) (template, error) {
-	messages := []map[string]string{{"role": "user", "content": string(promptMark)}}
-	if s.Prefixes.System > 0 {
-		messages = append([]map[string]string{{"role": "system", "content": system}}, messages...)
+	body := map[string]any{"model": model, "stream": !s.Unstreamed}
+	prompt := "messages"
+	if s.Completions {
+		prompt = "prompt"
+		body[prompt] = string(promptMark)
+	} else {
+		messages := []map[string]string{{"role": "user", "content": string(promptMark)}}
+		if s.Prefixes.System > 0 {
+			messages = append([]map[string]string{{"role": "system", "content": system}}, messages...)
+		}
+		body[prompt] = messages
 	}
-	body := map[string]any{
-		"model":          model,
-		"messages":       messages,
-		"stream":         true,
-		"stream_options": map[string]any{"include_usage": true},
+	if !s.Unstreamed {
+		body["stream_options"] = map[string]any{"include_usage": true}
 	}
 	var osl any = oslMark
 	if n, fixed := s.Lengths.fixedOSL(); fixed {
 		osl = n
 	}
-	if s.Compat == CompatOpenAI {
-		body["max_completion_tokens"] = osl
-	} else {
-		body["max_tokens"], body["min_tokens"], body["ignore_eos"] = osl, osl, true
+	body[LengthKey(s.Compat, s.Completions)] = osl
+	if s.Compat != CompatOpenAI {
+		body["min_tokens"], body["ignore_eos"] = osl, true
 	}
 	for key, value := range s.Extra {
 		body[key] = value
@@ -62,11 +66,19 @@ func (s Spec) template(model, system string) (template, error) {
 	}
 	switch bytes.Count(data, promptMark.encoded()) {
 	case 0:
-		return template{}, fmt.Errorf("the request body has no prompt: extra input %q replaced it", "messages")
+		return template{}, fmt.Errorf("the request body has no prompt: extra input %q replaced it", prompt)
 	case 1:
 		return cut(data), nil
 	}
 	return template{}, errors.New("the request body has two prompts: the model or an extra input holds the mark of llmsweep's")
+}
+
+// LengthKey is the name of the field that limits the length of an answer. OpenAI's chats have one of their own.
+func LengthKey(compat string, completions bool) string {
+	if compat == CompatOpenAI && !completions {
+		return "max_completion_tokens"
+	}
+	return "max_tokens"
 }
 
 // cut makes a template of a body.

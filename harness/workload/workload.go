@@ -32,13 +32,21 @@ type Spec struct {
 	Prefixes    Prefixes
 	Seed, Nonce uint64
 	Compat      string
+	Completions bool           // the body is one for /v1/completions
+	Unstreamed  bool           // the answer is asked for as a document
 	Extra       map[string]any // merged into the body, over our own fields
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
 
 // Validate reports everything that is wrong with lengths and prefixes.
-func (s Spec) Validate() error { return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate()) }
+func (s Spec) Validate() error {
+	var system error
+	if s.Completions && s.Prefixes.System > 0 {
+		system = errors.New("a prompt of -endpoint-type completions has no system message: share a prefix instead")
+	}
+	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), system)
+}
 
 // Request is one request, ready to send.
 type Request struct {

@@ -3,6 +3,7 @@
 package export
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -106,7 +107,7 @@ func inputConfig(run *record.Run, l *results.Level) object {
 	p := &run.Plan
 	return object{
 		{"endpoint", object{
-			{"model_names", []string{p.Model}}, {"type", "chat"}, {"streaming", true}, {"urls", p.Endpoints},
+			{"model_names", []string{p.Model}}, {"type", cmp.Or(p.EndpointType, record.Chat)}, {"streaming", !p.Unstreamed}, {"urls", p.Endpoints},
 			{"timeout_seconds", p.RequestTimeout.Seconds()}, {"use_server_token_count", true},
 		}},
 		{"input", object{
@@ -193,6 +194,8 @@ func Command(run *record.Run) string {
 	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
+	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
+	optional("streaming", false, p.Unstreamed)
 	optional("compat", p.Compat, p.Compat != "llm")
 	optional("ca-cert", p.TLS.CACert, p.TLS.CACert != "")
 	optional("client-cert", p.TLS.ClientCert, p.TLS.ClientCert != "")

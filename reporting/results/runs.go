@@ -128,6 +128,7 @@ func (l *Level) pool() {
 		if worse(r.Record.Client(), first.Client()) {
 			first.Instrument = r.Record.Instrument
 		}
+		l.Unstreamed = l.Unstreamed || r.Unstreamed
 		for reason, n := range r.FinishReasons {
 			l.FinishReasons[reason] += n
 		}

@@ -13,6 +13,7 @@ import (
 type Tally struct {
 	FinishReasons map[string]int             // of the answers that ended well; "none" is an answer without
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
+	Unstreamed    bool                       // an answer was asked for as a document
 	Errors        []ErrorGroup               // by Rank once all are in
 
 	spans            []steady.Span
@@ -52,6 +53,7 @@ func (t *Tally) Add(s *record.Sample) {
 		return
 	}
 	t.measured.Count(s)
+	t.Unstreamed = t.Unstreamed || s.Unstreamed
 	t.spans = append(t.spans, span)
 	t.arrivals.Add(s)
 	if s.Valid() {

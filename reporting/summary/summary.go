@@ -138,12 +138,18 @@ func loop(p *record.Plan) string {
 	return text
 }
 
-// unusual names what is not the default of the way that requests took: figures depend on it.
+// unusual names what is not the default of requests and the way that they took: figures depend on it.
 func unusual(benchmark *results.Benchmark) string {
 	over := func(transport string) bool {
 		return slices.ContainsFunc(benchmark.Levels, func(l results.Level) bool { return l.Record != nil && l.Record.Transport == transport })
 	}
 	text := ""
+	if benchmark.Run.Plan.AsksCompletions() {
+		text += ", to the completions route"
+	}
+	if benchmark.Run.Plan.Unstreamed {
+		text += ", answers not streamed: no TTFT, no ITL"
+	}
 	if over("nethttp") {
 		text += ", through net/http"
 	}
