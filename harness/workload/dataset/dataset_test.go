@@ -223,6 +223,8 @@ func badRecords() map[dataset.Format]map[string]string {
 			`{"messages": [{"role": "user"}], "message_mode": 1}`:                 `message_mode "1": must be history`,
 			`{"payload": {}}`:                                                     "a request body must not be empty",
 			`{"payload": "a"}`:                                                    `"a": a request body must be an object`,
+			`{"payload": {"a": 1}, "output_length": 5}`:                           "output_length and extra cannot stand beside payload, which is sent as it stands: put them into it",
+			`{"payload": {"a": 1}, "extra": {}}`:                                  "output_length and extra cannot stand beside payload, which is sent as it stands: put them into it",
 			`{"payload": {"n": 2}}`:                                               `n "2": must be 1: llmsweep measures one answer a request`,
 			`{"payload": {"max_tokens": 0}}`:                                      `max_tokens "0": must be at least 1`,
 			`{"input_length": 1, "type": "text"}`:                                 `type "text": must be mooncake_trace, as that of the file`,
@@ -230,10 +232,12 @@ func badRecords() map[dataset.Format]map[string]string {
 			`{"input_length": 1, "timestamp": 2, "delay": 2, "output_length": 1}`: "timestamp and delay cannot stand together",
 		},
 		dataset.RawPayload: {
-			`[]`:                `"[]": a request body must be an object`,
-			`{}`:                "a request body must not be empty",
-			`{"n": 3}`:          `n "3": must be 1: llmsweep measures one answer a request`,
-			`{"max_tokens": 0}`: `max_tokens "0": must be at least 1`,
+			`[]`:                                 `"[]": a request body must be an object`,
+			`{}`:                                 "a request body must not be empty",
+			`{"n": 3}`:                           `n "3": must be 1: llmsweep measures one answer a request`,
+			`{"max_tokens": 0}`:                  `max_tokens "0": must be at least 1`,
+			`{"max_completion_tokens": "1"}`:     `max_completion_tokens "1": must be a whole number`,
+			`{"max_tokens": 1, "max_tokens": 2}`: `key "max_tokens": stands twice`,
 		},
 	}
 }

@@ -12,11 +12,14 @@ import (
 
 // found is what a record holds. The values are JSON as it stands in the record, nil where there is none: nothing is copied until an entry is made.
 type found struct {
-	kind, session, mode                        []byte
-	text, texts, role                          []byte
-	messages, tools, body, extra, answer       []byte
-	hashIDs, inputLength, outputLength         []byte
-	timestamp, delay, conversations, from, say []byte
+	kind, session, mode                  []byte
+	text, texts, role                    []byte
+	messages, tools, body, extra, answer []byte
+	hashIDs, inputLength, outputLength   []byte
+	timestamp, delay, conversations      []byte
+
+	rest                              []byte // where values go that are of no interest; it stays nil
+	n, maxTokens, maxCompletionTokens []byte // of a body
 
 	input, output int
 	at            time.Duration
@@ -35,7 +38,7 @@ func (f *found) read(raw []byte, slot func(f *found, key string) *[]byte) error 
 		switch {
 		case at == nil && f.ignored != nil:
 			f.ignored(key)
-		case at == nil || isNull(value):
+		case at == nil || at == &f.rest || isNull(value):
 		case *at != nil:
 			return fmt.Errorf("key %q: stands twice", key)
 		default:

@@ -16,23 +16,33 @@ func (f *found) request() error {
 	if !isObject(f.body) {
 		return fmt.Errorf("%s: a request body must be an object", excerpt(f.body))
 	}
-	empty := true
-	err := object(f.body, func(key, value []byte) (err error) {
-		empty = false
-		switch string(key) {
-		case "n":
-			if string(value) != "1" && !isNull(value) {
-				return fmt.Errorf("n %s: must be 1: llmsweep measures one answer a request", excerpt(value))
-			}
-		case "max_tokens", "max_completion_tokens":
-			if !isNull(value) {
-				f.output, err = count(string(key), value, 1)
-			}
-		}
-		return err
-	})
-	if err == nil && empty {
+	if f.body[space(f.body, 1)] == '}' {
 		return errors.New("a request body must not be empty")
+	}
+	err := f.read(f.body, func(f *found, key string) *[]byte {
+		switch key {
+		case "n":
+			return &f.n
+		case "max_tokens":
+			return &f.maxTokens
+		case "max_completion_tokens":
+			return &f.maxCompletionTokens
+		}
+		return &f.rest
+	})
+	switch {
+	case err != nil:
+		return err
+	case f.n != nil && string(f.n) != "1":
+		return fmt.Errorf("n %s: must be 1: llmsweep measures one answer a request", excerpt(f.n))
+	}
+	if f.maxTokens != nil {
+		if f.output, err = count("max_tokens", f.maxTokens, 1); err != nil {
+			return err
+		}
+	}
+	if f.maxCompletionTokens != nil {
+		f.output, err = count("max_completion_tokens", f.maxCompletionTokens, 1)
 	}
 	return err
 }

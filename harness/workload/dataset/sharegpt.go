@@ -10,7 +10,7 @@ func parseConversation(raw []byte, f *found) (string, error) {
 		if key == "conversations" {
 			return &f.conversations
 		}
-		return new([]byte) // of no interest
+		return &f.rest
 	})
 	switch {
 	case err != nil:

@@ -89,7 +89,10 @@ func (f *found) made() (err error) {
 
 // ready checks a prompt or a request that stands in the record.
 func (f *found) ready() error {
-	if f.body != nil {
+	switch {
+	case f.body != nil && (f.outputLength != nil || f.extra != nil):
+		return errors.New("output_length and extra cannot stand beside payload, which is sent as it stands: put them into it")
+	case f.body != nil:
 		return f.request()
 	}
 	if string(f.text) == `""` {

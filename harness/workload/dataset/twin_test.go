@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"math"
+	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,13 +85,14 @@ func naiveLine(raw json.RawMessage, format dataset.Format) dataset.Entry {
 	_ = json.Unmarshal(raw, &parts)
 	if body, given := parts["payload"]; given && v["payload"] != nil {
 		e := naiveRequest(body)
-		e.Timestamp = naiveTime(v["timestamp"])
+		e.Timestamp = naiveTime(string(parts["timestamp"]), time.Millisecond)
 		return e
 	}
 	if format == dataset.RandomPool { // which has no more than texts
+		delete(parts, "timestamp")
 		v = map[string]any{"text": v["text"], "texts": v["texts"]}
 	}
-	e := dataset.Entry{Timestamp: naiveTime(v["timestamp"])}
+	e := dataset.Entry{Timestamp: naiveTime(string(parts["timestamp"]), time.Millisecond)}
 	part := func(key string) json.RawMessage {
 		if v[key] == nil {
 			return nil
@@ -123,12 +126,16 @@ func naiveLine(raw json.RawMessage, format dataset.Format) dataset.Entry {
 	return e
 }
 
-func naiveTime(v any) time.Duration {
-	ms, given := v.(float64)
-	if !given {
+// naiveTime is exact for whole numbers, where a float64 is not.
+func naiveTime(text string, unit time.Duration) time.Duration {
+	if text == "" || text == "null" {
 		return dataset.Never
 	}
-	return time.Duration(math.Round(ms * 1e6))
+	if n, whole := new(big.Int).SetString(text, 10); whole {
+		return time.Duration(n.Int64()) * unit
+	}
+	x, _ := strconv.ParseFloat(text, 64)
+	return time.Duration(math.Round(x * float64(unit)))
 }
 
 // naiveConversation makes a list of who said what, and looks for a question before an answer.
@@ -147,7 +154,7 @@ func naiveConversation(raw json.RawMessage) []dataset.Entry {
 			lines = append(lines, line{[]string{"asks", "answers"}[i%2], what})
 		case said && (from == "human" || from == "user"):
 			lines = append(lines, line{"asks", what})
-		case said && strings.Contains("|gpt|chatgpt|assistant|bing|bard|", "|"+from+"|"):
+		case said && slices.Contains([]string{"gpt", "chatgpt", "assistant", "bing", "bard"}, from):
 			lines = append(lines, line{"answers", what})
 		}
 	}
@@ -172,7 +179,7 @@ func naiveTable(content []byte) []dataset.Entry {
 			x, _ := strconv.ParseFloat(strings.TrimSpace(row[column[name]]), 64)
 			return x
 		}
-		e := dataset.Entry{InputTokens: int(cell("Request tokens")), OutputTokens: int(cell("Response tokens")), Timestamp: time.Duration(math.Round(cell("Timestamp") * 1e9))}
+		e := dataset.Entry{InputTokens: int(cell("Request tokens")), OutputTokens: int(cell("Response tokens")), Timestamp: naiveTime(strings.TrimSpace(row[column["Timestamp"]]), time.Second)}
 		if e.InputTokens > 0 && e.OutputTokens > 0 {
 			all = append(all, e)
 		}
