@@ -52,8 +52,8 @@ func writeForecast(b *strings.Builder, levels []forecast.Level, names []string, 
 	for i, l := range levels {
 		took := forecast.Duration(l, measured)
 		total = total.Plus(took)
-		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens()
-		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens(), span(took))
+		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens
+		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens, span(took))
 	}
 	fmt.Fprintf(b, row, width, "total", requests, prompts, outputs, span(total))
 }

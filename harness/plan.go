@@ -63,7 +63,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // Upper limits, far beyond what one machine can do: above them a typing error would end as an exhausted memory.
 const (
 	maxConcurrency = 1_000_000
-	maxTokens      = 10_000_000 // of one prompt or answer
+	maxTokens      = workload.MaxTokens // of one prompt or answer
 	maxRequests    = 10_000_000
 	maxRepeats     = 100
 	// A comparison of fewer blocks can prove nothing: 1/2^5 is above any level that would be asked for.

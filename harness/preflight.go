@@ -92,7 +92,7 @@ func (s *Sweep) load() preflight.Load {
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
 		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
-		Reused: p.ConnectionReuse != neverReused, Transport: transport, OSL: p.OSL, OutputDir: p.OutputDir, Now: time.Now(),
+		Reused: p.ConnectionReuse != neverReused, Transport: transport, OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
 	}
 	if transport == openai.HTTP2 {
@@ -101,8 +101,9 @@ func (s *Sweep) load() preflight.Load {
 		l.Connections = l.Connections/streams + len(p.Targets)
 	}
 	for _, level := range s.levels {
-		_, longest := level.work.PromptTokens()
-		l.LongestPrompt = max(l.LongestPrompt, longest)
+		if isl, osl := level.work.Longest(); isl+osl > l.LongestPrompt+l.OSL {
+			l.LongestPrompt, l.OSL = isl, osl
+		}
 		l.Requests += level.Requests + p.WarmupRequests
 	}
 	return l
@@ -126,7 +127,9 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	s.findCeiling(l.Transport)
 	largest := s.largest()
 	events := float64(largest.Concurrency) / m.ITL.Seconds()
-	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/float64(s.Plan.OSL))
+	_, answers := largest.work.Tokens()
+	mean := float64(answers) / float64(largest.Requests+s.Plan.WarmupRequests)
+	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/mean)
 	return m
 }
 
@@ -134,10 +137,9 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 func (s *Sweep) planned() []forecast.Level {
 	levels := make([]forecast.Level, 0, len(s.levels))
 	for _, l := range s.levels {
-		tokens, _ := l.work.PromptTokens()
+		prompts, answers := l.work.Tokens()
 		levels = append(levels, forecast.Level{
-			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: tokens, OSL: s.Plan.OSL,
-			Body: len(l.work.Render(record.Profiling, 0).Body),
+			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
 		})
 	}
 	return levels

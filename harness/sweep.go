@@ -204,7 +204,7 @@ func (s *Sweep) abandon() {
 func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
-		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Model: p.Model, Lengths: workload.Normal(p.ISL, p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 	}
 	serial := 0
 	runs := p.runs()
@@ -222,7 +222,7 @@ func (s *Sweep) draw() error {
 		if l.work, err = own.Level(record.LevelName(c), serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
 		}
-		if l.fingerprint, err = l.work.Fingerprint(); err != nil {
+		if l.fingerprint, err = l.work.Fingerprint(workload.ClosedLoop); err != nil {
 			return err
 		}
 		serial += p.WarmupRequests + l.Requests

@@ -31,12 +31,12 @@ type Level struct {
 	Requests     int // measured ones
 	Warmup       int // and those before
 	PromptTokens int // of all of them
-	OSL          int // output tokens of each
+	OutputTokens int // of all their answers
 	Body         int // bytes of one request of mean length
 }
 
-// OutputTokens is what the level asks for.
-func (l Level) OutputTokens() int { return (l.Requests + l.Warmup) * l.OSL }
+// each is the part of a sum that a request has in the mean.
+func (l Level) each(sum int) float64 { return float64(sum) / float64(max(l.Requests+l.Warmup, 1)) }
 
 // Range is a time that is not known better.
 type Range struct{ Low, High time.Duration }
@@ -46,12 +46,14 @@ func (r Range) Plus(s Range) Range { return Range{r.Low + s.Low, r.High + s.High
 
 // request is how long one request of a level takes.
 func (p Pace) request(l Level) time.Duration {
-	others := float64(min(l.Concurrency, l.Requests)-1) * float64(l.PromptTokens) / float64(max(l.Requests+l.Warmup, 1))
-	return p.answer(l.OSL) + time.Duration(others/p.Prefill*float64(time.Second))
+	others := float64(min(l.Concurrency, l.Requests)-1) * l.each(l.PromptTokens)
+	return p.answer(l) + time.Duration(others/p.Prefill*float64(time.Second))
 }
 
-// answer is a request without others beside it.
-func (p Pace) answer(osl int) time.Duration { return p.TTFT + time.Duration(osl-1)*p.ITL }
+// answer is a request of mean length without others beside it.
+func (p Pace) answer(l Level) time.Duration {
+	return p.TTFT + time.Duration((l.each(l.OutputTokens)-1)*float64(p.ITL))
+}
 
 // Measured is the pace that an earlier run found at one concurrency. Its TTFT has the waiting for other prompts in it.
 type Measured struct {
@@ -93,7 +95,7 @@ func between(l Level, earlier []Measured) (low, high time.Duration) {
 
 // scaled is how long a request took, in proportion to another concurrency.
 func (m Measured) scaled(l Level, concurrency int) time.Duration {
-	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(l.OSL)
+	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(l)
 	return time.Duration(float64(answer) * float64(concurrency) / float64(m.Concurrency))
 }
 

@@ -1,6 +1,8 @@
 package workload_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,10 +20,10 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-var update = flag.Bool("update", false, "write the golden fingerprint")
+var update = flag.Bool("update", false, "write the golden values")
 
 func spec() workload.Spec {
-	return workload.Spec{Model: "m", ISL: 50, StdDev: 10, OSL: 16, Seed: 100, Nonce: 7, Compat: workload.CompatLLM}
+	return workload.Spec{Model: "m", Lengths: workload.Normal(50, 10, 16), Seed: 100, Nonce: 7, Compat: workload.CompatLLM}
 }
 
 func level(t testing.TB, s workload.Spec, name string, serial, warmup, requests int) *workload.Level {
@@ -42,18 +44,21 @@ func all(l *workload.Level) []*workload.Request {
 	return requests
 }
 
-type body struct {
-	Model    string `json:"model"`
-	Messages []struct{ Role, Content string }
+type message struct{ Role, Content string }
+
+func messages(t testing.TB, r *workload.Request) []message {
+	t.Helper()
+	var body struct{ Messages []message }
+	require.NoError(t, json.Unmarshal(r.Body, &body))
+	return body.Messages
 }
 
 func prompt(t testing.TB, r *workload.Request) string {
 	t.Helper()
-	var b body
-	require.NoError(t, json.Unmarshal(r.Body, &b))
-	require.Len(t, b.Messages, 1)
-	require.Equal(t, "user", b.Messages[0].Role)
-	return b.Messages[0].Content
+	m := messages(t, r)
+	require.Len(t, m, 1)
+	require.Equal(t, "user", m[0].Role)
+	return m[0].Content
 }
 
 func TestSameSpecSameBytes(t *testing.T) {
@@ -64,6 +69,15 @@ func TestSameSpecSameBytes(t *testing.T) {
 	assert.Equal(t, first[2], l.Render(record.Warmup, 2))
 	assert.Equal(t, []int{12, 13}, []int{first[2].Serial, first[3].Serial}, "numbers of the run go on from warm-up to measurement")
 	assert.Equal(t, []int{2, 0}, []int{first[2].Index, first[3].Index})
+}
+
+// TestBytesStayAsTheyAre: a run that is resumed by a later version sends what was sent before.
+func TestBytesStayAsTheyAre(t *testing.T) {
+	h := sha256.New()
+	for _, r := range all(level(t, spec(), "c5", 10, 3, 40)) {
+		fmt.Fprintf(h, "%s %s %s\n", r.Body, r.ID, r.Traceparent)
+	}
+	golden(t, "testdata/bytes.txt", hex.EncodeToString(h.Sum(nil)))
 }
 
 func TestNonceChangesTextAlone(t *testing.T) {
@@ -98,7 +112,7 @@ func TestNoTwoPromptsBeginAlike(t *testing.T) {
 	first, _ := tokenizer.Words()
 	for _, nonce := range []uint64{0, 1, 1 << 47, math.MaxUint64 - 3, math.MaxUint64} {
 		s := spec()
-		s.ISL, s.StdDev, s.Nonce = 3, 0, nonce
+		s.Lengths, s.Nonce = workload.Normal(3, 0, 16), nonce
 		seen := map[string]int{}
 		serial := 0
 		for _, requests := range []int{10, 40, 2*len(first) + 5} {
@@ -124,7 +138,7 @@ func TestPromptHasExactlyISLTokens(t *testing.T) {
 	}
 	for i, isl := range lengths {
 		s := spec()
-		s.ISL, s.StdDev, s.Nonce = isl, 0, r.Uint64()
+		s.Lengths, s.Nonce = workload.Normal(isl, 0, 16), r.Uint64()
 		request := level(t, s, "c1", i*1000, 0, 1).Render(record.Profiling, 0)
 		require.Equal(t, isl, request.ISL, "std 0")
 		require.Equal(t, isl, tokenizer.Default().Count(prompt(t, request)))
@@ -136,7 +150,7 @@ func TestPromptHasExactlyISLTokens(t *testing.T) {
 
 func TestLengthsAreNormal(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 2000, 10
+	s.Lengths = workload.Normal(2000, 10, 16)
 	l := level(t, s, "c1", 0, 0, 10_000)
 	var sum, squares float64
 	within := 0
@@ -156,7 +170,7 @@ func TestLengthsAreNormal(t *testing.T) {
 // TestLengthsAreRounded: a bias of a tenth of a token shows where the deviation is small.
 func TestLengthsAreRounded(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 100, 1
+	s.Lengths = workload.Normal(100, 1, 16)
 	sum := 0.0
 	for _, r := range all(level(t, s, "c1", 0, 0, 10_000)) {
 		sum += float64(r.ISL - 100)
@@ -166,7 +180,7 @@ func TestLengthsAreRounded(t *testing.T) {
 
 func TestLengthsStayAboveZero(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 1, 50
+	s.Lengths = workload.Normal(1, 50, 16)
 	short := 0
 	for _, r := range all(level(t, s, "c1", 0, 0, 2000)) {
 		require.GreaterOrEqual(t, r.ISL, 1)
@@ -234,22 +248,27 @@ func TestIdentifiers(t *testing.T) {
 
 func fingerprint(t *testing.T, s workload.Spec, name string, warmup, requests int) string {
 	t.Helper()
-	f, err := level(t, s, name, 0, warmup, requests).Fingerprint()
+	f, err := level(t, s, name, 0, warmup, requests).Fingerprint(workload.ClosedLoop)
 	require.NoError(t, err)
 	return f
+}
+
+// golden holds a value against a file.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got+"\n"), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, strings.TrimSpace(string(want)), got)
 }
 
 // TestFingerprint fixes the value too: runs of different versions of llmsweep are compared by it. Use -update after a change that is
 // meant, and raise the number in Fingerprint's first line.
 func TestFingerprint(t *testing.T) {
-	const golden = "testdata/fingerprint.txt"
 	got := fingerprint(t, spec(), "c5", 2, 15)
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got+"\n"), 0o600))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, strings.TrimSpace(string(want)), got)
+	golden(t, "testdata/fingerprint.txt", got)
 
 	for name, change := range map[string]func(*workload.Spec){
 		"nonce": func(s *workload.Spec) { s.Nonce = 99 },
@@ -260,9 +279,9 @@ func TestFingerprint(t *testing.T) {
 		assert.Equal(t, got, fingerprint(t, s, "c5", 2, 15), name)
 	}
 	for name, change := range map[string]func(*workload.Spec){
-		"isl":    func(s *workload.Spec) { s.ISL++ },
-		"std":    func(s *workload.Spec) { s.StdDev++ },
-		"osl":    func(s *workload.Spec) { s.OSL++ },
+		"isl":    func(s *workload.Spec) { s.Lengths = workload.Normal(51, 10, 16) },
+		"std":    func(s *workload.Spec) { s.Lengths = workload.Normal(50, 11, 16) },
+		"osl":    func(s *workload.Spec) { s.Lengths = workload.Normal(50, 10, 17) },
 		"seed":   func(s *workload.Spec) { s.Seed++ },
 		"extra":  func(s *workload.Spec) { s.Extra = map[string]any{"temperature": 1} },
 		"compat": func(s *workload.Spec) { s.Compat = workload.CompatOpenAI },
@@ -286,7 +305,7 @@ func TestCombine(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	s := spec()
-	s.ISL = 2000
+	s.Lengths = workload.Normal(2000, 10, 16)
 	l := level(b, s, "c1", 0, 0, 1000)
 	b.SetBytes(int64(len(l.Render(record.Profiling, 0).Body)))
 	b.ReportAllocs()
