@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 )
 
@@ -38,23 +39,13 @@ func (s Spec) template(model, system string) (template, error) {
 	if s.Prefixes.System > 0 {
 		messages = append([]map[string]string{{"role": "system", "content": system}}, messages...)
 	}
-	body := map[string]any{
-		"model":          model,
-		"messages":       messages,
-		"stream":         true,
-		"stream_options": map[string]any{"include_usage": true},
-	}
 	var osl any = oslMark
 	if n, fixed := s.Lengths.fixedOSL(); fixed {
 		osl = n
 	}
-	if s.Compat == CompatOpenAI {
-		body["max_completion_tokens"] = osl
-	} else {
-		body["max_tokens"], body["min_tokens"], body["ignore_eos"] = osl, osl, true
-	}
-	for key, value := range s.Extra {
-		body[key] = value
+	body := s.fields(model, osl)
+	if _, replaced := body["messages"]; !replaced {
+		body["messages"] = messages
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -67,6 +58,18 @@ func (s Spec) template(model, system string) (template, error) {
 		return cut(data), nil
 	}
 	return template{}, errors.New("the request body has two prompts: the model or an extra input holds the mark of llmsweep's")
+}
+
+// fields are what a body has besides its messages, extra inputs included.
+func (s Spec) fields(model string, osl any) map[string]any {
+	body := map[string]any{"model": model, "stream": true, "stream_options": map[string]any{"include_usage": true}}
+	if s.Compat == CompatOpenAI {
+		body["max_completion_tokens"] = osl
+	} else {
+		body["max_tokens"], body["min_tokens"], body["ignore_eos"] = osl, osl, true
+	}
+	maps.Copy(body, s.Extra)
+	return body
 }
 
 // cut makes a template of a body.

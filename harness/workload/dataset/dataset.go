@@ -71,7 +71,9 @@ type Entry struct {
 type Dataset struct {
 	Format Format
 	SHA256 string // of the whole content
-	// Notes says how the file was understood, for the reader of the results: records that were passed over, keys that were ignored.
+	// Detected says by what the format was recognised; "": it was given.
+	Detected string
+	// Notes are for the reader of the results: records that were passed over, keys that were ignored.
 	Notes []string
 	// Unsorted is the line of the first record whose timestamp is earlier than the one before it; 0: none.
 	Unsorted int

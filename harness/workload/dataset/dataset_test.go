@@ -85,8 +85,7 @@ func TestDetect(t *testing.T) {
 		d, err := read(string(content), "")
 		require.NoError(t, err)
 		assert.Equal(t, format, d.Format)
-		require.NotEmpty(t, d.Notes)
-		assert.Contains(t, d.Notes[0], "read as "+string(format)+": ")
+		assert.NotEmpty(t, d.Detected)
 	}
 	for content, want := range map[string]string{
 		`{"type": "random_pool", "text": "a"}`:                           `read as random_pool: the first record's "type" says so`,
@@ -102,7 +101,7 @@ func TestDetect(t *testing.T) {
 	} {
 		d, err := read(content, "")
 		if assert.NoError(t, err, content) {
-			assert.Equal(t, want, d.Notes[0], content)
+			assert.Equal(t, want, "read as "+string(d.Format)+": "+d.Detected, content)
 		}
 	}
 	for content, want := range map[string]string{

@@ -11,17 +11,15 @@ import (
 )
 
 // Read reads a file once, to its end: it finds its records and checks each. name is the file's, for errors and notes; format is what it holds, and ""
-// has it detected, which Notes says. The error names every record that is wrong, by file and line, up to 20 of them. data must stay readable as long
+// has it detected. The error names every record that is wrong, by file and line, up to 20 of them. data must stay readable as long
 // as the Dataset is used.
 func Read(name string, data io.ReaderAt, size int64, format Format) (*Dataset, error) {
 	d := &Dataset{Format: format, name: name, data: data}
 	if format == "" {
-		var why string
 		var err error
-		if d.Format, why, err = Detect(io.NewSectionReader(data, 0, size)); err != nil {
+		if d.Format, d.Detected, err = Detect(io.NewSectionReader(data, 0, size)); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		d.Notes = append(d.Notes, fmt.Sprintf("read as %s: %s", d.Format, why))
 	}
 	hash := sha256.New()
 	p := &pass{d: d, in: bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(data, 0, size), hash), 256<<10), latest: Never}
@@ -30,7 +28,7 @@ func Read(name string, data io.ReaderAt, size int64, format Format) (*Dataset, e
 		return nil, err
 	}
 	d.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	d.Notes = append(d.Notes, p.notes()...)
+	d.Notes = p.notes()
 	return d, nil
 }
 
