@@ -38,7 +38,8 @@ func allowedImports() map[string][]string {
 		// What kubectl prints, for tests without a cluster.
 		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.
-		"harness/workload":              {"harness/tokenizer", "harness/record"},
+		"harness/workload":              {"harness/tokenizer", "harness/record", "harness/workload/dataset"},
+		"harness/workload/dataset":      {},
 		"harness/openai":                {"harness/workload", "harness/record", "harness/openai/internal/sse", "harness/openai/internal/http1"},
 		"harness/openai/internal/sse":   {},
 		"harness/openai/internal/http1": {},

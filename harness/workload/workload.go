@@ -30,6 +30,7 @@ type Spec struct {
 	Model       string
 	Lengths     Lengths // OSL is exact, as far as the server obeys
 	Prefixes    Prefixes
+	Source      *Source // of the prompts; nil: they are made up
 	Seed, Nonce uint64
 	Compat      string
 	Completions bool           // the body is one for /v1/completions
@@ -39,13 +40,13 @@ type Spec struct {
 	Again string
 }
 
-// Validate reports everything that is wrong with lengths and prefixes.
+// Validate reports everything that is wrong with lengths, prefixes and source.
 func (s Spec) Validate() error {
 	var system error
 	if s.Completions && s.Prefixes.System > 0 {
 		system = errors.New("a prompt of -endpoint-type completions has no system message: share a prefix instead")
 	}
-	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), system)
+	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), s.validateSource(), system)
 }
 
 // Request is one request, ready to send.
@@ -58,6 +59,7 @@ type Request struct {
 	ID          string // X-Request-ID
 	Traceparent string // W3C trace context, version 00
 	Body        []byte
+	Err         error // why there is no Body: its record could not be read any more
 }
 
 // Level is the workload of one level: its requests by phase.
@@ -92,7 +94,7 @@ func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 		if phase == record.Warmup {
 			n = warmup
 		}
-		if l.drawn[phase], err = s.draw(l.stream(phase), n); err != nil {
+		if l.drawn[phase], err = s.draw(l.stream(phase), l.first(phase, warmup), n); err != nil {
 			return nil, fmt.Errorf("level %s: %w", name, err)
 		}
 	}
@@ -105,9 +107,24 @@ func phases() []record.Phase { return []record.Phase{record.Warmup, record.Profi
 // stream names a phase where random streams are derived.
 func (l *Level) stream(phase record.Phase) string { return l.name + "/" + string(phase) }
 
-func (s Spec) draw(stream string, n int) ([]drawn, error) {
+// first is the number in the run of a phase's first request.
+func (l *Level) first(phase record.Phase, warmup int) int {
+	if phase == record.Profiling {
+		return l.serial + warmup
+	}
+	return l.serial
+}
+
+func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 	all := make([]drawn, n)
 	for i := range all {
+		if s.Source != nil {
+			var err error
+			if all[i], err = s.lengthsOf(first+i, stream, i); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		isl, osl := s.Lengths.Draw(s.Seed, stream, i)
 		if err := s.Prefixes.leaves(isl); err != nil {
 			return nil, err
@@ -160,6 +177,9 @@ func (l *Level) MeanBody() int {
 	if l.Len(record.Profiling) == 0 {
 		return 0
 	}
+	if l.spec.Source != nil {
+		return l.meanBody()
+	}
 	first := l.Render(record.Profiling, 0)
 	prompts, _ := l.Tokens()
 	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Prefixes.System)
@@ -168,21 +188,24 @@ func (l *Level) MeanBody() int {
 
 // Render makes the i-th request of a phase.
 func (l *Level) Render(phase record.Phase, i int) *Request {
-	serial := l.serial + i
-	if phase == record.Profiling {
-		serial += l.Len(record.Warmup)
-	}
+	serial := l.first(phase, l.Len(record.Warmup)) + i
 	isl, osl, p := int(l.drawn[phase][i].isl), int(l.drawn[phase][i].osl), l.spec.Prefixes
 	prefix := p.tokens(isl)
-	body := l.body.render(make([]byte, 0, l.body.size()+8*(isl-p.System)), osl, func(b []byte) []byte {
-		if prefix > 0 {
-			b = append(l.spec.appendText(b, "prefix", p.pick(l.spec.Seed, l.stream(phase), i), prefix), ' ')
-		}
-		return l.spec.appendText(b, "text", serial, isl-p.System-prefix)
-	})
+	var body []byte
+	var err error
+	if l.spec.Source != nil {
+		body, err = l.spec.fromSource(serial, isl, osl)
+	} else {
+		body = l.body.render(make([]byte, 0, l.body.size()+8*(isl-p.System)), osl, func(b []byte) []byte {
+			if prefix > 0 {
+				b = append(l.spec.appendText(b, "prefix", p.pick(l.spec.Seed, l.stream(phase), i), prefix), ' ')
+			}
+			return l.spec.appendText(b, "text", serial, isl-p.System-prefix)
+		})
+	}
 	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+l.spec.Again+"/"+string(phase), i)
 	return &Request{
-		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: osl, Shared: p.System + prefix, Body: body,
+		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
 		ID: fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64()),
 		// A trace or span id of zero would be invalid.
 		Traceparent: fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1),
@@ -232,12 +255,16 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 		h.Write(body.texts[i+1])
 	}
 	fmt.Fprintln(h)
+	l.spec.writeSource(h)
 	for _, phase := range phases() {
 		fmt.Fprintf(h, "%s %d\n", phase, l.Len(phase))
 		for i, n := range l.drawn[phase] {
 			fmt.Fprint(h, n.isl, " ", n.osl)
 			if p := l.spec.Prefixes; p.any() {
 				fmt.Fprint(h, " ", p.System, p.tokens(int(n.isl)), p.pick(l.spec.Seed, l.stream(phase), i))
+			}
+			if l.spec.Source != nil {
+				fmt.Fprint(h, " ", l.spec.record(l.first(phase, l.Len(record.Warmup))+i))
 			}
 			fmt.Fprintln(h)
 		}
