@@ -2,9 +2,6 @@ package harness
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"sync"
@@ -24,7 +21,7 @@ func (l *Level) schedule(p *record.Plan) (string, error) {
 		return workload.ClosedLoop, nil
 	}
 	l.inFlight, l.warm = flying(l, p, forecast.Slow()), flying(l, p, forecast.Fast())
-	h := sha256.New()
+	var both []byte
 	l.starts = map[record.Phase][]time.Duration{}
 	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
 		starts, err := arrivals(p, l.Rate).Count(workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0), l.work.Len(phase))
@@ -32,11 +29,9 @@ func (l *Level) schedule(p *record.Plan) (string, error) {
 			return "", fmt.Errorf("schedule of %s: %w", l.Name, err)
 		}
 		l.starts[phase] = starts
-		for _, at := range starts {
-			h.Write(binary.LittleEndian.AppendUint64(nil, uint64(at)))
-		}
+		both = fmt.Appendf(both, "%s %s ", phase, arrival.SHA256(starts))
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return string(both), nil
 }
 
 // arrivals is the open loop of a plan at one of its rates.

@@ -258,8 +258,8 @@ func (r *resolver) openLoop(p *Plan) {
 	slices.Sort(p.RequestRates)
 	p.RequestRates = slices.Compact(p.RequestRates)
 	p.Arrival = r.text("arrival")
-	if p.Burstiness = r.decimal("burstiness"); p.Arrival != arrival.Gamma {
-		p.Burstiness = 0
+	if p.Arrival == arrival.Gamma || r.given("burstiness") {
+		p.Burstiness = r.decimal("burstiness")
 	}
 	if !r.given("concurrencies") {
 		p.Concurrencies = nil
