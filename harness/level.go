@@ -335,7 +335,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
@@ -352,6 +352,14 @@ func (r *levelRun) warnings() []string {
 		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
 	}
 	return warnings
+}
+
+// inputChanged is a warning where -input-file was written to.
+func (r *levelRun) inputChanged() []string {
+	if reason := r.sweep.input.changed(); reason != "" {
+		return []string{reason}
+	}
+	return nil
 }
 
 // againWarnings are about requests that were sent more than once.
@@ -378,6 +386,9 @@ func (r *levelRun) writeInputs(path string) error {
 			if err := r.sweep.interrupted(); err != nil {
 				return err
 			}
+			if request.Err != nil {
+				return request.Err
+			}
 			hash.Write(request.Body)
 			if size += int64(len(request.Body)); size > r.sweep.inputsLimit {
 				return errInputsTooLarge
@@ -402,7 +413,7 @@ func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
 		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)

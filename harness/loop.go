@@ -71,8 +71,13 @@ func (l *loop) render() {
 		if l.finished(l.phase, i) {
 			continue
 		}
+		request := l.level.work.Render(l.phase, i)
+		if request.Err != nil {
+			l.stop(because(record.ByStorage, "stopped: %v", request.Err))
+			return
+		}
 		select {
-		case l.feed <- l.level.work.Render(l.phase, i):
+		case l.feed <- request:
 		case <-l.issue.Done():
 			return
 		}

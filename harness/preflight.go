@@ -130,7 +130,7 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	events := float64(largest.streams()) / m.ITL.Seconds()
 	_, answers := largest.work.Tokens()
 	mean := float64(answers) / float64(largest.Requests+s.Plan.WarmupRequests)
-	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/mean)
+	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/max(mean, 1))
 	return m
 }
 
@@ -139,6 +139,7 @@ func (s *Sweep) planned() []forecast.Level {
 	levels := make([]forecast.Level, 0, len(s.levels))
 	for _, l := range s.levels {
 		prompts, answers := l.work.Tokens()
+		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
 		levels = append(levels, forecast.Level{
 			Concurrency: l.streams(), Rate: l.Rate, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
 		})

@@ -55,6 +55,7 @@ func (r *resolver) plan() *Plan {
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
+	r.input(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
 	case n < 1:
@@ -79,6 +80,20 @@ func (r *resolver) plan() *Plan {
 	p.FailInconclusive = r.inconclusive()
 	p.choices = r.choices(p)
 	return p
+}
+
+// input reads what is said of -input-file, beside which there are no lengths of prompts to choose.
+func (r *resolver) input(p *Plan) {
+	p.Input = record.Input{File: r.text("input-file"), Format: r.text("custom-dataset-type"), Sampling: r.text("dataset-sampling")}
+	if p.Input.File == "" {
+		return
+	}
+	for _, name := range []string{"isl", "std"} {
+		if values, source := r.values(name); r.given(name) {
+			r.fault(source, values[0], "cannot go with -input-file, which has the prompts")
+		}
+	}
+	p.ISL, p.StdDev = 0, 0
 }
 
 func (r *resolver) fault(source, value, reason string) {

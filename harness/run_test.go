@@ -64,7 +64,7 @@ func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.L
 		defer serve(listener)()
 		fs := flag.NewFlagSet("test", flag.ContinueOnError)
 		flags := RegisterFlags(fs)
-		require.NoError(t, fs.Parse(append([]string{"-endpoint=server:80", "-benchmark-name=b", "-isl=4", "-std=0", "-osl=4", "-output-dir=" + dir}, args...)))
+		require.NoError(t, fs.Parse(flagsOf(dir, args)))
 		plan, err := flags.Plan(func(string) string { return "" })
 		require.NoError(t, err)
 		sweep, err := Open(t.Context(), plan, Output{})
@@ -74,6 +74,15 @@ func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.L
 		require.NoError(t, sweep.begin(record.Target{}))
 		play(t, stage{sweep, t.Context()})
 	})
+}
+
+// flagsOf are the flags of a small run, with prompts of four tokens unless a file has them.
+func flagsOf(dir string, args []string) []string {
+	all := []string{"-endpoint=server:80", "-benchmark-name=b", "-osl=4", "-output-dir=" + dir}
+	if !strings.Contains(strings.Join(args, " "), "-input-file=") {
+		all = append(all, "-isl=4", "-std=0")
+	}
+	return append(all, args...)
 }
 
 // answerAfter answers each request after d.

@@ -57,6 +57,7 @@ type Sweep struct {
 	dir           string      // of the benchmark
 	made          []string    // folders that were not there before, the innermost first
 	lock          *lock.Lock
+	input         *input // of the prompts; nil: they are made up
 	levels        []Level
 	run           record.Run
 	earlier       *record.Run      // what -resume goes on with; nil: the run is new
@@ -83,11 +84,14 @@ func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.claim, s.recall, s.vacant, s.draw, s.survey} {
+	for _, step := range []func() error{s.openInput, s.claim, s.recall, s.vacant, s.draw, s.survey} {
 		if err := step(); err != nil {
 			s.abandon()
 			return nil, err
 		}
+	}
+	for _, note := range s.inputNotes() {
+		s.progress.print(note)
 	}
 	for _, warning := range s.run.Warnings {
 		s.progress.print("warning: " + warning)
@@ -116,8 +120,10 @@ func (s *Sweep) Close() {
 	s.release()
 }
 
-// release lets go of the folder.
+// release lets go of folder and input.
 func (s *Sweep) release() {
+	s.input.close()
+	s.input = nil
 	if err := s.lock.Release(); err != nil {
 		s.progress.print(fmt.Sprintf("warning: %v", err))
 	}
@@ -207,8 +213,8 @@ func (s *Sweep) abandon() {
 func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
-		Model: p.Model, Lengths: workload.Normal(p.ISL, p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
-		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed,
+		Model: p.Model, Lengths: workload.Normal(max(1, p.ISL), p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(),
 	}
 	serial := 0
 	runs := p.runs()
@@ -242,7 +248,7 @@ func (s *Sweep) draw() error {
 		Tool:           record.Tool{Name: "llmsweep", Version: Version, Go: runtime.Version()},
 		Plan:           p.Plan,
 		WorkloadSHA256: workload.Combine(fingerprints),
-		Warnings:       p.Warnings(),
+		Warnings:       append(p.Warnings(), s.inputWarnings(serial)...),
 	}
 	return nil
 }

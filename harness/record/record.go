@@ -12,6 +12,7 @@ package record
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -341,6 +342,7 @@ type Plan struct {
 	MockArgs          []string          `json:"mock_args,omitempty"`  // of the embedded mock
 	MockFiles         map[string]string `json:"mock_files,omitempty"` // SHA-256 of each file that these name, by its path
 	Model             string            `json:"model"`
+	Input             Input             `json:"input,omitzero"` // of the prompts, which are made up without one
 	ISL               int               `json:"isl"`
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
@@ -389,6 +391,23 @@ const (
 
 // AsksCompletions reports whether prompts go to the completions route, and not into a chat.
 func (p *Plan) AsksCompletions() bool { return p.EndpointType == Completions }
+
+// Input is a file that says what requests ask.
+type Input struct {
+	File     string `json:"file"`   // as it was named
+	SHA256   string `json:"sha256"` // of its content
+	Format   string `json:"format"`
+	Sampling string `json:"sampling"` // which record a request takes: sequential, shuffle or random
+	Records  int    `json:"records"`  // that can be sent
+}
+
+// Lengths says in words how long prompts and answers are, in tokens.
+func (p *Plan) Lengths() string {
+	if p.Input.File != "" {
+		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
+	}
+	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL)
+}
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.
 type TLSOptions struct {

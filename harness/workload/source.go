@@ -16,6 +16,7 @@ import (
 // Source is a file that says what requests ask, in place of made-up prompts. Requests take its records by their numbers in the run, so that levels do
 // not ask the same again until the file is used up.
 type Source struct {
+	Name     string // for errors
 	Records  Records
 	Format   dataset.Format
 	SHA256   string // of the file
@@ -42,8 +43,13 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	if err != nil {
 		return drawn{}, err
 	}
-	if s.Completions && e.Messages != nil {
-		return drawn{}, fmt.Errorf("input-file: line %d has messages, and a prompt of -endpoint-type completions is one text", e.Line)
+	switch {
+	case s.Completions && e.Messages != nil:
+		return drawn{}, fmt.Errorf("%s:%d: it has messages, and a prompt of -endpoint-type completions is one text", s.Source.Name, e.Line)
+	case !s.Unstreamed && !streams(e):
+		return drawn{}, fmt.Errorf(`%s:%d: the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`, s.Source.Name, e.Line)
+	case s.Unstreamed && e.Body != nil && streams(e):
+		return drawn{}, fmt.Errorf(`%s:%d: the body asks for a stream: it must not have "stream": true with -streaming=false`, s.Source.Name, e.Line)
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
@@ -57,6 +63,12 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 		_, osl = s.Lengths.Draw(s.Seed, stream, i)
 	}
 	return drawn{int32(isl), int32(osl)}, nil
+}
+
+// streams reports whether a record's body asks for a stream, if it has one.
+func streams(e *dataset.Entry) bool {
+	var body struct{ Stream bool }
+	return e.Body == nil || json.Unmarshal(e.Body, &body) == nil && body.Stream
 }
 
 // said is all that a record says to the model. Its parts are joined by blanks, as AIPerf counts them.

@@ -173,8 +173,13 @@ func Command(run *record.Run) string {
 	optional("mock-args", strings.Join(p.MockArgs, " "), len(p.MockArgs) > 0)
 	flag("benchmark-name", p.BenchmarkName)
 	flag("model", p.Model)
-	flag("isl", p.ISL)
-	flag("std", p.StdDev)
+	if p.Input.File == "" {
+		flag("isl", p.ISL)
+		flag("std", p.StdDev)
+	}
+	optional("input-file", p.Input.File, p.Input.File != "")
+	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
+	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
 	flag("osl", p.OSL)
 	if len(p.RequestRates) > 0 {
 		flag("request-rate", strings.Join(levels, ","))

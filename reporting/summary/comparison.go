@@ -29,7 +29,7 @@ func Trial(w io.Writer, c TwoArms) error {
 		levels = append(levels, fmt.Sprintf("%s with %d requests a run", at.Name(), c.Plan.Requests(at)))
 	}
 	fmt.Fprintf(&b, "\nworkload  %s, %s\n", loop(c.Plan), strings.Join(levels, ", "))
-	fmt.Fprintf(&b, "          ISL %d +/- %d, OSL %d, seed %d: the same lengths in both arms of a block, another text\n", c.Plan.ISL, c.Plan.StdDev, c.Plan.OSL, c.Plan.Seed)
+	fmt.Fprintf(&b, "          %s, seed %d: the same lengths in both arms of a block, another text\n", c.Plan.Lengths(), c.Plan.Seed)
 	fmt.Fprintf(&b, "blocks    %d, in each of them both arms in an order by coin; 1 more discarded, %d measured again\n", j.Blocks, j.Repeats)
 	fmt.Fprintf(&b, "          judged after %s\n\n", joined(j.Looks))
 	var judged, reported []compare.Estimate

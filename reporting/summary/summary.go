@@ -101,7 +101,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	facts := [][2]string{
 		{"Target", target},
 		{"Model", p.Model},
-		{"Lengths", fmt.Sprintf("ISL %d +/- %d, OSL %d tokens", p.ISL, p.StdDev, p.OSL)},
+		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer},
 		{"Counting", counting(benchmark)},
 		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
