@@ -51,6 +51,8 @@ func options() []option {
 		{name: "burstiness", value: "B", preset: "1", usage: "shape of -arrival=gamma: below 1 requests come in bursts, 1 is poisson, above 1 they come more evenly"},
 		{name: "max-in-flight", value: "N", preset: "0", usage: "most requests in flight of an open loop: one that finds no place waits for it, which its times from the schedule show; 0: no cap"},
 		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10), or a minute of a -request-rate"},
+		{name: "duration", value: "D", preset: "0", usage: "how long requests of a level are started, in place of their number or whichever ends first; 0: until their number is reached"},
+		{name: "grace-period", value: "D", preset: "30s", usage: "how long requests in flight may go on after -duration; then they are cancelled, and counted so"},
 		{name: "warmup-requests", value: "N", preset: "0", usage: "requests sent before each level's measurement, in no statistic"},
 		{name: "repeats", value: "N", preset: "1", usage: "runs of each level: all levels once, then all again; from 5 on the figures have intervals over runs, and the first level is measured once more at the end"},
 		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},

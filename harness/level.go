@@ -325,7 +325,19 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	default:
 		l.Status = record.Done
 	}
+	r.endedByDuration()
 	l.Warnings = r.warnings()
+}
+
+// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
+func (r *levelRun) endedByDuration() {
+	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
+		return
+	}
+	c := &r.record.Counts
+	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
+		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
+	}
 }
 
 // warnings are what a reader of the level's figures must know.
@@ -349,7 +361,11 @@ func (r *levelRun) warnings() []string {
 			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
 	}
 	if c.NotStarted > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
+		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
+			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
 	}
 	return warnings
 }
@@ -379,6 +395,9 @@ func againWarnings(r record.Retried) []string {
 // their recipe: a run must not wait for gigabytes that it can make again.
 func (r *levelRun) writeInputs(path string) error {
 	hash := sha256.New()
+	if r.sweep.Plan.Duration > 0 && !r.level.Open() { // most are never sent
+		return r.writeRecipe(path)
+	}
 	err := record.WriteFile(path, func(w io.Writer) error {
 		size := int64(0)
 		separator := "{\"data\":[\n"

@@ -63,6 +63,9 @@ func (r *resolver) plan() *Plan {
 	case n > 1:
 		p.Repeats = n
 	}
+	if p.Duration = r.duration("duration"); p.Duration > 0 {
+		p.GracePeriod = r.duration("grace-period")
+	}
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {

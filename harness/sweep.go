@@ -228,14 +228,14 @@ func (s *Sweep) draw() error {
 		if err := s.interrupted(); err != nil {
 			return err
 		}
-		var err error
-		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
-			return err
-		}
 		schedule, err := l.schedule(&p.Plan)
 		if err != nil {
 			return err
 		}
+		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+			return err
+		}
+		l.expect(&p.Plan)
 		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}

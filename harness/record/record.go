@@ -350,6 +350,8 @@ type Plan struct {
 	RequestRates      []float64         `json:"request_rates,omitempty"` // of open-loop levels, in requests a second; there are no concurrencies then
 	Arrival           string            `json:"arrival,omitempty"`       // of these: constant, poisson or gamma
 	Burstiness        float64           `json:"burstiness,omitempty"`    // of gamma: its shape; 1 is poisson
+	Duration          time.Duration     `json:"duration_ns,omitempty"`     // how long requests of a level are started; 0: until their number is reached
+	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"` // how long those in flight may go on after it
 	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
 	RequestCount      int               `json:"request_count"`           // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
