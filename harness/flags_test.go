@@ -72,6 +72,8 @@ func table() []row {
 		{"max-tokens-total", nil, int64(0), "5000000000", int64(5_000_000_000), func(p *harness.Plan) any { return p.MaxTokensTotal }},
 		{"max-error-rate", nil, 0.05, "0.5", 0.5, func(p *harness.Plan) any { return p.MaxErrorRate }},
 		{"continue-on-error", nil, false, "1", true, func(p *harness.Plan) any { return p.ContinueOnError }},
+		{"endpoint-type", nil, "chat", "completions", "completions", func(p *harness.Plan) any { return p.EndpointType }},
+		{"streaming", nil, true, "false", false, func(p *harness.Plan) any { return !p.Unstreamed }},
 		{"compat", nil, "llm", "openai", "openai", func(p *harness.Plan) any { return p.Compat }},
 		{"definitions", nil, "aiperf", "vllm", "vllm", func(p *harness.Plan) any { return p.Definitions }},
 		{"transport", nil, "auto", "nethttp", "nethttp", func(p *harness.Plan) any { return p.Transport }},

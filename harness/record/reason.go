@@ -30,13 +30,12 @@ const (
 
 // Why an answer was Malformed.
 const (
-	BadJSON   Reason = "json"         // an event is no JSON
-	TooLarge  Reason = "too large"    // an event without end, or a body that unpacks to far more than came
-	NoContent Reason = "no content"   // the stream ended as it should, without a content chunk
-	NoStream  Reason = "not a stream" // a document or a web page where a stream was asked for
-	// NoDocument is the reverse.
-	NoDocument Reason = "not a document"
-	Encoded    Reason = "encoded" // an unknown content encoding, or bytes that are not in the one they claim
+	BadJSON    Reason = "json"           // an event is no JSON
+	TooLarge   Reason = "too large"      // an event without end, or a body that unpacks to far more than came
+	NoContent  Reason = "no content"     // the stream ended as it should, without a content chunk
+	NoStream   Reason = "not a stream"   // a document or a web page where a stream was asked for
+	NoDocument Reason = "not a document" // a stream or a web page where a document was asked for
+	Encoded    Reason = "encoded"        // an unknown content encoding, or bytes that are not in the one they claim
 )
 
 // How an error came inside a stream.

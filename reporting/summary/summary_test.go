@@ -151,6 +151,9 @@ func TestUnusualWayOfRequests(t *testing.T) {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "pooled"}},
 			Levels: []results.Level{{}, {Record: &record.Level{Transport: "own"}}},
 		},
+		"closed loop, seed 0, nonce 0, to the completions route, answers not streamed: no TTFT, no ITL": {
+			Run: &record.Run{Plan: record.Plan{EndpointType: record.Completions, Unstreamed: true}},
+		},
 		"closed loop, seed 0, nonce 0, through net/http, a new connection for each request": {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "never"}},
 			Levels: []results.Level{{}, {Record: &record.Level{Transport: "nethttp"}}},
