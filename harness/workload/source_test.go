@@ -149,7 +149,7 @@ func TestSourceInFingerprint(t *testing.T) {
 		return fromFile(t, dataset.SingleTurn, `{"text": "a"}`, `{"text": "b"}`, `{"text": "c"}`)
 	}
 	want := fingerprint(t, make(), "c5", 2, 15)
-	assert.NotEqual(t, fingerprint(t, spec(), "c5", 2, 15), want)
+	assert.NotEqual(t, want, fingerprint(t, spec(), "c5", 2, 15))
 	for name, change := range map[string]func(*workload.Spec){
 		"nonce": func(s *workload.Spec) { s.Nonce = 99 },
 		"model": func(s *workload.Spec) { s.Model = "other" },
