@@ -49,15 +49,31 @@ func loadDefault() *BPE {
 		panic(fmt.Sprintf("tokenizer: reading the embedded cl100k.ranks.gz: %v; run gen/main.go again", err))
 	}
 	sum := sha256.Sum256(ranksFile)
-	return newBPE("cl100k, Qwen digit rule (embedded default)", hex.EncodeToString(sum[:]), ranks, 1)
+	return embedded("cl100k, Qwen digit rule (embedded default)", hex.EncodeToString(sum[:]), ranksVocabulary(ranks), 1)
 }
 
-func newBPE(name, sha256 string, ranks map[string]uint32, digitRun int) *BPE {
-	longest := 0
-	for token := range ranks {
-		longest = max(longest, len(token))
+// embedded makes a tokenizer of the embedded vocabulary.
+func embedded(name, sha256 string, v *vocabulary, digitRun int) *BPE {
+	return &BPE{name: name, sha256: sha256, vocabulary: v, pre: pretokenizer{cuts: []cutter{scanCL100K(digitRun)}}}
+}
+
+// ranksVocabulary makes a vocabulary of ranks, where any two tokens become one that together are one, the lowest rank first.
+func ranksVocabulary(ranks map[string]uint32) *vocabulary {
+	v := &vocabulary{whole: ranks, pairs: newPairs(3 * len(ranks))}
+	for token, rank := range ranks {
+		v.longest = max(v.longest, len(token))
+		if len(token) == 1 {
+			v.bytes[token[0]] = rank
+		}
+		for i := 1; i < len(token); i++ {
+			left, ok1 := ranks[token[:i]]
+			right, ok2 := ranks[token[i:]]
+			if ok1 && ok2 {
+				v.pairs.set(left, right, rank, rank)
+			}
+		}
 	}
-	return &BPE{name: name, sha256: sha256, ranks: ranks, longest: longest, digitRun: digitRun}
+	return v
 }
 
 // parseRanks reads a gzip'd list of tokens in the order of their ranks from 0, each one byte of length and that many bytes.
