@@ -25,23 +25,12 @@ var (
 // The unpacked forms are made once, at first use: unpacking takes some milliseconds that a program which never counts should not pay.
 var (
 	defaultBPE   = sync.OnceValue(loadDefault)
-	defaultWords = sync.OnceValue(func() wordList { return parseWords(wordsFile) })
+	defaultWords = sync.OnceValue(func() WordList { return parseWords(wordsFile) })
 )
 
 // Default returns the embedded tokenizer: cl100k's ranks with Qwen's digit rule. Every call returns the same one. The first
 // call unpacks it, in a few tens of milliseconds, so make it before the clock starts.
 func Default() *BPE { return defaultBPE() }
-
-// Words returns the words, of three to ten letters a-z and in alphabetical order, of which prompts of exactly N tokens are
-// joined: first[i] + " " + rest[j] + " " + rest[k] ... has as many tokens as words, by the default tokenizer and by those of
-// OpenAI's cl100k, o200k and p50k and of Qwen. A word of rest is one token together with the blank before it;
-// those of first, a subset, are one token without it too. Slurs and obscenities are left out.
-//
-// All callers share the two slices: do not change them.
-func Words() (first, rest []string) {
-	words := defaultWords()
-	return words.first, words.rest
-}
 
 func loadDefault() *BPE {
 	ranks, err := parseRanks(ranksFile)
@@ -110,16 +99,14 @@ func parseRanks(packed []byte) (map[string]uint32, error) {
 	return ranks, nil
 }
 
-type wordList struct{ first, rest []string }
-
 // parseWords reads one word a line; a "^" before it says that the word may begin a prompt.
-func parseWords(file string) wordList {
-	var words wordList
+func parseWords(file string) WordList {
+	var words WordList
 	for line := range strings.Lines(file) {
 		word, canBegin := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "^")
-		words.rest = append(words.rest, word)
+		words.Rest = append(words.Rest, word)
 		if canBegin {
-			words.first = append(words.first, word)
+			words.First = append(words.First, word)
 		}
 	}
 	return words

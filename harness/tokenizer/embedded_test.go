@@ -14,16 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func ExampleWords() {
-	first, rest := Words()
-	prompt := first[100] + " " + rest[2000] + " " + rest[3000] + " " + rest[4000]
+func ExampleBPE_Words() {
+	words, _ := Default().Words()
+	prompt := words.First[100] + " " + words.Rest[2000] + " " + words.Rest[3000] + " " + words.Rest[4000]
 	tokens, err := Default().Count(prompt)
 	fmt.Println(tokens, err)
 	// Output: 4 <nil>
 }
 
 func TestWordsAreSingleTokens(t *testing.T) {
-	first, rest := Words()
+	first, rest := defaultWords().First, defaultWords().Rest
 	assert.Greater(t, len(rest), 15000)
 	assert.Greater(t, len(first), 3000)
 	form := regexp.MustCompile(`^[a-z]{3,10}$`)
@@ -43,7 +43,7 @@ func TestWordsAreSingleTokens(t *testing.T) {
 }
 
 func TestWordsJoinToExactlyN(t *testing.T) {
-	first, rest := Words()
+	first, rest := defaultWords().First, defaultWords().Rest
 	draw := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{1, 2, 128, 1024, 8192} {
 		for range 20 {
@@ -59,7 +59,7 @@ func TestWordsJoinToExactlyN(t *testing.T) {
 }
 
 func TestWordsAreFitToRead(t *testing.T) {
-	_, rest := Words()
+	rest := defaultWords().Rest
 	for _, word := range []string{"fuck", "shit", "cunt", "rape", "retard"} {
 		assert.NotContains(t, rest, word)
 	}

@@ -345,19 +345,21 @@ func (l *loader) bytes(v *vocabulary) error {
 // inUTF8 reports whether a byte occurs in UTF-8 (RFC 3629, 3).
 func inUTF8(b int) bool { return b != 0xC0 && b != 0xC1 && b < 0xF5 }
 
+// blankMark stands for a blank in vocabularies of characters.
+const blankMark = "▁"
+
 // cutAtBlanks makes pieces of the words of a text that is not cut otherwise. That changes no token as long as no merge
 // joins the end of a word with the mark of the blank behind it, and it makes the pieces short.
 func (l *loader) cutAtBlanks(merges [][2]string) {
-	const mark = "▁"
 	if l.byteLevel || len(l.pre.cuts) > 0 {
 		return
 	}
 	for _, m := range merges {
-		if strings.HasPrefix(m[1], mark) && !strings.HasSuffix(m[0], mark) {
+		if strings.HasPrefix(m[1], blankMark) && !strings.HasSuffix(m[0], blankMark) {
 			return
 		}
 	}
-	l.pre.cuts = append(l.pre.cuts, beforeMarks(mark))
+	l.pre.cuts = append(l.pre.cuts, beforeMarks(blankMark))
 }
 
 // parseMerges reads both shapes: "a b", and since 2024 ["a", "b"], whose tokens may hold blanks.

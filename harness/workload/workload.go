@@ -25,7 +25,7 @@ const (
 	CompatOpenAI = "openai" // only what the public OpenAI API knows
 )
 
-// Spec determines a synthetic workload. Lengths are in tokens of the embedded tokenizer.
+// Spec determines a synthetic workload. Lengths are in tokens.
 type Spec struct {
 	Model       string
 	ISL, StdDev int // prompt length: normal, rounded, at least 1
@@ -33,6 +33,8 @@ type Spec struct {
 	Seed, Nonce uint64
 	Compat      string
 	Extra       map[string]any // merged into the body, over our own fields
+	// Words are those of the tokenizer that lengths are in; nil: of the embedded one.
+	Words *tokenizer.WordList
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -125,18 +127,38 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 // appendText appends a prompt of exactly n tokens. Its first words are the request's number in the run, written in words and
 // shifted by the nonce, so that no two prompts of a run share them.
 func (s Spec) appendText(b []byte, serial, n int) []byte {
-	first, rest := tokenizer.Words()
+	words := s.words()
+	first, rest := words.First, words.Rest
 	r := Stream(s.Seed^s.Nonce, "text", "", serial)
 	b = append(b, first[shifted(serial, s.Nonce, len(first))]...)
+	number, digits := serial/len(first), numbering(len(first), len(rest))
 	for i := 1; i < n; i++ {
 		word := r.IntN(len(rest))
-		if i == 1 {
-			word = shifted(serial/len(first), s.Nonce, len(rest))
+		if i < digits {
+			word = shifted(number, s.Nonce, len(rest))
+			number /= len(rest)
 		}
 		b = append(b, ' ')
 		b = append(b, rest[word]...)
 	}
 	return b
+}
+
+func (s Spec) words() *tokenizer.WordList {
+	if s.Words != nil {
+		return s.Words
+	}
+	words, _ := tokenizer.Default().Words() // it has them, without a search
+	return &words
+}
+
+// numbering is how many words the number of a request in a run takes, of which there may be 2^25.
+func numbering(first, rest int) int {
+	digits := 1
+	for n := first; n < 1<<25 && rest > 1; n *= rest {
+		digits++
+	}
+	return digits
 }
 
 // shifted is (serial + nonce) mod n. Each is reduced first: a sum that overflows would let two requests share their words.

@@ -95,7 +95,9 @@ func TestOneStreamEach(t *testing.T) {
 // TestNoTwoPromptsBeginAlike over a whole run: several levels, warm-up included, more requests than there are first words, and
 // nonces at the ends of their range.
 func TestNoTwoPromptsBeginAlike(t *testing.T) {
-	first, _ := tokenizer.Words()
+	words, err := tokenizer.Default().Words()
+	require.NoError(t, err)
+	first := words.First
 	for _, nonce := range []uint64{0, 1, 1 << 47, math.MaxUint64 - 3, math.MaxUint64} {
 		s := spec()
 		s.ISL, s.StdDev, s.Nonce = 3, 0, nonce
@@ -127,11 +129,48 @@ func TestPromptHasExactlyISLTokens(t *testing.T) {
 		s.ISL, s.StdDev, s.Nonce = isl, 0, r.Uint64()
 		request := level(t, s, "c1", i*1000, 0, 1).Render(record.Profiling, 0)
 		require.Equal(t, isl, request.ISL, "std 0")
-		require.Equal(t, isl, tokenizer.Default().Count(prompt(t, request)))
+		require.Equal(t, isl, tokens(t, tokenizer.Default(), request))
 	}
 	for _, request := range all(level(t, spec(), "c9", 0, 5, 100)) {
-		require.Equal(t, request.ISL, tokenizer.Default().Count(prompt(t, request)), "std 10")
+		require.Equal(t, request.ISL, tokens(t, tokenizer.Default(), request), "std 10")
 	}
+}
+
+func tokens(t *testing.T, by *tokenizer.BPE, request *workload.Request) int {
+	n, err := by.Count(prompt(t, request))
+	require.NoError(t, err)
+	return n
+}
+
+// TestPromptsOfATokenizer have their length by it, and begin differently, however few its words are.
+func TestPromptsOfATokenizer(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama3", "qwen", "o200k", "deepseek", "deepseekcoder", "llama2", "gemma", "metaspace"} {
+		data, err := os.ReadFile("../tokenizer/testdata/reference/" + name + ".json")
+		require.NoError(t, err)
+		by, err := tokenizer.Load(name, data)
+		require.NoError(t, err)
+		words, err := by.Words()
+		require.NoError(t, err)
+		s := spec()
+		s.Words = &words
+		for i, isl := range []int{1, 2, 3, 500, 5000} {
+			s.ISL, s.StdDev = isl, isl/10
+			for _, request := range all(level(t, s, "c1", i*1000, 5, 20)) {
+				require.Equal(t, request.ISL, tokens(t, by, request), name)
+			}
+		}
+	}
+}
+
+func TestFewWordsNumberAllPrompts(t *testing.T) {
+	s := spec()
+	s.ISL, s.StdDev, s.Nonce = 12, 0, 1<<63+5
+	s.Words = &tokenizer.WordList{First: []string{"a", "b", "c"}, Rest: []string{"x", "y", "z", "w", "v"}}
+	seen := map[string]bool{}
+	for _, request := range all(level(t, s, "c1", 0, 0, 20_000)) {
+		seen[prompt(t, request)] = true
+	}
+	assert.Len(t, seen, 20_000)
 }
 
 func TestLengthsAreNormal(t *testing.T) {
