@@ -23,6 +23,7 @@ func determinants(p *record.Plan) []setting {
 	return []setting{
 		{"endpoint", endpoints}, {"mock-args", strings.Join(p.MockArgs, " ")}, {"virtual", text(p.Virtual)}, {"model", p.Model},
 		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
+		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)}, {"max-in-flight", text(p.MaxInFlight)},
 		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
 		{"compat", p.Compat}, {"extra-inputs", object(p.ExtraInputs)}, {"header", object(p.Headers)},
 		{"request-timeout", text(p.RequestTimeout)}, {"first-token-timeout", text(p.FirstTokenTimeout)}, {"idle-timeout", text(p.IdleTimeout)},

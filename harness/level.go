@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/instrument"
@@ -35,6 +36,7 @@ type levelRun struct {
 	// What the watch has seen: content chunks and requests that ended.
 	events, requestsEnded int
 	begun                 time.Duration // of the present phase, since epoch
+	flying                atomic.Int64  // requests in flight
 	log                   *record.Log
 	started               time.Time
 	epoch                 time.Time // stamp 0: started, save in a level that is continued
@@ -59,7 +61,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	dir := s.LevelDir(level)
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
-		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
+		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
 	}
 	p := s.past[level.Name]
@@ -154,7 +156,7 @@ func (r *levelRun) open(dir string) (err error) {
 		return err
 	}
 	r.config = openai.Config{
-		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
 		Retry429: p.Retry429, Seed: p.Seed,
 		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
@@ -209,7 +211,7 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.Concurrency, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, min(r.level.warm, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
 }
@@ -227,6 +229,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
+	r.record.Waited.Count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
 		s.Error.Message = r.secrets.redact(s.Error.Message)
@@ -265,7 +268,7 @@ func (r *levelRun) tooManyErrorsOf(c record.Counts, requests int) bool {
 // sent is how many requests there were so far, those in flight included: what fails early ends before what goes well, and of the first that
 // end too many have failed.
 func (r *levelRun) sent(c record.Counts) int {
-	return c.Ended() - c.Outcomes[record.Cancelled] + min(r.level.Concurrency, c.NotStarted)
+	return c.Ended() - c.Outcomes[record.Cancelled] + min(int(r.flying.Load()), c.NotStarted)
 }
 
 // errorLimit is the share of failures that is allowed of so many requests. A limit of zero allows none of any number.
@@ -340,6 +343,10 @@ func (r *levelRun) warnings() []string {
 			n, c.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
+	if w := r.record.Waited; w.Requests > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests found %d in flight (-max-in-flight) and waited for a place, up to %.3g s: the load was not what was planned, and the times from the schedule have the waiting",
+			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
+	}
 	if c.NotStarted > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
 	}
@@ -393,7 +400,7 @@ func (r *levelRun) writeInputs(path string) error {
 func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
-		"tool": "llmsweep " + Version, "level": record.LevelName(r.level.Concurrency), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
+		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
 		"isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "extra_inputs": p.ExtraInputs,
 	}

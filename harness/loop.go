@@ -17,7 +17,7 @@ const lookAhead = 64
 // drainLimit is how long requests in flight may go on after a cap or too many errors stopped the issuing.
 const drainLimit = 30 * time.Second
 
-// loop is one phase of a level as a closed loop.
+// loop is one phase of a level.
 type loop struct {
 	*levelRun
 	phase    record.Phase
@@ -49,8 +49,12 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
 	r.begun = time.Since(r.epoch)
-	for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
-		slots.Go(func() { l.slot(r.begun + offset) })
+	if r.level.Open() {
+		slots.Go(func() { l.open(&slots) })
+	} else {
+		for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
+			slots.Go(func() { l.slot(r.begun + offset) })
+		}
 	}
 	workers.Go(func() {
 		slots.Wait()
@@ -85,11 +89,18 @@ func (l *loop) slot(first time.Duration) {
 		if l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
+		l.flying.Add(1)
 		s := l.client.Do(l.inFlight, request, scheduled)
 		scheduled = s.EndNS
-		l.spend(s)
-		l.ended <- s
+		l.end(s)
 	}
+}
+
+// end hands on a sample.
+func (l *loop) end(s *record.Sample) {
+	l.flying.Add(-1)
+	l.spend(s)
+	l.ended <- s
 }
 
 // spend accounts for the tokens of a request before its slot takes the next one, so that -max-tokens-total is passed by no more

@@ -80,9 +80,10 @@ func (p *Plan) Validate() error {
 	c.within("isl", p.ISL, 1, maxTokens)
 	c.within("std", p.StdDev, 0, maxTokens)
 	c.within("osl", p.OSL, 1, maxTokens)
-	if len(p.Concurrencies) == 0 {
+	if len(p.Points()) == 0 {
 		c.fault("concurrencies", "", "must name at least one level")
 	}
+	c.openLoop(p)
 	for _, level := range p.Concurrencies {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
@@ -110,6 +111,29 @@ func (p *Plan) Validate() error {
 	c.tls(p)
 	c.gate(p.Gate)
 	return errors.Join(c...)
+}
+
+// openLoop checks what only an open loop has.
+func (c *checks) openLoop(p *Plan) {
+	c.within("max-in-flight", p.MaxInFlight, 0, maxConcurrency)
+	if len(p.RequestRates) == 0 {
+		if p.MaxInFlight > 0 {
+			c.fault("max-in-flight", p.MaxInFlight, "is for an open loop: -concurrencies says what is in flight in a closed one")
+		}
+		return
+	}
+	if len(p.Concurrencies) > 0 {
+		c.fault("request-rate", strings.Trim(fmt.Sprint(p.RequestRates), "[]"), "cannot go with -concurrencies: -max-in-flight caps an open loop")
+	}
+	for _, rate := range p.RequestRates {
+		if err := arrivals(&p.Plan, rate).Validate(); err != nil {
+			*c = append(*c, err)
+			return // once, not for each rate
+		}
+		if p.Requests(record.Point{Rate: rate}) > maxRequests {
+			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
+		}
+	}
 }
 
 // together refuses flags that contradict each other.
@@ -208,7 +232,7 @@ func (c *checks) extraInputs(extra map[string]any) {
 func (p *Plan) Warnings() []string {
 	var warnings []string
 	for _, c := range p.Concurrencies {
-		if n := p.Requests(c); n < c {
+		if n := p.Requests(record.Point{Concurrency: c}); n < c {
 			warnings = append(warnings, fmt.Sprintf("%s: request-count %d is smaller than the concurrency: the level cannot have more than %d in flight",
 				record.LevelName(c), n, n))
 		}

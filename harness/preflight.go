@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (s *Sweep) load() preflight.Load {
 	largest := s.largest()
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
-		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
+		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
 		Reused: p.ConnectionReuse != neverReused, Transport: transport, OSL: p.OSL, OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
 	}
@@ -110,7 +111,7 @@ func (s *Sweep) load() preflight.Load {
 
 // largest is the level that asks for most at once.
 func (s *Sweep) largest() Level {
-	return slices.MaxFunc(s.levels, func(a, b Level) int { return a.Concurrency - b.Concurrency })
+	return slices.MaxFunc(s.levels, func(a, b Level) int { return cmp.Compare(a.streams(), b.streams()) })
 }
 
 // usualITL stands for a server that was not measured yet.
@@ -125,8 +126,8 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	}
 	s.findCeiling(l.Transport)
 	largest := s.largest()
-	events := float64(largest.Concurrency) / m.ITL.Seconds()
-	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/float64(s.Plan.OSL))
+	events := float64(largest.streams()) / m.ITL.Seconds()
+	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/float64(s.Plan.OSL))
 	return m
 }
 
@@ -136,7 +137,7 @@ func (s *Sweep) planned() []forecast.Level {
 	for _, l := range s.levels {
 		tokens, _ := l.work.PromptTokens()
 		levels = append(levels, forecast.Level{
-			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: tokens, OSL: s.Plan.OSL,
+			Concurrency: l.streams(), Rate: l.Rate, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: tokens, OSL: s.Plan.OSL,
 			Body: len(l.work.Render(record.Profiling, 0).Body),
 		})
 	}

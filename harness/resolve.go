@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/arrival"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
 )
@@ -63,6 +64,7 @@ func (r *resolver) plan() *Plan {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
 	}
+	r.openLoop(p)
 	r.endpoints(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()
@@ -160,6 +162,17 @@ func (r *resolver) share(name string) float64 {
 	return x
 }
 
+// decimal reads a number whose limits Validate knows.
+func (r *resolver) decimal(name string) float64 {
+	values, source := r.values(name)
+	x, err := strconv.ParseFloat(strings.TrimSpace(values[0]), 64)
+	if err != nil {
+		r.fault(source, values[0], "must be a number")
+		return unreadable
+	}
+	return x
+}
+
 func (r *resolver) boolean(name string) bool {
 	values, source := r.values(name)
 	if len(values) == 0 {
@@ -221,6 +234,32 @@ func (r *resolver) concurrencies() []int {
 	}
 	slices.Sort(levels)
 	return slices.Compact(levels)
+}
+
+// openLoop reads what an open loop takes. Its levels stand in place of the preset ones of a closed loop.
+func (r *resolver) openLoop(p *Plan) {
+	p.MaxInFlight = r.count("max-in-flight")
+	values, source := r.values("request-rate")
+	if len(values) == 0 {
+		return
+	}
+	for item := range strings.SplitSeq(values[0], ",") {
+		rate, err := strconv.ParseFloat(strings.TrimSpace(item), 64)
+		if err != nil {
+			r.fault(source, values[0], "must be rates in requests a second, as 0.5,2,10")
+			rate = unreadable
+		}
+		p.RequestRates = append(p.RequestRates, rate)
+	}
+	slices.Sort(p.RequestRates)
+	p.RequestRates = slices.Compact(p.RequestRates)
+	p.Arrival = r.text("arrival")
+	if p.Burstiness = r.decimal("burstiness"); p.Arrival != arrival.Gamma {
+		p.Burstiness = 0
+	}
+	if !r.given("concurrencies") {
+		p.Concurrencies = nil
+	}
 }
 
 func (r *resolver) endpoints(p *Plan) {

@@ -27,12 +27,13 @@ func Slow() Pace { return Pace{TTFT: 2 * time.Second, ITL: 50 * time.Millisecond
 
 // Level is a point of a sweep, as planned.
 type Level struct {
-	Concurrency  int
-	Requests     int // measured ones
-	Warmup       int // and those before
-	PromptTokens int // of all of them
-	OSL          int // output tokens of each
-	Body         int // bytes of one request of mean length
+	Concurrency  int     // in an open loop, what may be in flight at most
+	Rate         float64 // requests a second of an open loop, or 0
+	Requests     int     // measured ones
+	Warmup       int     // and those before
+	PromptTokens int     // of all of them
+	OSL          int     // output tokens of each
+	Body         int     // bytes of one request of mean length
 }
 
 // OutputTokens is what the level asks for.
@@ -66,6 +67,10 @@ const slack = 1.25
 // more or less. Between two concurrencies of the earlier run a request is as fast as at the lower one, or as slow as at the higher one;
 // beyond them it is taken to change with the concurrency at most.
 func Duration(l Level, earlier []Measured) Range {
+	if l.Rate > 0 {
+		sends := time.Duration(float64(l.Requests+l.Warmup) / l.Rate * float64(time.Second))
+		return Range{sends + Fast().answer(l.OSL), sends + Slow().answer(l.OSL)}
+	}
 	if len(earlier) == 0 {
 		return Range{waves(l, Fast().request(l)), waves(l, Slow().request(l))}
 	}

@@ -100,6 +100,14 @@ func latencyRules() []rule {
 		ours("time_to_first_byte", "Time to First Byte", "first byte of the response's body - start", func(s *record.Sample) (float64, bool) {
 			return between(s.StartNS, s.FirstByteNS)
 		}),
+		ours("scheduled_time_to_first_token", "Scheduled Time to First Token", "first content chunk - scheduled start, in an open loop", func(s *record.Sample) (float64, bool) {
+			v, ok := between(s.ScheduledNS, firstChunk(s))
+			return v, ok && s.Timed
+		}),
+		ours("scheduled_request_latency", "Scheduled Request Latency", "last content chunk - scheduled start, in an open loop", func(s *record.Sample) (float64, bool) {
+			v, ok := between(s.ScheduledNS, lastChunk(s))
+			return v, ok && s.Timed
+		}),
 		ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
 			return between(lastChunk(s), s.EndNS)
 		}),

@@ -143,6 +143,19 @@ func (d *decoder) optionalCount(key string, v *int) {
 	}
 }
 
+func (d *decoder) optionalInteger(key string, v *int64) {
+	if d.next(key) {
+		*v = d.number()
+	}
+}
+
+func (d *decoder) optionalBoolean(key string, v *bool) {
+	if d.next(key) {
+		*v = true // no false is ever written
+		d.take("true")
+	}
+}
+
 func (d *decoder) pointed(key string, v **int) {
 	if d.next(key) {
 		*v = new(int(d.number()))

@@ -9,6 +9,7 @@ type codec interface {
 	present(key string, there bool) bool // begins an object where there is one
 
 	integer(key string, v *int64)
+	optionalInteger(key string, v *int64)
 	integers(key string, v *[]int64)
 	optionalIntegers(key string, v *[]int64)
 	count(key string, v *int)
@@ -16,6 +17,7 @@ type codec interface {
 	optionalCounts(key string, v *[]int)
 	pointed(key string, v **int)
 	boolean(key string, v *bool)
+	optionalBoolean(key string, v *bool)
 	text(key string, v *string)
 	word(key string, v *string) // a text of few that recur
 	optionalWord(key string, v *string)
@@ -77,6 +79,8 @@ func recordError(c codec, s *Sample) {
 
 func recordTrace(c codec, s *Sample) {
 	c.integer("scheduled_ns", &s.ScheduledNS)
+	c.optionalBoolean("timed", &s.Timed)
+	c.optionalInteger("placed_ns", &s.PlacedNS)
 	c.integer("start_ns", &s.StartNS)
 	c.integer("sent_ns", &s.SentNS)
 	c.integer("headers_ns", &s.HeadersNS)

@@ -28,7 +28,7 @@ func readRecorded(t *testing.T) (*record.Run, *results.Level) {
 	t.Helper()
 	var run record.Run
 	require.NoError(t, record.ReadJSON(filepath.Join(recorded, record.RunFile), &run))
-	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(recorded, "c4"), Concurrency: 4})
+	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(recorded, "c4"), Point: record.Point{Concurrency: 4}})
 	require.NoError(t, err)
 	return &run, level
 }

@@ -16,6 +16,7 @@ type Tally struct {
 	Errors        []ErrorGroup               // by Rank once all are in
 
 	spans            []steady.Span
+	arrivals         steady.Arrivals      // of an open loop
 	warmup, measured record.Counts        // of which nothing was planned
 	endNS            int64                // of the last request
 	groups           map[record.Error]int // indices in Errors
@@ -52,6 +53,7 @@ func (t *Tally) Add(s *record.Sample) {
 	}
 	t.measured.Count(s)
 	t.spans = append(t.spans, span)
+	t.arrivals.Add(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
