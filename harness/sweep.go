@@ -79,7 +79,10 @@ type Sweep struct {
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
-	var err error
+	err := plan.sought()
+	if err != nil {
+		return nil, err
+	}
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
@@ -208,6 +211,7 @@ func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
 		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Words: p.promptWords(),
 	}
 	serial := 0
 	runs := p.runs()

@@ -4,12 +4,16 @@ import (
 	"net/url"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
+
+// characters counts a character as a token.
+func characters(text string) (int, error) { return utf8.RuneCountInString(text), nil }
 
 // answered sends the n-th request and answers it well: events a millisecond apart, then the end.
 func (s *stage) answered(n int, events ...string) record.Counted {

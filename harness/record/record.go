@@ -169,6 +169,8 @@ type Counted struct {
 	OSL       int         `json:"osl"`
 	Reasoning int         `json:"reasoning"`
 	Source    TokenSource `json:"source"`
+	// Estimate is what the client's tokenizer makes of an output that the server counted, where the two are compared; 0: they were not.
+	Estimate int `json:"estimate,omitempty"`
 }
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
@@ -374,6 +376,8 @@ type Plan struct {
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
+	// TokenizerApproximate: the tokenizer is not the model's, but stands in for it.
+	TokenizerApproximate bool `json:"tokenizer_approximate,omitempty"`
 }
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.

@@ -24,9 +24,21 @@ var (
 
 // The unpacked forms are made once, at first use: unpacking takes some milliseconds that a program which never counts should not pay.
 var (
-	defaultBPE   = sync.OnceValue(loadDefault)
+	defaultBPE  = sync.OnceValue(loadDefault)
+	threeDigits = sync.OnceValue(func() *BPE {
+		return embedded("cl100k (embedded)", Default().sha256, Default().vocabulary, 3)
+	})
 	defaultWords = sync.OnceValue(func() WordList { return parseWords(wordsFile) })
 )
+
+// StandIn returns the tokenizer that stands in for a model's own: cl100k with the digit rule of the model's family, which is Qwen's for names
+// that hold "qwen", and runs of up to three digits for all others.
+func StandIn(model string) *BPE {
+	if strings.Contains(strings.ToLower(model), "qwen") {
+		return Default()
+	}
+	return threeDigits()
+}
 
 // Default returns the embedded tokenizer: cl100k's ranks with Qwen's digit rule. Every call returns the same one. The first
 // call unpacks it, in a few tens of milliseconds, so make it before the clock starts.

@@ -1,8 +1,10 @@
 package tokenizer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -26,12 +28,12 @@ const (
 //
 // Both lists of the default tokenizer are in alphabetical order, and as many tokens by OpenAI's cl100k, o200k and p50k and by Qwen's.
 func (b *BPE) Words() (WordList, error) {
-	if b == Default() {
+	if b.vocabulary == Default().vocabulary {
 		return defaultWords(), nil
 	}
-	words, err := FindWords(b.Count, defaultWords().Rest)
+	words, err := FindWords(b.Count, defaultWords().Rest, math.MaxInt)
 	if err == nil && len(words.Rest) < enoughWords {
-		words, err = FindWords(b.Count, b.spelledWords())
+		words, err = FindWords(b.Count, b.spelledWords(), math.MaxInt)
 	}
 	if err == nil && len(words.Rest) < fewestWords {
 		err = fmt.Errorf("only %d words are one token each, and prompts of an exact length need %d", len(words.Rest), fewestWords)
@@ -56,27 +58,40 @@ func (b *BPE) spelledWords() []string {
 	return slices.Compact(words)
 }
 
-// FindWords picks those of the candidates that are one token each, by any way of counting.
-func FindWords(count func(string) (int, error), candidates []string) (WordList, error) {
+// ServedWords finds words for a tokenizer that is far away: up to 400 of the thousand commonest, which nearly every vocabulary has whole. As a
+// rule that takes a hundred calls, and three thousand at worst.
+func ServedWords(count func(string) (int, error)) (WordList, error) {
+	common := slices.Clone(defaultWords().Rest)
+	rank := func(word string) uint32 {
+		rank, _ := Default().vocabulary.token(" " + word) // of frequency, nearly
+		return rank
+	}
+	slices.SortFunc(common, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	words, err := FindWords(count, common[:1000], 400)
+	if err == nil && len(words.Rest) < fewestWords {
+		err = fmt.Errorf("only %d words are one token each, and prompts of an exact length need %d", len(words.Rest), fewestWords)
+	}
+	return words, err
+}
+
+// FindWords picks the first of the candidates that are one token each, by any way of counting, and at most so many, in alphabetical order; of
+// words that can begin a prompt a sixth.
+func FindWords(count func(string) (int, error), candidates []string, most int) (WordList, error) {
 	f := finding{count: count}
-	anchor := f.of("a")
 	var words WordList
-	for _, word := range candidates {
-		if f.of("a "+word) == anchor+1 {
-			words.Rest = append(words.Rest, word)
-		}
+	anchor := f.of("a")
+	for rest := candidates; len(rest) > 0 && len(words.Rest) < most; {
+		group := rest[:min(256, len(rest), most-len(words.Rest))]
+		words.Rest = append(words.Rest, f.single(anchor, group)...)
+		rest = rest[len(group):]
 	}
-	beginnings := candidates
-	for c := 'A'; c <= 'z'; c++ {
-		if unicode.IsLetter(c) {
-			beginnings = append(beginnings[:len(beginnings):len(beginnings)], string(c))
-		}
-	}
-	for _, word := range beginnings {
-		if f.of(word) == 1 {
+	for _, word := range slices.Concat(candidates, strings.Split("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "")) {
+		if len(words.First) < (most-1)/6+1 && f.of(word) == 1 {
 			words.First = append(words.First, word)
 		}
 	}
+	slices.Sort(words.First)
+	slices.Sort(words.Rest)
 	f.prove(&words)
 	if f.err == nil && len(words.First) == 0 {
 		f.err = errors.New("no word that begins a text is one token, so prompts cannot have an exact length")
@@ -99,13 +114,31 @@ func (f *finding) of(text string) int {
 	return n
 }
 
+// single gives those of the words that are one token each behind a blank. Groups that are whole take one count.
+func (f *finding) single(anchor int, words []string) []string {
+	switch n := f.of("a " + strings.Join(words, " ")); {
+	case n == anchor+len(words):
+		return words
+	case len(words) == 1 || f.err != nil:
+		return nil
+	}
+	half := len(words) / 2
+	return slices.Concat(f.single(anchor, words[:half]), f.single(anchor, words[half:]))
+}
+
+// shuffled is in random order, the same each time.
+func shuffled(words []string) []string {
+	draw, order := rand.New(rand.NewPCG(1, 2)), slices.Clone(words)
+	draw.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	return order
+}
+
 // prove drops words that are not one token each in the company of others. A tokenizer that cuts text at blanks has none.
 func (f *finding) prove(words *WordList) {
 	const rounds, together = 3, 64
-	draw := rand.New(rand.NewPCG(1, 2)) // any order will do, the same each time
+	order := words.Rest
 	for range rounds {
-		order := slices.Clone(words.Rest)
-		draw.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		order = shuffled(order)
 		dropped := map[string]bool{}
 		for n, chunk := 0, 0; chunk < len(order) && len(words.First) > 0; n, chunk = n+1, chunk+together {
 			group := order[chunk:min(chunk+together, len(order))]
@@ -114,7 +147,8 @@ func (f *finding) prove(words *WordList) {
 				f.blame(first, group, dropped)
 			}
 		}
-		words.Rest = slices.DeleteFunc(words.Rest, func(word string) bool { return dropped[word] })
+		gone := func(word string) bool { return dropped[word] }
+		order, words.Rest = slices.DeleteFunc(order, gone), slices.DeleteFunc(words.Rest, gone)
 	}
 }
 

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -71,16 +72,33 @@ func TestFindWordsProves(t *testing.T) {
 		}
 		return n, nil
 	}
-	words, err := FindWords(lonely, candidates)
+	words, err := FindWords(lonely, candidates, math.MaxInt)
 	require.NoError(t, err)
 	assert.NotContains(t, words.Rest, "pink")
 	assert.Len(t, words.Rest, len(candidates)-1)
 
 	broken := errors.New("no answer")
-	_, err = FindWords(func(string) (int, error) { return 0, broken }, candidates)
+	_, err = FindWords(func(string) (int, error) { return 0, broken }, candidates, math.MaxInt)
 	require.ErrorIs(t, err, broken)
-	_, err = FindWords(func(text string) (int, error) { return len(text), nil }, []string{"green"})
+	_, err = FindWords(func(text string) (int, error) { return len(text), nil }, []string{"green"}, math.MaxInt)
 	require.NoError(t, err, "letters begin")
-	_, err = FindWords(func(text string) (int, error) { return 2 * len(text), nil }, candidates)
+	_, err = FindWords(func(text string) (int, error) { return 2 * len(text), nil }, candidates, math.MaxInt)
 	assert.ErrorContains(t, err, "no word that begins a text is one token")
+}
+
+// TestServedWordsTakeFewCalls of a vocabulary that is as large as those of models.
+func TestServedWordsTakeFewCalls(t *testing.T) {
+	b, err := Load("big", bigFile())
+	require.NoError(t, err)
+	calls := 0
+	words, err := ServedWords(func(text string) (int, error) {
+		calls++
+		return b.Count(text)
+	})
+	require.NoError(t, err)
+	assert.Len(t, words.Rest, 400)
+	assert.Len(t, words.First, 67)
+	assert.Less(t, calls, 130)
+	_, err = ServedWords(func(text string) (int, error) { return len(text), nil })
+	assert.ErrorContains(t, err, "only 0 words are one token each")
 }
