@@ -44,7 +44,7 @@ func resolvedPlan(t *testing.T) *harness.Plan {
 	}
 	ctx, release := harness.Owned(context.Background())
 	defer release()
-	if err := plan.FindTokenizer(ctx, os.Getenv); err != nil {
+	if err := plan.FindTokenizer(ctx, os.Getenv, func(line string) { fmt.Println(line) }); err != nil {
 		t.Fatal("nothing was sent: " + plainly(plan, err))
 	}
 	return plan

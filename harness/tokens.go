@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/tokenizer/hub"
@@ -17,6 +18,9 @@ const (
 	servedTokenizer   = "server"   // its /tokenize route
 	embeddedTokenizer = "embedded" // the default one, which nobody has to look for
 )
+
+// unaskedTimeout bounds the download of a tokenizer that nobody named: there may be no way to the Hub at all.
+const unaskedTimeout = 30 * time.Second
 
 const servedName = "the server's /tokenize route"
 
@@ -32,7 +36,9 @@ type tokens struct {
 // FindTokenizer finds the tokenizer of the plan, before Open: a file, else the model's in the cache of Hugging Face's library, else on the Hub. One that was
 // named and cannot be had is an error. Where none was named and the model's own cannot be had, the embedded one stands in, and the results say why.
 // Without an endpoint and a name there is nothing to find: the mock server's tokens are words, which the embedded tokenizer counts.
-func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string) error {
+//
+// say is told of a download, and of a cache that cannot be written.
+func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string, say func(line string)) error {
 	switch p.TokenizerFrom {
 	case "", embeddedTokenizer:
 		return nil
@@ -41,14 +47,19 @@ func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string) er
 		p.Tokenizer, p.TokenizerSHA256 = servedName, ""
 		return nil
 	}
-	b, note, err := readTokenizer(ctx, p.TokenizerFrom, getenv)
+	h := hub.FromEnvironment(getenv)
+	h.UserAgent, h.Say = userAgent(), say
+	if !p.TokenizerNamed {
+		h.Timeout = unaskedTimeout
+	}
+	b, err := readTokenizer(ctx, p.TokenizerFrom, &h)
 	var words tokenizer.WordList
 	if err == nil {
 		words, err = b.Words()
 	}
 	if err == nil {
 		p.Tokenizer, p.TokenizerSHA256 = b.Name(), b.SHA256()
-		p.tokens = &tokens{words: &words, count: b.Count, warning: note}
+		p.tokens = &tokens{words: &words, count: b.Count}
 		return nil
 	}
 	if p.TokenizerNamed || ctx.Err() != nil {
@@ -70,32 +81,27 @@ func (p *Plan) standIn(why error) error {
 	return nil
 }
 
-// readTokenizer reads a tokenizer.json from where a name leads: a file, a folder with it, or a model. note is worth a warning.
-func readTokenizer(ctx context.Context, from string, getenv func(string) string) (b *tokenizer.BPE, note string, err error) {
+// readTokenizer reads a tokenizer.json from where a name leads: a file, a folder with it, or a model.
+func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE, error) {
 	const name = "tokenizer.json"
 	path := Resolve(from)
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		b, err = readTokenizerFile(filepath.Join(path, name))
-		return b, "", err
+		return readTokenizerFile(filepath.Join(path, name))
 	case err == nil:
-		b, err = readTokenizerFile(path)
-		return b, "", err
+		return readTokenizerFile(path)
 	case filepath.IsAbs(from) || strings.HasPrefix(from, ".") || strings.HasSuffix(from, ".json"):
-		return nil, "", fmt.Errorf("there is no such file: %w", err)
+		return nil, fmt.Errorf("there is no such file: %w", err)
 	}
-	h := hub.FromEnvironment(getenv)
-	h.UserAgent = userAgent()
 	file, err := h.Read(ctx, from, name)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if file.Unkept != nil {
-		note = fmt.Sprintf("the tokenizer of %q: %v", from, file.Unkept)
+	if file.Unkept != nil && h.Say != nil {
+		h.Say(fmt.Sprintf("note: the tokenizer of %q is %v", from, file.Unkept))
 	}
-	b, err = tokenizer.Load(from, file.Data)
-	return b, note, err
+	return tokenizer.Load(from, file.Data)
 }
 
 func readTokenizerFile(path string) (*tokenizer.BPE, error) {

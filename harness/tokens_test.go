@@ -26,7 +26,7 @@ const smallQwen = "harness/tokenizer/testdata/reference/qwen.json" // from the m
 func find(t *testing.T, env map[string]string, args ...string) (*harness.Plan, error) {
 	t.Helper()
 	plan := planOf(t, env, append([]string{"-benchmark-name=x", "-output-dir=" + t.TempDir(), "-std=0", "-concurrencies=1"}, args...)...)
-	return plan, plan.FindTokenizer(t.Context(), func(name string) string { return env[name] })
+	return plan, plan.FindTokenizer(t.Context(), func(name string) string { return env[name] }, nil)
 }
 
 // offline is an environment with an empty cache, and nothing to download from.
@@ -112,7 +112,7 @@ func TestStandIn(t *testing.T) {
 func TestNothingToFind(t *testing.T) {
 	for _, args := range [][]string{{}, {"-tokenizer=embedded"}, {"-endpoint=server", "-tokenizer=embedded"}, {"-arm=a=mock:"}} {
 		plan := planOf(t, nil, append(args, "-benchmark-name=x")...)
-		require.NoError(t, plan.FindTokenizer(t.Context(), func(string) string { panic("nothing is asked of the environment") }))
+		require.NoError(t, plan.FindTokenizer(t.Context(), func(string) string { panic("nothing is asked of the environment") }, nil))
 		assert.Equal(t, tokenizer.Default().Name(), plan.Tokenizer)
 		assert.False(t, plan.TokenizerApproximate)
 		assert.Empty(t, plan.Warnings())

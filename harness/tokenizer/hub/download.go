@@ -21,6 +21,9 @@ func (h *Hub) download(ctx context.Context, model, name string) (*File, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.Timeout, fmt.Errorf("not done within %v", h.Timeout))
 	defer cancel()
 	source := fmt.Sprintf("%s/%s/resolve/main/%s", h.Endpoint, model, name)
+	if h.Say != nil {
+		h.Say("downloading " + source)
+	}
 	data, version, err := h.fetch(ctx, model, source)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -134,6 +137,9 @@ func (h *Hub) refused(model string, response *http.Response) error {
 
 // keep puts a content into the cache and returns where the file is to be found there.
 func (h *Hub) keep(model, name string, v *version, data []byte) (string, error) {
+	if h.Cache == "" {
+		return "", errors.New("not kept: there is no folder for a cache, which HF_HOME would name")
+	}
 	if !plainName.MatchString(v.commit) || !plainName.MatchString(v.etag) {
 		return "", fmt.Errorf("not kept in the cache: the Hub named no commit and content of it (%q, %q)", v.commit, v.etag)
 	}

@@ -25,11 +25,12 @@ import (
 
 // Hub is where files are looked for.
 type Hub struct {
-	Cache     string // folder with a models--ORG--NAME for each model
+	Cache     string // folder with a models--ORG--NAME for each model; "": there is none
 	Endpoint  string // of the Hub, without a slash at the end
 	Token     string // for models that are not for everyone; "": none
 	Offline   bool   // nothing is downloaded
 	UserAgent string
+	Say       func(line string) // is told of a download before it begins; nil: nobody is
 	Transport http.RoundTripper // nil: http.DefaultTransport
 	MaxBytes  int64             // of a download
 	Timeout   time.Duration     // of a whole download
@@ -45,10 +46,10 @@ const (
 // HF_TOKEN_PATH, or token in HF_HOME.
 func FromEnvironment(getenv func(string) string) Hub {
 	env := environment{getenv}
-	home := env.path("HF_HOME", filepath.Join(env.path("XDG_CACHE_HOME", filepath.Join(getenv("HOME"), ".cache")), "huggingface"))
+	home := env.path("HF_HOME", below(env.path("XDG_CACHE_HOME", below(getenv("HOME"), ".cache")), "huggingface"))
 	token := strings.TrimSpace(getenv("HF_TOKEN"))
 	if token == "" {
-		data, _ := os.ReadFile(env.path("HF_TOKEN_PATH", filepath.Join(home, "token"))) // there may be none
+		data, _ := os.ReadFile(env.path("HF_TOKEN_PATH", below(home, "token"))) // there may be none
 		token = strings.TrimSpace(string(data))
 	}
 	endpoint := strings.TrimRight(strings.TrimSpace(getenv("HF_ENDPOINT")), "/")
@@ -56,9 +57,17 @@ func FromEnvironment(getenv func(string) string) Hub {
 		endpoint = "https://huggingface.co"
 	}
 	return Hub{
-		Cache: env.path("HF_HUB_CACHE", filepath.Join(home, "hub")), Endpoint: endpoint, Token: token, Offline: env.set("HF_HUB_OFFLINE"),
+		Cache: env.path("HF_HUB_CACHE", below(home, "hub")), Endpoint: endpoint, Token: token, Offline: env.set("HF_HUB_OFFLINE"),
 		MaxBytes: DefaultMaxBytes, Timeout: DefaultTimeout,
 	}
+}
+
+// below is a path in a folder, or "" where no folder is known.
+func below(folder, name string) string {
+	if folder == "" {
+		return ""
+	}
+	return filepath.Join(folder, name)
 }
 
 type environment struct{ getenv func(string) string }
@@ -110,6 +119,9 @@ func (h *Hub) folder(model string) string {
 
 // cached reads a file of the cache; fs.ErrNotExist: it has none.
 func (h *Hub) cached(model, name string) (*File, error) {
+	if h.Cache == "" {
+		return nil, fs.ErrNotExist
+	}
 	folder := h.folder(model)
 	commit, err := os.ReadFile(filepath.Join(folder, "refs", "main"))
 	if err != nil {

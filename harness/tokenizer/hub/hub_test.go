@@ -78,8 +78,11 @@ func TestDownloadIsCached(t *testing.T) {
 	s := newSite(t)
 	s.answer = small
 	h := s.open(t, nil)
+	var said []string
+	h.Say = func(line string) { said = append(said, line) }
 	file, err := h.Read(t.Context(), model, "tokenizer.json")
 	require.NoError(t, err)
+	assert.Equal(t, []string{"downloading " + s.hub.URL + "/Org/Model-1.0/resolve/main/tokenizer.json"}, said)
 	assert.Equal(t, content, string(file.Data))
 	require.NoError(t, file.Unkept)
 
@@ -257,7 +260,11 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	s.answer = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, content) }
 	file, err = h.Read(t.Context(), model, "tokenizer.json")
 	require.NoError(t, err)
-	assert.ErrorContains(t, file.Unkept, "the Hub named no commit")
+	require.ErrorContains(t, file.Unkept, "the Hub named no commit")
+	h.Cache = ""
+	file, err = h.Read(t.Context(), model, "tokenizer.json")
+	require.NoError(t, err)
+	assert.ErrorContains(t, file.Unkept, "HF_HOME")
 }
 
 func TestCancelled(t *testing.T) {
@@ -275,6 +282,8 @@ func TestEnvironment(t *testing.T) {
 	require.NoError(t, os.WriteFile(token, []byte("from file\n"), 0o600))
 	require.NoError(t, os.MkdirAll(filepath.Join(home, "hf"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(home, "hf", "token"), []byte("of the home"), 0o600))
+	nowhere := hub.FromEnvironment(func(string) string { return "" })
+	assert.Empty(t, nowhere.Cache, "no file is written into the working directory")
 	for _, c := range []struct {
 		env          map[string]string
 		cache, token string
