@@ -109,14 +109,8 @@ func (st *stream) count() {
 	switch {
 	case fromServer:
 		c.Source, c.OSL, c.Reasoning = record.FromServer, s.Usage.CompletionTokens, s.Usage.ReasoningTokens
-		if c.Reasoning == 0 && k.thought.dropped {
-			c.Source, c.Reasoning = record.FromChunks, min(k.thought.chunks, c.OSL)
-		} else if c.Reasoning == 0 {
-			thought, ok := st.x.client.countTokens(k.thought.text)
-			if !ok {
-				c.Source, thought = record.FromChunks, k.thought.chunks
-			}
-			c.Reasoning = min(thought, c.OSL)
+		if c.Reasoning == 0 {
+			st.countReasoning()
 		}
 		if st.x.client.config.Estimate && !k.answer.dropped && !k.thought.dropped {
 			c.Estimate, _, _ = st.x.client.countKept(k)
@@ -133,6 +127,16 @@ func (st *stream) count() {
 	if st.whole {
 		k.promise.observe(fromServer, k.thought.chunks > 0, fromServer && s.Usage.ReasoningTokens > 0)
 	}
+}
+
+// countReasoning counts the reasoning in an output whose tokens the server counted without saying how many of them are.
+func (st *stream) countReasoning() {
+	c, thought := &st.sample.Counted, &st.kept.thought
+	n, ok := st.x.client.countTokens(thought.text)
+	if thought.dropped || !ok {
+		c.Source, n = record.FromChunks, thought.chunks
+	}
+	c.Reasoning = min(n, c.OSL)
 }
 
 // countKept gives the tokens of what was kept, and how many of them are reasoning; ok is false, and they are 0, where they cannot be counted.
