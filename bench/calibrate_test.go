@@ -33,11 +33,14 @@ func TestCalibrate(t *testing.T) {
 	if len(plan.Targets) > 0 || plan.Virtual {
 		t.Fatal("nothing was sent: -run Calibrate measures this machine against the built-in mock server: leave out -endpoint and -virtual")
 	}
+	if plan.Unstreamed {
+		t.Fatal("nothing was sent: -run Calibrate measures streams: leave out -streaming=false")
+	}
 	if plan.DryRun || plan.PreflightOnly {
 		t.Fatal("nothing was sent: -dry-run and -preflight-only are for -run Sweep")
 	}
 	streams := []int{1, 10, 100, 500, 1000, 5000}
-	if chosen() {
+	if flags.Chosen("concurrencies", os.Getenv) {
 		streams = plan.Concurrencies
 	}
 	ctx, release := harness.Owned(context.Background())
@@ -65,19 +68,6 @@ func TestCalibrate(t *testing.T) {
 		t.Fatalf("the ceiling is not kept: %v", err)
 	}
 	fmt.Printf("\nKept in %s: later runs quote their share of it.\n", file)
-}
-
-// chosen reports whether the numbers of streams were given.
-func chosen() bool {
-	if os.Getenv("CONCURRENCIES")+os.Getenv("BENCH_CONCURRENCIES") != "" {
-		return true
-	}
-	for _, arg := range flags.Args() {
-		if strings.HasPrefix(arg, "-concurrencies=") {
-			return true
-		}
-	}
-	return false
 }
 
 // calibration measures at one number of streams.

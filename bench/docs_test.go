@@ -38,6 +38,7 @@ func documentedCommands() []documented {
 		{has: "-run SelfCompare", prints: "smallest change that 18 blocks will see"},
 		{has: "-run Gate", prints: "--- PASS: TestGate/c100/"},
 		{has: "make sweep", prints: "conc reach ok/fail"},
+		{has: "-print-config", prints: "\nextra-inputs: "},
 		{has: "-dry-run", prints: "dry run: nothing is sent and nothing is written"},
 		{has: "-preflight-only", prints: "preflight: "},
 		{has: "-run Sweep", prints: "\nReport:  "},

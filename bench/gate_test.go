@@ -100,6 +100,9 @@ func compareRecorded(t *testing.T, gate harness.Gate, rules compare.Rules) []com
 			margin = realTimeMargin
 		}
 		rules.Margins = compare.DefaultMargins(margin)
+		if candidate.Record.Plan.Unstreamed {
+			rules.Margins = compare.OfDocuments(rules.Margins)
+		}
 	}
 	return slices.Concat(rules.Compare(baseline, candidate), rules.Check(candidate.Levels))
 }

@@ -52,7 +52,7 @@ func allowedImports() map[string][]string {
 		"harness/instrument": {"harness/clock", "harness/openai", "harness/record", "harness/stat", "harness/steady", "harness/workload"},
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/workload/dataset", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
-			"harness/steady", "harness/host", "harness/kubectl", "harness/process", "harness/instrument", "harness/ceiling", "harness/preflight", "harness/forecast", "harness/lock",
+			"harness/steady", "harness/clock", "harness/host", "harness/kubectl", "harness/process", "harness/instrument", "harness/ceiling", "harness/preflight", "harness/forecast", "harness/lock",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine", "mockserver/fault", "mockserver/metrics"},

@@ -43,7 +43,30 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "llmsweep's flags are for an entry point, and -run names none: add -run %s\n", strings.Join(entryPoints(), ", -run "))
 		os.Exit(2)
 	}
+	if printedConfig(os.Stdout) {
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// printedConfig prints what the flags of an entry point come to, if that is what was asked for. Here no test has begun, whose lines would
+// stand before it. What is wrong with the flags the entry point says.
+func printedConfig(w io.Writer) bool {
+	if !slices.ContainsFunc(entryPoints(), namesEntryPoint) {
+		return false
+	}
+	plan, err := flags.Plan(os.Getenv)
+	if err != nil || !plan.PrintConfig {
+		return false
+	}
+	for _, warning := range harness.UnknownEnvironment(os.Environ()) {
+		fmt.Fprintln(w, "# warning:", warning)
+	}
+	if err := plan.WriteConfig(w); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
 }
 
 // entryPoints are the tests that -run must name.

@@ -12,7 +12,7 @@ import (
 // Arm is one of the two targets of a comparison.
 type Arm struct {
 	Name     string
-	Target   *url.URL // the chat route, credentials included; nil: an embedded mock server of its own
+	Target   *url.URL // the route of its requests, credentials included; nil: an embedded mock server of its own
 	MockArgs []string // of that mock server
 	Command  string   // line for a shell that starts the server before each run, and is stopped after it; "": the server runs anyway
 }
@@ -41,7 +41,7 @@ func (r *resolver) arms(p *Plan) {
 				r.problems = append(r.problems, fmt.Errorf("arm %s: %w", name, err))
 				continue
 			}
-			arm.Target = u
+			arm.Target = p.toRoute(u)
 		}
 		p.Arms = append(p.Arms, arm)
 	}
@@ -54,7 +54,7 @@ func (r *resolver) arms(p *Plan) {
 	case !given:
 		p.BenchmarkName = p.Arms[0].Name + "-self"
 	}
-	if !r.given("concurrencies") {
+	if !r.given("concurrencies") && len(p.RequestRates) == 0 {
 		p.Concurrencies = []int{ArmLevel}
 	}
 }

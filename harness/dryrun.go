@@ -112,6 +112,9 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if run.Plan.Model != p.Model || run.Plan.ISL != p.ISL {
 		return nil, fmt.Sprintf("%s the earlier run of %s had another model or -isl.", assumed, p.BenchmarkName)
 	}
+	if run.Plan.Unstreamed {
+		return nil, fmt.Sprintf("%s the earlier run of %s was not streamed, and tells neither.", assumed, p.BenchmarkName)
+	}
 	dirs, _ := record.LevelDirs(s.dir)
 	for _, dir := range dirs {
 		if runs, _, _ := record.RunDirs(dir); len(runs) > 0 {

@@ -5,7 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // option is one flag: its names, where else its value may come from, and its text in the help.
@@ -18,10 +21,20 @@ type option struct {
 	usage   string
 	repeat  string // separator of several values in an environment variable; "" for a single value
 	boolean bool   // may be given alone
+
+	list        string // separator of the items that a list of a configuration file is, in one value
+	pairs       string // what stands between key and value of such a file's mapping, each of which is a value; "": it has no mapping
+	commandLine bool   // not for a configuration file
+	open        bool   // to say the default is something else than to say nothing
 }
+
+// jsonPairs makes a mapping of a configuration file one JSON object.
+const jsonPairs = "{}"
 
 func options() []option {
 	return []option{
+		{name: "config", value: "FILE", commandLine: true, usage: "flags of a YAML file, their names as keys; what flags and environment say counts more"},
+		{name: "print-config", boolean: true, commandLine: true, usage: "print all flags as a file for -config, each with where its value comes from, and stop: nothing is sent"},
 		{name: "endpoint", aliases: []string{"endpoint-url"}, env: []string{"BENCH_ENDPOINT_URL", "ENDPOINT"}, value: "URL", repeat: ",",
 			usage: "server to measure: http(s)://host:port[/path]; host:port (http, or what SERVICE_PROTOCOL or DYN_URL_SCHEME says); or k8s://namespace/service:port[/path], through kubectl port-forward; repeat it for replicas; none: the embedded mock server"},
 		{name: "benchmark-name", value: "NAME", usage: "label of this configuration and its folder: letters, digits, - and _; mock for the embedded server"},
@@ -32,8 +45,14 @@ func options() []option {
 		{name: "input-file", value: "FILE", usage: "what to ask, in place of made-up prompts of -isl tokens: one request a record"},
 		{name: "custom-dataset-type", value: "KIND", usage: "form of -input-file: single_turn, random_pool, sharegpt, mooncake_trace, burst_gpt_trace, inputs_json or raw_payload; default: what it looks like"},
 		{name: "dataset-sampling", value: "KIND", usage: "which record a request takes: sequential, shuffle (all in an order of chance) or random (with replacement); default: random of a random_pool, else sequential"},
-		{name: "concurrencies", env: []string{"CONCURRENCIES"}, value: "LIST", preset: "1,2,5,10,50,100,250", usage: "levels of the sweep: requests in flight"},
-		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10)"},
+		{name: "concurrencies", env: []string{"CONCURRENCIES"}, value: "LIST", preset: "1,2,5,10,50,100,250", list: ",", usage: "levels of the sweep: requests in flight"},
+		{name: "request-rate", value: "LIST", list: ",", usage: "open loop: levels by requests a second, which start by a schedule whatever became of the ones before; in place of -concurrencies"},
+		{name: "arrival", value: "KIND", preset: "poisson", usage: "gaps of an open loop: constant, poisson (by chance) or gamma (of a -burstiness)"},
+		{name: "burstiness", value: "B", preset: "1", usage: "shape of -arrival=gamma: below 1 requests come in bursts, 1 is poisson, above 1 they come more evenly"},
+		{name: "max-in-flight", value: "N", preset: "0", usage: "most requests in flight of an open loop: one that finds no place waits for it, which its times from the schedule show; 0: no cap"},
+		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10), or a minute of a -request-rate"},
+		{name: "duration", value: "D", preset: "0", usage: "how long requests of a level are started, in place of their number or whichever ends first; 0: until their number is reached"},
+		{name: "grace-period", value: "D", preset: "30s", usage: "how long requests in flight may go on after -duration; then they are cancelled, and counted so"},
 		{name: "warmup-requests", value: "N", preset: "0", usage: "requests sent before each level's measurement, in no statistic"},
 		{name: "repeats", value: "N", preset: "1", usage: "runs of each level: all levels once, then all again; from 5 on the figures have intervals over runs, and the first level is measured once more at the end"},
 		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},
@@ -41,9 +60,11 @@ func options() []option {
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
 		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
 		{name: "resume", boolean: true, usage: "go on with the benchmark of this name: finished levels are kept, one that was cut short is repeated; -resume=request continues it"},
-		{name: "header", value: "K:V", repeat: "\n", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
-		{name: "extra-inputs", value: "K:V", repeat: "\n", usage: "field of the request body, or a JSON object of them; repeatable"},
-		{name: "gpus", value: "N", preset: "1", usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},
+		{name: "endpoint-type", value: "KIND", preset: record.Chat, usage: "route of the requests: chat (/v1/chat/completions), or completions (/v1/completions), whose prompts meet no chat template"},
+		{name: "streaming", boolean: true, preset: "true", usage: "ask for streams; with -streaming=false for documents, of which only the latency of the whole is known"},
+		{name: "header", value: "K:V", repeat: "\n", pairs: ":", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
+		{name: "extra-inputs", value: "K:V", repeat: "\n", pairs: jsonPairs, usage: "field of the request body, or a JSON object of them; repeatable"},
+		{name: "gpus", value: "N", preset: "1", open: true, usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},
 		{name: "dry-run", boolean: true, usage: "print levels, requests, tokens, expected duration and size of the results, and stop: nothing is sent or written"},
 		{name: "preflight-only", boolean: true, usage: "wait for the server, check whether the sweep can run, print what was found, and stop"},
 		{name: "wait-ready", value: "D", preset: "5m", usage: "how long to wait until the server serves the model"},
@@ -68,8 +89,8 @@ func options() []option {
 		{name: "baseline", value: "DIR", usage: "recorded benchmark to compare -candidate with, DATA-DIR/NAME"},
 		{name: "candidate", value: "DIR", usage: "recorded benchmark to judge, DATA-DIR/NAME"},
 		{name: "sensitivity", value: "FILE", usage: "what a comparison of a target with itself has found on this machine: a gate reports, without judging it, a figure of which it cannot see a change by its margin"},
-		{name: "arm", value: "NAME=URL", repeat: "\n", usage: "target of a comparison or a gate; twice: the base, then the candidate; NAME=mock:ARGS is an embedded mock server with these options"},
-		{name: "arm-command", value: "NAME=CMD", repeat: "\n", usage: "shell command that starts the server of an arm before each of its runs and is ended after it (SIGTERM); repeatable"},
+		{name: "arm", value: "NAME=URL", repeat: "\n", pairs: "=", usage: "target of a comparison or a gate; twice: the base, then the candidate; NAME=mock:ARGS is an embedded mock server with these options"},
+		{name: "arm-command", value: "NAME=CMD", repeat: "\n", pairs: "=", usage: "shell command that starts the server of an arm before each of its runs and is ended after it (SIGTERM); repeatable"},
 		{name: "blocks", value: "N", preset: "0", usage: "most blocks of a comparison, each a run of both arms, 6 to 60; 0: 18, of a target with itself 20"},
 		{name: "inconclusive", value: "KIND", preset: "skip", usage: "what a gate makes of an inconclusive verdict: skip, which passes, or fail"},
 		{name: "mock-args", value: "ARGS", usage: "options of the embedded mock server, as its command takes them: -mock-args=\"-decode-speedup-ratio=0.5\""},
@@ -78,6 +99,25 @@ func options() []option {
 		{name: "definitions", value: "NAME", preset: "aiperf", usage: "whose formulas the tables follow: aiperf, vllm (bench serve) or guidellm; files and charts keep AIPerf's"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
 	}
+}
+
+// optionNamed returns the option of a flag, which may have other names.
+func optionNamed(name string) (o option, known bool) {
+	all := options()
+	i := slices.IndexFunc(all, func(o option) bool { return o.name == name || slices.Contains(o.aliases, name) })
+	if i < 0 {
+		return option{}, false
+	}
+	return all[i], true
+}
+
+// flagNames are the names of all flags.
+func flagNames() []string {
+	var names []string
+	for _, o := range options() {
+		names = append(append(names, o.name), o.aliases...)
+	}
+	return names
 }
 
 // Flags holds what the command line said. Errors of single values wait for Plan, which reports all of them together.
@@ -152,12 +192,8 @@ func UnknownEnvironment(environ []string) []string {
 
 // UnknownFlag puts an error of package flag into words, with the flag that was probably meant.
 func UnknownFlag(err error) string {
-	var names []string
-	for _, o := range options() {
-		names = append(append(names, o.name), o.aliases...)
-	}
 	_, name, _ := strings.Cut(err.Error(), "not defined: -")
-	return err.Error() + suggest(name, names)
+	return err.Error() + suggest(name, flagNames())
 }
 
 // suggest returns "; did you mean X?" for the nearest of names, or "" if none is near.
@@ -218,8 +254,8 @@ func (r *rawValue) Set(value string) error {
 // IsBoolFlag lets package flag accept the flag without a value.
 func (r *rawValue) IsBoolFlag() bool { return r.boolean }
 
-// lookup returns the values of an option: flag before environment before default. source names where they came from.
-func (f *Flags) lookup(o option, getenv func(string) string) (values []string, source string) {
+// lookup returns the values of an option: flag before environment before configuration file before default. source names where they came from.
+func (f *Flags) lookup(o option, getenv func(string) string, c *config) (values []string, source string) {
 	if raw := f.raw[o.name]; raw.set {
 		return raw.values, "-" + o.name
 	}
@@ -238,25 +274,52 @@ func (f *Flags) lookup(o option, getenv func(string) string) (values []string, s
 		}
 		return values, name
 	}
+	if values, source, told := c.lookup(o.name); told {
+		return values, source
+	}
 	if o.preset == "" {
 		return nil, ""
 	}
-	return []string{o.preset}, "default"
+	return []string{o.preset}, fromPreset
 }
+
+// fromPreset is the source of values that nobody gave.
+const fromPreset = "default"
 
 // envName is the environment variable of a flag: BENCH_ and its name in upper case.
 func envName(flag string) string {
 	return "BENCH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// Plan resolves the flags against the environment and validates the result. The error joins everything that is wrong.
+// Plan resolves the flags against the environment and the file of -config, and validates the result. The error joins everything that is wrong.
 func (f *Flags) Plan(getenv func(string) string) (*Plan, error) {
-	r := resolver{flags: f, getenv: getenv, options: map[string]option{}}
+	r, err := f.resolver(getenv)
+	if r.config == nil {
+		return &Plan{}, err
+	}
+	plan := r.plan()
+	return plan, errors.Join(err, errors.Join(r.problems...), plan.Validate())
+}
+
+// resolver reads the file of -config. If it cannot be read at all, the resolver has none.
+func (f *Flags) resolver(getenv func(string) string) (*resolver, error) {
+	r := &resolver{flags: f, getenv: getenv, options: map[string]option{}, config: &config{}}
 	for _, o := range options() {
 		r.options[o.name] = o
 	}
-	plan := r.plan()
-	return plan, errors.Join(append(r.problems, plan.Validate())...)
+	path := r.text("config")
+	if path == "" {
+		return r, nil
+	}
+	var err error
+	r.config, err = readConfig(path)
+	return r, err
+}
+
+// Chosen reports whether a flag's value was given: on the command line, in the environment or in the file of -config.
+func (f *Flags) Chosen(name string, getenv func(string) string) bool {
+	r, _ := f.resolver(getenv)
+	return r.given(name)
 }
 
 // PrintHelp writes all flags with their defaults and a few examples, within 80 columns.
@@ -285,8 +348,9 @@ Examples:
 
 Each flag can come from the environment as BENCH_<NAME>, for example
 BENCH_REQUEST_COUNT. ENDPOINT, MODEL, CONCURRENCIES and REQUEST_COUNT also work
-without the prefix. A flag beats the environment. Several endpoints are
-separated by commas there, several headers and extra inputs by line breaks.
+without the prefix. A flag beats the environment, and that a file of -config.
+Several endpoints are separated by commas in the environment, several headers
+and extra inputs by line breaks.
 The API key comes from OPENAI_API_KEY only. D is a duration such as 90s or 10m.
 
 Flags:

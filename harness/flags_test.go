@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +72,8 @@ func table() []row {
 		{"max-tokens-total", nil, int64(0), "5000000000", int64(5_000_000_000), func(p *harness.Plan) any { return p.MaxTokensTotal }},
 		{"max-error-rate", nil, 0.05, "0.5", 0.5, func(p *harness.Plan) any { return p.MaxErrorRate }},
 		{"continue-on-error", nil, false, "1", true, func(p *harness.Plan) any { return p.ContinueOnError }},
+		{"endpoint-type", nil, "chat", "completions", "completions", func(p *harness.Plan) any { return p.EndpointType }},
+		{"streaming", nil, true, "false", false, func(p *harness.Plan) any { return !p.Unstreamed }},
 		{"compat", nil, "llm", "openai", "openai", func(p *harness.Plan) any { return p.Compat }},
 		{"definitions", nil, "aiperf", "vllm", "vllm", func(p *harness.Plan) any { return p.Definitions }},
 		{"transport", nil, "auto", "nethttp", "nethttp", func(p *harness.Plan) any { return p.Transport }},
@@ -92,6 +96,9 @@ func TestFlagTable(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			assert.Equal(t, r.preset, r.get(planOf(t, nil)), "default")
 			assert.Equal(t, r.want, r.get(planOf(t, nil, "-"+r.name+"="+r.value)), "flag")
+			file := filepath.Join(t.TempDir(), "flags.yaml")
+			require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "%s: %s\n", r.name, r.value), 0o600))
+			assert.Equal(t, r.want, r.get(planOf(t, nil, "-config="+file)), "file")
 			names := append([]string{benchEnv(r.name)}, r.env...)
 			for _, name := range names {
 				assert.Equal(t, r.want, r.get(planOf(t, map[string]string{name: r.value})), name)

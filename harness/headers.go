@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// fromVariable begins the value of a header that is in an environment variable.
+const fromVariable = "env:"
+
 // headers resolves -header and the API key. What is stored of a header is its name and, at most, the variable that holds its value.
 func (r *resolver) headers(p *Plan) {
 	values, _ := r.values("header")
@@ -34,11 +37,11 @@ func (r *resolver) headers(p *Plan) {
 // header adds one header. The messages quote its name only: the value may be a secret.
 func (r *resolver) header(p *Plan, name, value string) {
 	p.Headers[name] = redacted
-	if variable, fromEnv := strings.CutPrefix(value, "env:"); fromEnv {
+	if variable, fromEnv := strings.CutPrefix(value, fromVariable); fromEnv {
 		if value = strings.TrimSpace(r.getenv(variable)); value == "" {
 			r.fault("header", name, fmt.Sprintf("environment variable %q is empty", variable))
 		}
-		p.Headers[name] = "env:" + variable
+		p.Headers[name] = fromVariable + variable
 	}
 	if hasControl(value) {
 		r.fault("header", name, "the value has a line break or another control character")

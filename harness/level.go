@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/instrument"
@@ -35,6 +37,7 @@ type levelRun struct {
 	// What the watch has seen: content chunks and requests that ended.
 	events, requestsEnded int
 	begun                 time.Duration // of the present phase, since epoch
+	flying                atomic.Int64  // requests in flight
 	log                   *record.Log
 	started               time.Time
 	epoch                 time.Time // stamp 0: started, save in a level that is continued
@@ -59,7 +62,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	dir := s.LevelDir(level)
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
-		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
+		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
 	}
 	p := s.past[level.Name]
@@ -154,9 +157,9 @@ func (r *levelRun) open(dir string) (err error) {
 		return err
 	}
 	r.config = openai.Config{
-		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
-		Retry429: p.Retry429, Seed: p.Seed,
+		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
 		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
@@ -209,7 +212,7 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.Concurrency, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, min(r.level.warm, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
 }
@@ -227,6 +230,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
+	r.record.Waited.Count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
 		s.Error.Message = r.secrets.redact(s.Error.Message)
@@ -265,7 +269,7 @@ func (r *levelRun) tooManyErrorsOf(c record.Counts, requests int) bool {
 // sent is how many requests there were so far, those in flight included: what fails early ends before what goes well, and of the first that
 // end too many have failed.
 func (r *levelRun) sent(c record.Counts) int {
-	return c.Ended() - c.Outcomes[record.Cancelled] + min(r.level.Concurrency, c.NotStarted)
+	return c.Ended() - c.Outcomes[record.Cancelled] + min(int(r.flying.Load()), c.NotStarted)
 }
 
 // errorLimit is the share of failures that is allowed of so many requests. A limit of zero allows none of any number.
@@ -321,7 +325,19 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	default:
 		l.Status = record.Done
 	}
+	r.endedByDuration()
 	l.Warnings = r.warnings()
+}
+
+// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
+func (r *levelRun) endedByDuration() {
+	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
+		return
+	}
+	c := &r.record.Counts
+	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
+		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
+	}
 }
 
 // warnings are what a reader of the level's figures must know.
@@ -340,8 +356,16 @@ func (r *levelRun) warnings() []string {
 			n, c.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
+	if w := r.record.Waited; w.Requests > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests found %d in flight (-max-in-flight) and waited for a place, up to %.3g s: the load was not what was planned, and the times from the schedule have the waiting",
+			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
+	}
 	if c.NotStarted > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
+		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
+			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
 	}
 	return warnings
 }
@@ -371,6 +395,9 @@ func againWarnings(r record.Retried) []string {
 // their recipe: a run must not wait for gigabytes that it can make again.
 func (r *levelRun) writeInputs(path string) error {
 	hash := sha256.New()
+	if r.sweep.Plan.Duration > 0 && !r.level.Open() { // most are never sent
+		return r.writeRecipe(path)
+	}
 	err := record.WriteFile(path, func(w io.Writer) error {
 		size := int64(0)
 		separator := "{\"data\":[\n"
@@ -404,9 +431,9 @@ func (r *levelRun) writeInputs(path string) error {
 func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
-		"tool": "llmsweep " + Version, "level": record.LevelName(r.level.Concurrency), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
+		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
 		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
-		"compat": p.Compat, "extra_inputs": p.ExtraInputs,
+		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)
 	if err != nil {

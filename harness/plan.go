@@ -43,6 +43,8 @@ type Plan struct {
 	Plot       bool `json:"-"`
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
+	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
+	choices               []choice
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -83,9 +85,10 @@ func (p *Plan) Validate() error {
 	}
 	c.input(p.Input)
 	c.within("osl", p.OSL, 1, maxTokens)
-	if len(p.Concurrencies) == 0 {
+	if len(p.Points()) == 0 {
 		c.fault("concurrencies", "", "must name at least one level")
 	}
+	c.openLoop(p)
 	for _, level := range p.Concurrencies {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
@@ -97,6 +100,8 @@ func (p *Plan) Validate() error {
 		c.fault("output-dir", "", "must not be empty")
 	}
 	c.limits(p)
+	c.oneOf("endpoint-type", cmp.Or(p.EndpointType, record.Chat), record.Chat, record.Completions)
+	c.routes(p)
 	c.oneOf("compat", p.Compat, workload.CompatLLM, workload.CompatOpenAI)
 	c.oneOf("transport", p.Transport, openai.AutoTransport, openai.OwnTransport, openai.NetHTTP, openai.HTTP2)
 	c.oneOf("connection-reuse", p.ConnectionReuse, pooled, neverReused)
@@ -115,6 +120,29 @@ func (p *Plan) Validate() error {
 	return errors.Join(c...)
 }
 
+// openLoop checks what only an open loop has.
+func (c *checks) openLoop(p *Plan) {
+	c.within("max-in-flight", p.MaxInFlight, 0, maxConcurrency)
+	if len(p.RequestRates) == 0 {
+		if p.MaxInFlight > 0 {
+			c.fault("max-in-flight", p.MaxInFlight, "is for an open loop: -concurrencies says what is in flight in a closed one")
+		}
+		return
+	}
+	if len(p.Concurrencies) > 0 {
+		c.fault("request-rate", strings.Trim(fmt.Sprint(p.RequestRates), "[]"), "cannot go with -concurrencies: -max-in-flight caps an open loop")
+	}
+	for _, rate := range p.RequestRates {
+		if err := arrivals(&p.Plan, rate).Validate(); err != nil {
+			*c = append(*c, err)
+			return // once, not for each rate
+		}
+		if p.Requests(record.Point{Rate: rate}) > maxRequests {
+			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
+		}
+	}
+}
+
 // together refuses flags that contradict each other.
 func (c *checks) together(p *Plan) {
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
@@ -125,6 +153,9 @@ func (c *checks) together(p *Plan) {
 	}
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
+	}
+	if p.Resume == record.ResumeRequest && p.Duration > 0 {
+		c.fault("resume", p.Resume, "cannot go with -duration, which is of one load without a break: use -resume, which repeats the level")
 	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
@@ -171,7 +202,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 	} {
 		if limit.value < 0 {
 			c.fault(limit.name, limit.value, "must not be negative")
@@ -198,8 +229,9 @@ func (c *checks) gate(g Gate) {
 // extraInputs refuses fields of the body without which the figures would be of something else.
 func (c *checks) extraInputs(extra map[string]any) {
 	for _, own := range [][2]string{
-		{"messages", "the prompts are llmsweep's"}, {"stream", "llmsweep measures streams"}, {"model", "use -model"},
+		{"messages", "the prompts are llmsweep's"}, {"prompt", "the prompts are llmsweep's"}, {"stream", "use -streaming"}, {"model", "use -model"},
 		{"max_tokens", "use -osl"}, {"max_completion_tokens", "use -osl"}, {"n", "llmsweep measures one answer a request"},
+		{"echo", "the answer would begin with the prompt"},
 	} {
 		if _, taken := extra[own[0]]; taken {
 			c.fault("extra-inputs", own[0], "cannot be set this way: "+own[1])
@@ -207,11 +239,40 @@ func (c *checks) extraInputs(extra map[string]any) {
 	}
 }
 
+// routes refuses endpoints whose path is of the other type.
+func (c *checks) routes(p *Plan) {
+	targets := p.Targets
+	for _, arm := range p.Arms {
+		if arm.Target != nil {
+			targets = append(slices.Clip(targets), arm.Target)
+		}
+	}
+	for _, u := range targets {
+		if !p.AsksCompletions() && !strings.HasSuffix(u.Path, chatRoute) {
+			c.fault("endpoint", withoutCredentials(u), "is the completions route: pass -endpoint-type=completions")
+		}
+	}
+}
+
+// chatRoute ends the path of every chat route.
+const chatRoute = "/chat/completions"
+
+// toRoute makes a chat route the one that the plan's requests go to.
+func (p *Plan) toRoute(u *url.URL) *url.URL {
+	path, isChat := strings.CutSuffix(u.Path, chatRoute)
+	if !isChat || !p.AsksCompletions() {
+		return u
+	}
+	to := *u
+	to.Path = path + "/completions"
+	return &to
+}
+
 // Warnings returns what is allowed but probably not meant.
 func (p *Plan) Warnings() []string {
 	var warnings []string
 	for _, c := range p.Concurrencies {
-		if n := p.Requests(c); n < c {
+		if n := p.Requests(record.Point{Concurrency: c}); n < c {
 			warnings = append(warnings, fmt.Sprintf("%s: request-count %d is smaller than the concurrency: the level cannot have more than %d in flight",
 				record.LevelName(c), n, n))
 		}
@@ -220,7 +281,7 @@ func (p *Plan) Warnings() []string {
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http
-// if empty), as inside a cluster. Of /v1/chat/completions what is missing is appended. The error does not quote a text that may hold a password.
+// if empty), as inside a cluster. Of /v1/chat/completions what is missing is appended, unless it ends in /completions. The error does not quote a text that may hold a password.
 func ParseEndpoint(text, scheme string) (*url.URL, error) {
 	u, reason := parseEndpoint(strings.TrimSpace(text), scheme)
 	if reason == "" {
@@ -280,9 +341,9 @@ func validPort(port string) bool {
 	return port == "" || err == nil && n >= 1 && n <= 65535
 }
 
-// completePath appends what path lacks of the chat route.
+// completePath appends what path lacks of the chat route. One that ends in the completions route stays.
 func completePath(path string) string {
-	if strings.HasSuffix(path, "/chat/completions") {
+	if strings.HasSuffix(path, "/completions") {
 		return path // an API without /v1 is the server's own choice
 	}
 	steps := strings.Split(strings.TrimPrefix(openai.ChatPath, "/"), "/")

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (s *Sweep) load() preflight.Load {
 	largest := s.largest()
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
-		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
+		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
 		Reused: p.ConnectionReuse != neverReused, Transport: transport, OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
 	}
@@ -111,7 +112,7 @@ func (s *Sweep) load() preflight.Load {
 
 // largest is the level that asks for most at once.
 func (s *Sweep) largest() Level {
-	return slices.MaxFunc(s.levels, func(a, b Level) int { return a.Concurrency - b.Concurrency })
+	return slices.MaxFunc(s.levels, func(a, b Level) int { return cmp.Compare(a.streams(), b.streams()) })
 }
 
 // usualITL stands for a server that was not measured yet.
@@ -126,10 +127,10 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	}
 	s.findCeiling(l.Transport)
 	largest := s.largest()
-	events := float64(largest.Concurrency) / m.ITL.Seconds()
+	events := float64(largest.streams()) / m.ITL.Seconds()
 	_, answers := largest.work.Tokens()
 	mean := float64(answers) / float64(largest.Requests+s.Plan.WarmupRequests)
-	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/max(mean, 1))
+	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/max(mean, 1))
 	return m
 }
 
@@ -139,9 +140,10 @@ func (s *Sweep) planned() []forecast.Level {
 	for _, l := range s.levels {
 		prompts, answers := l.work.Tokens()
 		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
-		levels = append(levels, forecast.Level{
-			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
-		})
+		level := forecast.Level{
+			Concurrency: l.streams(), Rate: l.Rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
+		}
+		levels = append(levels, level.Within())
 	}
 	return levels
 }

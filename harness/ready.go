@@ -234,11 +234,7 @@ func (s *Sweep) inspectWithoutModels(ctx context.Context, prober *openai.Prober,
 	if err := prober.Health(ctx); err != nil && statusOf(err) != http.StatusNotFound {
 		return target, refuse(err)
 	}
-	key := "max_tokens"
-	if s.Plan.Compat == workload.CompatOpenAI {
-		key = "max_completion_tokens"
-	}
-	err := prober.Try(ctx, s.Plan.Model, key)
+	err := prober.Try(ctx, s.Plan.Model, workload.LengthKey(s.Plan.Compat, s.Plan.AsksCompletions()))
 	switch status := statusOf(err); {
 	case err == nil:
 		target.Version, _ = prober.Version(ctx)

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/arrival"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
 )
@@ -21,6 +23,7 @@ import (
 type resolver struct {
 	flags    *Flags
 	getenv   func(string) string
+	config   *config
 	options  map[string]option
 	problems []error
 }
@@ -35,21 +38,22 @@ func (r *resolver) plan() *Plan {
 			Concurrencies: r.concurrencies(),
 			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
 			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
-			GPUs: gpus, GPUsAssumed: gpusFrom == "default",
+			GPUs: gpus, GPUsAssumed: gpusFrom == fromPreset,
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
 			ConnectTimeout: r.duration("connect-timeout"), Retry429: r.boolean("retry-429"),
 			MaxDuration: r.duration("max-duration"), MaxTokensTotal: int64(r.count("max-tokens-total")),
 			MaxErrorRate: r.share("max-error-rate"), ContinueOnError: r.boolean("continue-on-error"),
-			MockArgs: strings.Fields(r.text("mock-args")),
-			Compat:   r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
+			MockArgs:     strings.Fields(r.text("mock-args")),
+			EndpointType: r.text("endpoint-type"), Unstreamed: !r.boolean("streaming"),
+			Compat: r.text("compat"), Virtual: r.boolean("virtual"), Definitions: r.text("definitions"),
 			Transport: r.text("transport"), ConnectionReuse: r.text("connection-reuse"),
 			TLS:       record.TLSOptions{Insecure: r.boolean("insecure"), CACert: r.text("ca-cert"), ClientCert: r.text("client-cert"), ClientKey: r.text("client-key")},
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
-		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"),
+		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	r.input(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
@@ -59,11 +63,15 @@ func (r *resolver) plan() *Plan {
 	case n > 1:
 		p.Repeats = n
 	}
+	if p.Duration = r.duration("duration"); p.Duration > 0 {
+		p.GracePeriod = r.duration("grace-period")
+	}
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
 	}
+	r.openLoop(p)
 	r.endpoints(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()
@@ -73,6 +81,7 @@ func (r *resolver) plan() *Plan {
 	r.arms(p)
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
+	p.choices = r.choices(p)
 	return p
 }
 
@@ -95,12 +104,12 @@ func (r *resolver) fault(source, value, reason string) {
 }
 
 func (r *resolver) values(name string) ([]string, string) {
-	return r.flags.lookup(r.options[name], r.getenv)
+	return r.flags.lookup(r.options[name], r.getenv, r.config)
 }
 
 func (r *resolver) given(name string) bool {
 	_, source := r.values(name)
-	return source != "" && source != "default"
+	return source != "" && source != fromPreset
 }
 
 func (r *resolver) text(name string) string {
@@ -175,6 +184,17 @@ func (r *resolver) share(name string) float64 {
 	return x
 }
 
+// decimal reads a number whose limits Validate knows.
+func (r *resolver) decimal(name string) float64 {
+	values, source := r.values(name)
+	x, err := strconv.ParseFloat(strings.TrimSpace(values[0]), 64)
+	if err != nil {
+		r.fault(source, values[0], "must be a number")
+		return unreadable
+	}
+	return x
+}
+
 func (r *resolver) boolean(name string) bool {
 	values, source := r.values(name)
 	if len(values) == 0 {
@@ -238,20 +258,47 @@ func (r *resolver) concurrencies() []int {
 	return slices.Compact(levels)
 }
 
+// openLoop reads what an open loop takes. Its levels stand in place of the preset ones of a closed loop.
+func (r *resolver) openLoop(p *Plan) {
+	p.MaxInFlight = r.count("max-in-flight")
+	values, source := r.values("request-rate")
+	if len(values) == 0 {
+		return
+	}
+	for item := range strings.SplitSeq(values[0], ",") {
+		rate, err := strconv.ParseFloat(strings.TrimSpace(item), 64)
+		if err != nil {
+			r.fault(source, values[0], "must be rates in requests a second, as 0.5,2,10")
+			rate = unreadable
+		}
+		p.RequestRates = append(p.RequestRates, rate)
+	}
+	slices.Sort(p.RequestRates)
+	p.RequestRates = slices.Compact(p.RequestRates)
+	p.Arrival = r.text("arrival")
+	if p.Arrival == arrival.Gamma || r.given("burstiness") {
+		p.Burstiness = r.decimal("burstiness")
+	}
+	if !r.given("concurrencies") {
+		p.Concurrencies = nil
+	}
+}
+
 func (r *resolver) endpoints(p *Plan) {
 	values, _ := r.values("endpoint")
-	scheme := strings.TrimSpace(r.getenv("SERVICE_PROTOCOL"))
-	if scheme == "" {
-		scheme = strings.TrimSpace(r.getenv("DYN_URL_SCHEME"))
-	}
 	for _, text := range values {
-		u, err := ParseEndpoint(text, scheme)
+		u, err := ParseEndpoint(text, r.scheme())
 		if err != nil {
 			r.problems = append(r.problems, err)
 			continue
 		}
 		p.AddTarget(u)
 	}
+}
+
+// scheme is that of endpoints that have none, as a cluster says it, or "".
+func (r *resolver) scheme() string {
+	return cmp.Or(strings.TrimSpace(r.getenv("SERVICE_PROTOCOL")), strings.TrimSpace(r.getenv("DYN_URL_SCHEME")))
 }
 
 // extraInputs merges key:value pairs and JSON objects. A value that is JSON is taken as such, anything else is a string.
@@ -293,14 +340,10 @@ func parseJSON(text string, v any) error {
 	return nil
 }
 
-// AddTarget makes u, a chat route, one of the plan's endpoints.
+// AddTarget makes u, a chat route, one of the plan's endpoints, or the completions route beside it where that is asked for.
 func (p *Plan) AddTarget(u *url.URL) {
-	shown := *u
-	shown.User = nil
-	if shown.RawQuery != "" {
-		shown.RawQuery = redacted // API keys travel there
-	}
-	p.Endpoints = append(p.Endpoints, shown.String())
+	u = p.toRoute(u)
+	p.Endpoints = append(p.Endpoints, withoutCredentials(u).String())
 	if u.Scheme == forwardScheme {
 		u = p.addForward(u)
 	}

@@ -291,7 +291,7 @@ func TestStopBefore(t *testing.T) {
 		synctest.Wait()
 		require.ErrorContains(t, context.Cause(ctx), "go test's time is up")
 
-		s.levels = []Level{{Concurrency: 1, Requests: 10, Number: 1}, {Concurrency: 2, Requests: 100, Number: 2}}
+		s.levels = []Level{{Point: record.Point{Concurrency: 1}, Requests: 10, Number: 1}, {Point: record.Point{Concurrency: 2}, Requests: 100, Number: 2}}
 		s.forecast(s.levels[0], time.Minute) // ten minutes to go, less than a minute left
 		assert.Contains(t, log.String(), "warning: about 10m0s of measurement are left")
 	})

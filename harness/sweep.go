@@ -29,13 +29,16 @@ const Version = "0.1.0"
 
 // Level is one point of a sweep, ready to run.
 type Level struct {
-	Name        string
-	Concurrency int
-	Requests    int
-	Number, Of  int // which level of how many, from 1
+	Name string
+	record.Point
+	Requests   int
+	Number, Of int // which level of how many, from 1
 	// Again is how often this level was measured before, with -repeats.
 	Again       int
-	seed        uint64 // of its lengths
+	seed        uint64                           // of its lengths and schedule
+	starts      map[record.Phase][]time.Duration // of an open loop
+	inFlight    int                              // at most, as far as can be told
+	warm        int                              // connections to make beforehand
 	work        *workload.Level
 	fingerprint string
 }
@@ -99,7 +102,7 @@ func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 // Dir is the benchmark's folder.
 func (s *Sweep) Dir() string { return s.dir }
 
-// Levels returns the levels of the sweep by ascending concurrency.
+// Levels returns the levels of the sweep by ascending load.
 func (s *Sweep) Levels() []Level { return s.levels }
 
 // LevelDir is the folder of a level.
@@ -211,25 +214,29 @@ func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
 		Model: p.Model, Lengths: workload.Normal(max(1, p.ISL), p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
-		Source: s.source(),
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(),
 	}
 	serial := 0
 	runs := p.runs()
 	fingerprints := make([]string, 0, len(runs))
 	for i, run := range runs {
-		c, own := run.concurrency, run.spec(spec)
+		at, own := run.point, run.spec(spec)
 		l := Level{
-			Name: filepath.Join(record.LevelName(c), run.folder), Concurrency: c, Requests: p.Requests(c), Number: i + 1, Of: len(runs), Again: i / len(p.Concurrencies),
+			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
 			seed: own.Seed,
 		}
 		if err := s.interrupted(); err != nil {
 			return err
 		}
-		var err error
-		if l.work, err = own.Level(record.LevelName(c), serial, p.WarmupRequests, l.Requests); err != nil {
+		schedule, err := l.schedule(&p.Plan)
+		if err != nil {
 			return err
 		}
-		if l.fingerprint, err = l.work.Fingerprint(workload.ClosedLoop); err != nil {
+		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+			return err
+		}
+		l.expect(&p.Plan)
+		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}
 		serial += p.WarmupRequests + l.Requests

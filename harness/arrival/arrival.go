@@ -34,11 +34,10 @@ func Ramp(n int, over time.Duration) []time.Duration {
 		return starts
 	}
 	// k over / (n-1), whose product would overflow.
-	gaps := time.Duration(n - 1)
-	step, rest := over/gaps, over%gaps
-	for k := 1; k < n; k++ {
-		at := time.Duration(k)
-		starts[k] = max(at*step+at*rest/gaps, starts[k-1]+1)
+	gaps := int64(n - 1)
+	step, rest := int64(over)/gaps, int64(over)%gaps
+	for k := int64(1); k <= gaps; k++ {
+		starts[k] = max(time.Duration(k*step+k*rest/gaps), starts[k-1]+1)
 	}
 	return starts
 }

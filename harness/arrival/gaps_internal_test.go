@@ -4,10 +4,22 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// TestEndOfRamp: the last request within a ramp has a start within it, however near the rate comes to 0 there.
+func TestEndOfRamp(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		o := Open{Rate: math.Exp(-40 * r.Float64()), RampFrom: 1e6 * r.Float64(), Ramp: time.Duration(1 + r.Int64N(1e12))}
+		end := (o.RampFrom + o.Rate) / 2 * o.Ramp.Seconds()
+		at := o.when(math.Nextafter(end, 0))
+		require.True(t, at >= 0 && at <= float64(o.Ramp)*(1+1e-6), "%+v: %v", o, at)
+	}
+}
 
 // TestLogarithmAndPower hold both against package math, whose bits differ from machine to machine.
 func TestLogarithmAndPower(t *testing.T) {

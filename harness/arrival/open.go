@@ -42,35 +42,45 @@ type Open struct {
 
 // Validate reports everything that is wrong with the settings, by the names of their flags.
 func (o Open) Validate() error {
-	var faults []error
-	fault := func(name string, value any, reason string) {
-		faults = append(faults, fmt.Errorf("%s %q: %s", name, fmt.Sprint(value), reason))
-	}
+	var f faults
+	o.checkGaps(&f)
+	o.checkRate(&f)
+	return errors.Join(f...)
+}
+
+// faults are what is wrong with settings.
+type faults []error
+
+func (f *faults) add(name string, value any, reason string) {
+	*f = append(*f, fmt.Errorf("%s %q: %s", name, fmt.Sprint(value), reason))
+}
+
+func (o Open) checkGaps(f *faults) {
 	switch {
+	case o.Process != Constant && o.Process != Poisson && o.Process != Gamma:
+		f.add("arrival", o.Process, "must be constant, poisson or gamma")
+	case o.Process != Gamma && o.Burstiness != 0 && o.Burstiness != 1:
+		f.add("burstiness", o.Burstiness, "needs -arrival gamma")
 	case o.Process == Gamma && !(o.Burstiness > 0 && o.Burstiness <= mostBurstiness): // not a number is neither
-		fault("burstiness", o.Burstiness, fmt.Sprintf("must be above 0 and at most %d", mostBurstiness))
-	case o.Process == Gamma, o.Process == Constant, o.Process == Poisson:
-		if o.Process != Gamma && o.Burstiness != 0 && o.Burstiness != 1 {
-			fault("burstiness", o.Burstiness, "needs -arrival gamma")
-		}
-	default:
-		fault("arrival", o.Process, "must be constant, poisson or gamma")
+		f.add("burstiness", o.Burstiness, fmt.Sprintf("must be above 0 and at most %d", mostBurstiness))
 	}
+}
+
+func (o Open) checkRate(f *faults) {
 	if !(o.Rate > 0) {
-		fault("request-rate", o.Rate, "must be above 0")
+		f.add("request-rate", o.Rate, "must be above 0")
 	} else if o.Rate > mostPerSecond {
-		fault("request-rate", o.Rate, fmt.Sprintf("must be at most %d per second", mostPerSecond))
+		f.add("request-rate", o.Rate, fmt.Sprintf("must be at most %d per second", mostPerSecond))
 	}
 	if !(o.RampFrom >= 0 && o.RampFrom <= mostPerSecond) {
-		fault("request-rate-ramp-from", o.RampFrom, fmt.Sprintf("must be 0 to %d per second", mostPerSecond))
+		f.add("request-rate-ramp-from", o.RampFrom, fmt.Sprintf("must be 0 to %d per second", mostPerSecond))
 	}
 	switch {
 	case o.Ramp < 0:
-		fault("request-rate-ramp-duration", o.Ramp, "must not be negative")
+		f.add("request-rate-ramp-duration", o.Ramp, "must not be negative")
 	case o.Ramp == 0 && o.RampFrom != 0:
-		fault("request-rate-ramp-from", o.RampFrom, "needs -request-rate-ramp-duration")
+		f.add("request-rate-ramp-from", o.RampFrom, "needs -request-rate-ramp-duration")
 	}
-	return errors.Join(faults...)
 }
 
 // Count returns the starts of n requests, drawn from r. It fails where Validate does, and where a request would come later than a

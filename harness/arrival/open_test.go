@@ -44,10 +44,11 @@ func TestConstantDoesNotDrift(t *testing.T) {
 			require.InDelta(t, want, float64(start), 0.501, "request %d at %v per second", k, rate)
 		}
 	}
-	starts := count(t, arrival.Open{Process: arrival.Constant, Rate: 1000, Burstiness: 1}, 1, 1_000_000)
-	for k, start := range starts {
-		require.Equal(t, time.Duration(k)*time.Millisecond, start)
+	whole := true
+	for k, start := range count(t, arrival.Open{Process: arrival.Constant, Rate: 1000, Burstiness: 1}, 1, 1_000_000) {
+		whole = whole && start == time.Duration(k)*time.Millisecond
 	}
+	assert.True(t, whole, "a rate whose gaps are whole nanoseconds has no other")
 }
 
 // gapsOf returns the gaps between starts in units of the mean gap, the one before the first included.
@@ -165,9 +166,6 @@ func TestWithinEndsBeforeTheLimit(t *testing.T) {
 
 	_, err = arrival.Open{Process: arrival.Constant, Rate: 1_000_000}.Within(stream(1), 10*time.Second+1)
 	assert.EqualError(t, err, `duration "10.000000001s": has more than 10000000 requests at a rate of 1e+06 per second: shorten it or lower the rate`)
-	starts, err = arrival.Open{Process: arrival.Constant, Rate: 1_000_000}.Within(stream(1), 10*time.Second)
-	assert.NoError(t, err)
-	assert.Len(t, starts, 10_000_000)
 }
 
 // TestRateRamp holds each start against the integral of the rate, which at request k of the constant process is k.
@@ -209,9 +207,11 @@ func TestStartsAscend(t *testing.T) {
 		{Process: arrival.Gamma, Rate: 100, Burstiness: 1e-3},
 	} {
 		starts := count(t, o, 1, 100_000)
+		ascend := true
 		for k := 1; k < len(starts); k++ {
-			require.Greater(t, starts[k], starts[k-1], "%+v: request %d", o, k)
+			ascend = ascend && starts[k] > starts[k-1]
 		}
+		assert.True(t, ascend, "%+v", o)
 	}
 }
 
@@ -240,7 +240,8 @@ func TestSchedulesAreTheSameEverywhere(t *testing.T) {
 
 func TestOneSeedOneSchedule(t *testing.T) {
 	o := arrival.Open{Process: arrival.Gamma, Rate: 5, Burstiness: 0.5}
-	assert.Equal(t, count(t, o, 1, 100), count(t, o, 1, 100))
+	same := count(t, o, 1, 100)
+	assert.Equal(t, same, count(t, o, 1, 100))
 	assert.NotEqual(t, count(t, o, 1, 100), count(t, o, 2, 100))
 	assert.Equal(t, count(t, o, 1, 100)[:50], count(t, o, 1, 50), "more requests shift none")
 	assert.Empty(t, count(t, o, 1, 0))

@@ -1,6 +1,7 @@
 package arrival_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -74,5 +75,14 @@ func TestBadTrace(t *testing.T) {
 		assert.EqualError(t, err, want)
 		assert.Nil(t, starts)
 	}
+	// Requests at the last possible number of milliseconds: as many find a nanosecond as there are left.
+	last := math.Nextafter((1<<63)/1e6, 0)
+	crowd := []float64{0}
+	for range math.MaxInt64 - int64(last*1e6) + 1 {
+		crowd = append(crowd, last)
+	}
+	assert.Equal(t, time.Duration(1<<63-1), trace(t, 1, crowd...)[len(crowd)-1])
+	_, err := arrival.Trace(append(crowd, last), 1)
+	assert.ErrorContains(t, err, fmt.Sprintf("request %d of the trace, counted from 0, comes more than 292 years after request 0", len(crowd)))
 	assert.Equal(t, time.Duration(years/2*1e6), trace(t, 0.5, 0, years)[1], "a smaller scale does help")
 }

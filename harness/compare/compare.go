@@ -232,6 +232,8 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 		}
 	}
 	differ(&reasons, "models", b.Model, c.Model)
+	differ(&reasons, "endpoint types", cmp.Or(b.EndpointType, record.Chat), cmp.Or(c.EndpointType, record.Chat))
+	differ(&reasons, "streaming", !b.Unstreamed, !c.Unstreamed)
 	differ(&reasons, "lengths", b.Lengths(), c.Lengths())
 	differ(&reasons, "token sources", baseline.Source, candidate.Source)
 	differ(&reasons, "clocks (virtual time)", b.Virtual, c.Virtual)

@@ -23,10 +23,16 @@ type Primary struct {
 // DefaultPrimaries judges what a server does with the time of each token, at one level, and what comes of it: the two change with its speed
 // alone, while waiting makes much of little, so that the time to the first token has a margin of its own.
 func DefaultPrimaries(level string) []Primary {
-	of := func(tag string, percent float64) Primary {
-		return Primary{Selector: Selector{Metric: tag, Statistic: "avg", Level: level}, Margin: fmt.Sprintf("%g%%", percent), Percent: percent}
-	}
-	return []Primary{of("inter_token_latency", 5), of("output_token_throughput", 5), of("time_to_first_token", 25)}
+	return []Primary{averageOf("inter_token_latency", level, 5), averageOf("output_token_throughput", level, 5), averageOf("time_to_first_token", level, 25)}
+}
+
+// DocumentPrimaries judges answers that are not streamed, of whose tokens nobody knows when they came: how long each took, and what came of it.
+func DocumentPrimaries(level string) []Primary {
+	return []Primary{averageOf("request_latency", level, 5), averageOf("output_token_throughput", level, 5)}
+}
+
+func averageOf(tag, level string, percent float64) Primary {
+	return Primary{Selector: Selector{Metric: tag, Statistic: "avg", Level: level}, Margin: fmt.Sprintf("%g%%", percent), Percent: percent}
 }
 
 // parse reads the margin, if there is one.

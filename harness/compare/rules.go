@@ -65,6 +65,14 @@ func DefaultMargins(percent float64) []Margin {
 	return margins
 }
 
+// OfDocuments leaves out what answers that are not streamed do not have.
+func OfDocuments(margins []Margin) []Margin {
+	return slices.DeleteFunc(margins, func(m Margin) bool {
+		d, known := definition(m.Metric)
+		return known && d.Streamed
+	})
+}
+
 const allLevels = "all"
 
 func (s Selector) matches(level string) bool { return s.Level == allLevels || s.Level == level }

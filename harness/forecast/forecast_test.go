@@ -18,6 +18,10 @@ func TestDurationOfAnUnknownServer(t *testing.T) {
 	ten := forecast.Level{Concurrency: 10, Requests: 25, Warmup: 3, PromptTokens: 28_000, OutputTokens: 2828}
 	assert.Equal(t, forecast.Range{Low: 4 * 640 * time.Millisecond, High: 4 * 8800 * time.Millisecond}, forecast.Duration(ten, nil))
 
+	// Answers of different lengths count with their mean: 2.5 tokens are 1.5 gaps.
+	uneven := forecast.Level{Concurrency: 1, Requests: 3, Warmup: 1, OutputTokens: 10}
+	assert.Equal(t, forecast.Range{Low: 4 * 57500 * time.Microsecond, High: 4 * 2075 * time.Millisecond}, forecast.Duration(uneven, nil))
+
 	// A level that cannot reach its concurrency has as many prompts beside one as there are requests.
 	few := forecast.Level{Concurrency: 100, Requests: 10, PromptTokens: 10_000, OutputTokens: 10}
 	assert.Equal(t, forecast.Range{Low: 140 * time.Millisecond, High: 3800 * time.Millisecond}, forecast.Duration(few, nil))

@@ -26,6 +26,8 @@ type Definition struct {
 	Source       string // whose definition it is
 	// PerRequest metrics are distributions; the others are one number a level.
 	PerRequest bool
+	// Streamed metrics are of answers whose chunks came one after another: one that is asked for as a document has none of them.
+	Streamed bool
 }
 
 const (
@@ -51,7 +53,7 @@ type rule struct {
 
 // value computes the metric of a request, if it has one.
 func (r *rule) value(s *record.Sample) (v record.MetricValue, ok bool) {
-	if r.failed == (s.Outcome == record.OK) {
+	if r.failed == (s.Outcome == record.OK) || r.Streamed && s.Unstreamed {
 		return v, false
 	}
 	v = record.MetricValue{Tag: r.Tag, Unit: r.Unit}
@@ -72,26 +74,43 @@ func latencyRules() []rule {
 	ms := func(tag, name, formula string, of func(*record.Sample) (float64, bool)) rule {
 		return rule{Definition: Definition{Tag: tag, Name: name, Unit: unitMS, Formula: formula, Source: aiperf, PerRequest: true}, of: of}
 	}
-	icl := ms("inter_chunk_latency", "Inter Chunk Latency", "gaps between successive content chunks", nil)
+	streamed := func(tag, name, formula string, of func(*record.Sample) (float64, bool)) rule {
+		r := ms(tag, name, formula, of)
+		r.Streamed = true
+		return r
+	}
+	icl := streamed("inter_chunk_latency", "Inter Chunk Latency", "gaps between successive content chunks", nil)
 	icl.list = chunkGaps
 	ours := func(tag, name, formula string, of func(*record.Sample) (float64, bool)) rule {
 		r := ms(tag, name, formula, of)
 		r.Source = llmsweep
 		return r
 	}
+	scheduled := func(tag, name, formula string, of func(*record.Sample) int64, ofStreams bool) rule {
+		r := ours(tag, name, formula, func(s *record.Sample) (float64, bool) {
+			v, ok := between(s.ScheduledNS, of(s))
+			return v, ok && s.Timed
+		})
+		r.Streamed = ofStreams
+		return r
+	}
+	drain := ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
+		return between(lastChunk(s), s.EndNS)
+	})
+	drain.Streamed = true
 	return []rule{
-		ms("time_to_first_token", "Time to First Token", "first content chunk - start", timeToFirstToken),
-		ms("time_to_second_token", "Time to Second Token", "second content chunk - first content chunk", secondGap),
-		ms("time_to_first_output_token", "Time to First Output Token", "first chunk with visible output - start", func(s *record.Sample) (float64, bool) {
+		streamed("time_to_first_token", "Time to First Token", "first content chunk - start", timeToFirstToken),
+		streamed("time_to_second_token", "Time to Second Token", "second content chunk - first content chunk", secondGap),
+		streamed("time_to_first_output_token", "Time to First Output Token", "first chunk with visible output - start", func(s *record.Sample) (float64, bool) {
 			return between(s.StartNS, s.FirstVisibleNS)
 		}),
 		ms("request_latency", "Request Latency", "last content chunk - start", requestLatency),
-		ms("inter_token_latency", "Inter Token Latency", "(request_latency - time_to_first_token) / (output_sequence_length - 1)", interTokenLatency),
+		streamed("inter_token_latency", "Inter Token Latency", "(request_latency - time_to_first_token) / (output_sequence_length - 1)", interTokenLatency),
 		icl,
-		ms("stream_setup_latency", "Stream Setup Latency", "response headers - start", func(s *record.Sample) (float64, bool) {
+		streamed("stream_setup_latency", "Stream Setup Latency", "response headers - start", func(s *record.Sample) (float64, bool) {
 			return between(s.StartNS, s.HeadersNS)
 		}),
-		ms("stream_prefill_latency", "Stream Prefill Latency", "time_to_first_token - stream_setup_latency", func(s *record.Sample) (float64, bool) {
+		streamed("stream_prefill_latency", "Stream Prefill Latency", "time_to_first_token - stream_setup_latency", func(s *record.Sample) (float64, bool) {
 			return between(s.HeadersNS, firstChunk(s))
 		}),
 		ms("credit_drop_latency", "Credit Drop Latency", "start - scheduled start", func(s *record.Sample) (float64, bool) {
@@ -100,9 +119,9 @@ func latencyRules() []rule {
 		ours("time_to_first_byte", "Time to First Byte", "first byte of the response's body - start", func(s *record.Sample) (float64, bool) {
 			return between(s.StartNS, s.FirstByteNS)
 		}),
-		ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
-			return between(lastChunk(s), s.EndNS)
-		}),
+		scheduled("scheduled_time_to_first_token", "Scheduled Time to First Token", "first content chunk - scheduled start, in an open loop", firstChunk, true),
+		scheduled("scheduled_request_latency", "Scheduled Request Latency", "last content chunk - scheduled start, in an open loop", lastChunk, false),
+		drain,
 	}
 }
 
@@ -119,10 +138,11 @@ func tokenRules() []rule {
 	thinking.Unit = "ratio"
 	errorISL := count("error_isl", "Error Input Sequence Length", "prompt tokens of a request that failed", isl)
 	errorISL.failed = true
+	decode := rate("output_token_throughput_per_user", "Output Token Throughput Per User", "1 / inter_token_latency", perUser)
+	prefill := rate("prefill_throughput_per_user", "Prefill Throughput Per User", "input_sequence_length / time_to_first_token", prefillRate)
+	decode.Streamed, prefill.Streamed = true, true
 	return []rule{
-		rate("output_token_throughput_per_user", "Output Token Throughput Per User", "1 / inter_token_latency", perUser),
-		rate("e2e_output_token_throughput", "E2E Output Token Throughput", "output_sequence_length / request_latency", endToEndRate),
-		rate("prefill_throughput_per_user", "Prefill Throughput Per User", "input_sequence_length / time_to_first_token", prefillRate),
+		decode, rate("e2e_output_token_throughput", "E2E Output Token Throughput", "output_sequence_length / request_latency", endToEndRate), prefill,
 		count("output_sequence_length", "Output Sequence Length", "reasoning + visible output tokens", osl),
 		count("output_token_count", "Output Token Count", "visible output tokens", visibleTokens),
 		count("reasoning_token_count", "Reasoning Token Count", "reasoning tokens", reasoningTokens),

@@ -21,6 +21,7 @@ func guidellmRules() []rule {
 	tpot := rule{Definition: foreign(GuideLLM, "time_per_output_token_ms", "Time per Output Token", unitMS,
 		"(last content chunk - start) / output tokens, of a request, weighted by the divisor")}
 	tpot.of, tpot.weight = timePerToken, func(s *record.Sample) int { return s.Counted.OSL }
+	ttft.Streamed, itl.Streamed = true, true
 	return []rule{latency, ttft, itl, tpot}
 }
 

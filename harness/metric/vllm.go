@@ -27,6 +27,7 @@ func vllmRules() []rule {
 	itl.list = func(s *record.Sample) []float64 { return gaps(choices(s)) }
 	e2el := ms("e2el", "End-to-end Latency", "last event with a choice - start")
 	e2el.of = func(s *record.Sample) (float64, bool) { return between(s.StartNS, lastOf(choices(s))) }
+	ttft.Streamed, tpot.Streamed, itl.Streamed = true, true, true
 	return []rule{ttft, tpot, itl, e2el}
 }
 

@@ -80,6 +80,9 @@ const (
 // header is what all requests send.
 func (config *Config) header() http.Header {
 	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}}
+	if config.Whole {
+		header.Set("Accept", "application/json")
+	}
 	if config.UserAgent != "" {
 		header.Set("User-Agent", config.UserAgent)
 	}

@@ -12,7 +12,8 @@
 // the connections are shared out by a pool of ours (http2Pool).
 //
 // A chunk is an event whose first choice has text, reasoning or a tool call in it; role-only and empty ones are none. An answer
-// is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. Of several things that went wrong the one
+// is OK when it has a chunk and ended with [DONE], or cleanly after a finish_reason. One that is asked for as a document (Config.Whole) has one
+// chunk, at the last byte of its body. Of several things that went wrong the one
 // that the server did wins: a time limit or the end of the caller's context explains a broken stream, but not an error status,
 // an error inside the stream or an answer that was complete.
 package openai
@@ -36,11 +37,14 @@ import (
 
 // Config says where requests go and how long they may take. A zero timeout is no limit.
 type Config struct {
-	Endpoints   []*url.URL  // the chat route of each replica; requests go round robin
+	Endpoints   []*url.URL  // the route of each replica; requests go round robin
 	Header      http.Header // sent with each request, instead of ours where the names meet
 	UserAgent   string
 	Concurrency int       // idle connections kept open to each endpoint
 	Epoch       time.Time // stamp 0
+
+	Completions bool // the route is CompletionsPath: choices have text instead of messages
+	Whole       bool // answers are asked for as JSON documents, not as streams
 
 	RequestTimeout    time.Duration // whole request
 	FirstTokenTimeout time.Duration // until the first content chunk
@@ -87,6 +91,7 @@ type scratch struct {
 	scanner  scanner
 	parser   fastjson.Parser
 	kept     kept
+	document []byte // of an answer that is not streamed
 }
 
 // readBuffer is the size of a read buffer for net/http in bytes: a chunk is some 250, so one read takes whatever a server wrote
@@ -125,6 +130,7 @@ func (c *Client) newScratch() *scratch {
 	x := &s.exchange
 	x.client, x.scratch = c, s
 	x.watch.client, x.watch.interrupt = c, x.interrupt
+	s.scanner.completions = c.config.Completions
 	s.own.client, s.own.call.Transport, s.own.call.OnWait = c, c.own, x.watch.arm
 	return s
 }
@@ -163,12 +169,20 @@ func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *
 	s := &record.Sample{
 		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL,
 		ScheduledNS: scheduled, SentNS: record.Never, HeadersNS: record.Never, FirstByteNS: record.Never,
-		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, r.OSL), Endpoint: endpoint.Host,
-		Counted: record.Counted{ISL: r.ISL},
+		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, c.chunks(r.OSL)), Endpoint: endpoint.Host,
+		Counted: record.Counted{ISL: r.ISL}, Unstreamed: c.config.Whole,
 	}
 	buffers := c.scratch.Get().(*scratch)
 	if buffers.exchange.run(ctx, s, r) {
 		c.scratch.Put(buffers)
 	}
 	return s
+}
+
+// chunks is how many chunks an answer of so many tokens will have.
+func (c *Client) chunks(tokens int) int {
+	if c.config.Whole {
+		return 1
+	}
+	return tokens
 }

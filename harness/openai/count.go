@@ -34,6 +34,9 @@ func (k *kept) begin(p *promise) {
 	k.thought.begin(p.tokens.Load() >= proven && p.reasoning.Load() >= proven)
 }
 
+// all has everything kept.
+func (k *kept) all() { k.answer.drops, k.thought.drops = false, false }
+
 func (o *output) begin(drops bool) {
 	const usual = 1 << 20
 	text := o.text[:0]

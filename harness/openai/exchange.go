@@ -122,7 +122,11 @@ func (x *exchange) receive() error {
 	if encoded != nil {
 		return encoded
 	}
-	if kind := x.carrier.header("content-type"); isDocument(kind) {
+	kind := x.carrier.header("content-type")
+	if x.client.config.Whole {
+		return x.readDocument(kind)
+	}
+	if isDocument(kind) {
 		err := fmt.Errorf("content type %q where an event stream was asked for: %s", kind, x.text())
 		return &failure{outcome: record.Malformed, reason: record.NoStream, err: err}
 	}
@@ -132,9 +136,14 @@ func (x *exchange) receive() error {
 // isDocument tells the content types of whole answers and of web pages. Others, and none, are taken for an event stream: servers
 // name it variously.
 func isDocument(contentType []byte) bool {
-	media, _, _ := bytes.Cut(contentType, []byte(";"))
-	media = bytes.TrimSpace(media)
+	media := mediaType(contentType)
 	return bytes.EqualFold(media, []byte("application/json")) || bytes.EqualFold(media, []byte("text/html"))
+}
+
+// mediaType is a content type without its parameters.
+func mediaType(contentType []byte) []byte {
+	media, _, _ := bytes.Cut(contentType, []byte(";"))
+	return bytes.TrimSpace(media)
 }
 
 // next returns what has come of the response's body, at least one byte, and notes when that came.

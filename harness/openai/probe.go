@@ -14,12 +14,15 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
-// ChatPath is the route of a chat request below the server's root.
-const ChatPath = "/v1/chat/completions"
+// The routes of requests below the server's root.
+const (
+	ChatPath        = "/v1/chat/completions"
+	CompletionsPath = "/v1/completions"
+)
 
 // Prober asks a server what it is, outside the measurement. Its errors name the route; an answer other than 2xx is a *StatusError.
 type Prober struct {
-	Chat      *url.URL // the chat route; the others are found from it
+	Chat      *url.URL // the chat or the completions route; the others are found from it
 	Header    http.Header
 	UserAgent string
 	Transport http.RoundTripper
@@ -95,11 +98,15 @@ func (p *Prober) Version(ctx context.Context) (string, error) {
 	return record.Printable(text[:min(len(text), 1000)]), err
 }
 
-// Try sends the smallest chat request: one token. lengthKey is the server's name for that limit.
+// Try sends the smallest request: one token. lengthKey is the server's name for that limit.
 func (p *Prober) Try(ctx context.Context, model, lengthKey string) error {
-	body, err := json.Marshal(map[string]any{
-		"model": model, "messages": []map[string]string{{"role": "user", "content": "hi"}}, lengthKey: 1,
-	})
+	request := map[string]any{"model": model, lengthKey: 1}
+	if strings.HasSuffix(p.Chat.Path, "/chat/completions") {
+		request["messages"] = []map[string]string{{"role": "user", "content": "hi"}}
+	} else {
+		request["prompt"] = "hi"
+	}
+	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
@@ -107,10 +114,10 @@ func (p *Prober) Try(ctx context.Context, model, lengthKey string) error {
 	return err
 }
 
-// beside is a route next to chat/completions, in the same version of the API.
+// beside is a route next to that of requests, in the same version of the API.
 func (p *Prober) beside(route string) *url.URL {
 	u := *p.Chat
-	u.Path = strings.TrimSuffix(u.Path, "chat/completions") + route
+	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "completions"), "chat/") + route
 	return &u
 }
 

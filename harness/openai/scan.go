@@ -10,6 +10,8 @@ import "bytes"
 // begins with the same bytes up to its text, and goes on with the same bytes behind the end of that string, has the same structure, and
 // is compared rather than scanned.
 type scanner struct {
+	completions bool // a choice has its text itself, and not in a delta
+
 	data  []byte
 	found [pieces][]byte // in data, escapes as they are; empty ones are nothing
 	// reason is why the choice ends, in data; empty if it does not.
@@ -36,7 +38,7 @@ const (
 type piece int
 
 const (
-	content piece = iota
+	content piece = iota // of a delta, or the text of a completion
 	reasoningContent
 	reasoning
 	toolName

@@ -72,7 +72,13 @@ func (s *scanner) ofChoice(name []byte, i int) int {
 	case "finish_reason":
 		return s.ending(i)
 	case "delta":
-		return s.nested(memberDelta, i, inDelta)
+		if !s.completions {
+			return s.nested(memberDelta, i, inDelta)
+		}
+	case "text":
+		if s.completions {
+			return s.piece(content, i)
+		}
 	}
 	return s.value(i)
 }

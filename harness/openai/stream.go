@@ -92,7 +92,7 @@ func (st *stream) parse(name, data []byte) error {
 	if e := errorObject(v); e != nil {
 		return &failure{outcome: record.StreamError, reason: record.ErrorObject, err: errors.New(excerpt(e.MarshalTo(nil), maxErrorBody))}
 	}
-	st.usage(v.Get("usage"), st.choice(v))
+	st.usage(v.Get("usage"), st.choice(v, "delta"))
 	return nil
 }
 
@@ -115,8 +115,9 @@ func errorObject(v *fastjson.Value) *fastjson.Value {
 	return nil
 }
 
-// choice looks at the first choice; further choices are not ours. It reports whether the event is a content chunk.
-func (st *stream) choice(v *fastjson.Value) bool {
+// choice looks at the first choice; further choices are not ours. message is the name of what a chat puts into it. It reports whether there is
+// content.
+func (st *stream) choice(v *fastjson.Value, message string) bool {
 	choice := v.Get("choices", "0")
 	if choice == nil || choice.GetInt("index") != 0 {
 		return false
@@ -124,7 +125,12 @@ func (st *stream) choice(v *fastjson.Value) bool {
 	if reason := choice.GetStringBytes("finish_reason"); len(reason) > 0 {
 		st.sample.FinishReason = finishReason(reason)
 	}
-	return st.chunk(st.delta(choice.Get("delta")))
+	if st.x.client.config.Completions {
+		text := choice.GetStringBytes("text")
+		st.kept.answer.add(text)
+		return st.chunk(len(text) > 0, false)
+	}
+	return st.chunk(st.delta(choice.Get(message)))
 }
 
 // finishReason is the string, of which the usual ones are not allocated for each request.

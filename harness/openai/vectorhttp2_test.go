@@ -20,7 +20,7 @@ import (
 func (v *vector) runHTTP2(t *testing.T, steps []step) record.Sample {
 	t.Helper()
 	var got record.Sample
-	overHTTP2(t, func(c *openai.Config) { c.Count = utf8.RuneCountInString }, func(f *framed) {
+	overHTTP2(t, func(c *openai.Config) { c.Count = utf8.RuneCountInString; v.configure(c) }, func(f *framed) {
 		f.begin()
 		stream := f.request()
 		time.Sleep(steps[0].at - begin)

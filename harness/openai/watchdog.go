@@ -132,6 +132,10 @@ func (l *timeLimit) stamp() int64 { return l.from + l.after.Nanoseconds() }
 // next returns the limit that passes first in the present state.
 func (w *watchdog) next() timeLimit {
 	config := &w.client.config
+	whole := timeLimit{config.RequestTimeout, w.start, record.RequestTimeout, "complete answer", "-request-timeout"}
+	if config.Whole {
+		return whole // nobody knows when the first of its tokens comes
+	}
 	step := timeLimit{config.FirstTokenTimeout, w.start, record.FirstTokenTimeout, "first token", "-first-token-timeout"}
 	switch w.state {
 	case streaming:
@@ -139,7 +143,6 @@ func (w *watchdog) next() timeLimit {
 	case finishing:
 		return timeLimit{drain, w.last.Load(), record.IdleTimeout, "end of the response", "after [DONE]"}
 	}
-	whole := timeLimit{config.RequestTimeout, w.start, record.RequestTimeout, "complete answer", "-request-timeout"}
 	if whole.after == 0 || step.after != 0 && step.stamp() < whole.stamp() {
 		return step
 	}

@@ -143,6 +143,12 @@ func (d *decoder) optionalCount(key string, v *int) {
 	}
 }
 
+func (d *decoder) optionalInteger(key string, v *int64) {
+	if d.next(key) {
+		*v = d.number()
+	}
+}
+
 func (d *decoder) pointed(key string, v **int) {
 	if d.next(key) {
 		*v = new(int(d.number()))
@@ -171,6 +177,13 @@ func (d *decoder) word(key string, v *string) {
 func (d *decoder) optionalWord(key string, v *string) {
 	if d.next(key) {
 		*v = d.recurring(d.raw())
+	}
+}
+
+func (d *decoder) optionalBoolean(key string, v *bool) {
+	if d.next(key) {
+		d.take("true") // it would not be there otherwise
+		*v = !d.failed
 	}
 }
 

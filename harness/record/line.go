@@ -9,6 +9,7 @@ type codec interface {
 	present(key string, there bool) bool // begins an object where there is one
 
 	integer(key string, v *int64)
+	optionalInteger(key string, v *int64)
 	integers(key string, v *[]int64)
 	optionalIntegers(key string, v *[]int64)
 	count(key string, v *int)
@@ -19,6 +20,7 @@ type codec interface {
 	text(key string, v *string)
 	word(key string, v *string) // a text of few that recur
 	optionalWord(key string, v *string)
+	optionalBoolean(key string, v *bool)
 	optionalRetries(key string, v *[]Retry)
 
 	// What follows from other fields is written, and not kept when it is read.
@@ -77,6 +79,8 @@ func recordError(c codec, s *Sample) {
 
 func recordTrace(c codec, s *Sample) {
 	c.integer("scheduled_ns", &s.ScheduledNS)
+	c.optionalBoolean("timed", &s.Timed)
+	c.optionalInteger("placed_ns", &s.PlacedNS)
 	c.integer("start_ns", &s.StartNS)
 	c.integer("sent_ns", &s.SentNS)
 	c.integer("headers_ns", &s.HeadersNS)
@@ -87,6 +91,7 @@ func recordTrace(c codec, s *Sample) {
 	c.optionalIntegers("empty_ns", &s.EmptyNS)
 	c.integer("last_byte_ns", &s.LastByteNS)
 	c.integer("end_ns", &s.EndNS)
+	c.optionalBoolean("unstreamed", &s.Unstreamed)
 	c.optionalWord("stamp_source", (*string)(&s.StampSource))
 	c.word("outcome", (*string)(&s.Outcome))
 	c.optionalWord("reason", (*string)(&s.Reason))

@@ -303,7 +303,7 @@ func deficit(spans []Span, from, until int64) float64 {
 type Flow struct {
 	Window   Window
 	Requests float64 // each counts by the part of its time that it spent between StartNS and RateEndNS
-	Tokens   float64 // that came between them, by the stamps of their chunks
+	Tokens   float64 // that came between them, by the stamps of their chunks; of answers that were not streamed by that same part
 }
 
 // Add adds what a request that ended well had of the window.
@@ -312,8 +312,11 @@ func (f *Flow) Add(s *record.Sample) {
 	if f.Window.Verdict != Steady || !s.Valid() {
 		return
 	}
-	if inside := min(s.EndNS, until) - max(s.StartNS, from); inside > 0 {
-		f.Requests += float64(inside) / float64(s.EndNS-s.StartNS)
+	share := inside(s, from, until)
+	f.Requests += share
+	if s.Unstreamed {
+		f.Tokens += float64(float64(s.Counted.OSL) * share)
+		return
 	}
 	of := tokensOfChunks(s)
 	for i, at := range s.ChunksNS {

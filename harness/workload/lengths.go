@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -88,39 +89,30 @@ func parsePair(text string, alone bool) (p pair, reason string) {
 	return p, ""
 }
 
+var lengthForm = regexp.MustCompile(`^\s*(?:(\d+)|(\d+)\s*\|\s*(\d+)|(\d+)\s*-\s*(\d+)|lognormal\(\s*(\d+)\s*\|\s*(\d+)\s*\))\s*$`)
+
 // parseLength returns a distribution, or what is wrong with the text.
 func parseLength(text string) (l length, reason string) {
-	text = strings.TrimSpace(text)
-	inner, isLogNormal := strings.CutPrefix(text, "lognormal(")
-	inner, closed := strings.CutSuffix(inner, ")")
-	mean, std, hasStd := strings.Cut(inner, "|")
-	least, most, isRange := strings.Cut(inner, "-")
-	var numbers [2]int
-	var err error
-	read := func(first, second string) {
-		var errs [2]error
-		numbers[0], errs[0] = strconv.Atoi(strings.TrimSpace(first))
-		numbers[1], errs[1] = strconv.Atoi(strings.TrimSpace(second))
-		err = errors.Join(errs[:]...)
+	found := lengthForm.FindStringSubmatch(text)
+	if found == nil {
+		return nil, "must be a number of tokens, mean|deviation, least-most or lognormal(mean|deviation)"
+	}
+	number := func(i int) int {
+		n, err := strconv.Atoi(found[i])
+		if err != nil { // more digits than a number has
+			return math.MaxInt
+		}
+		return n
 	}
 	switch {
-	case isLogNormal != closed || isLogNormal && !hasStd:
-		err = strconv.ErrSyntax
-	case hasStd:
-		read(mean, std)
-		l = normal{numbers[0], numbers[1]}
-		if isLogNormal {
-			l = logNormal{numbers[0], numbers[1]}
-		}
-	case isRange:
-		read(least, most)
-		l = uniform{numbers[0], numbers[1]}
+	case found[1] != "":
+		l = normal{number(1), 0}
+	case found[2] != "":
+		l = normal{number(2), number(3)}
+	case found[4] != "":
+		l = uniform{number(4), number(5)}
 	default:
-		read(inner, "0")
-		l = normal{numbers[0], 0}
-	}
-	if err != nil {
-		return nil, "must be a number of tokens, mean|deviation, least-most or lognormal(mean|deviation)"
+		l = logNormal{number(6), number(7)}
 	}
 	return l, l.fault()
 }
@@ -184,7 +176,7 @@ func (l Lengths) fixedOSL() (osl int, ok bool) {
 	return osl, true
 }
 
-// Draw returns the lengths of one request of a level and phase.
+// Draw returns the lengths of one request of a level and phase, each from a stream of its own.
 func (l Lengths) Draw(seed uint64, level string, request int) (isl, osl int) {
 	p := l.pairs[0]
 	if len(l.pairs) > 1 {

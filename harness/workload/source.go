@@ -43,8 +43,13 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	if err != nil {
 		return drawn{}, err
 	}
-	if !streams(e) {
-		return drawn{}, fmt.Errorf(`%s:%d: the body does not ask for a stream, which is what llmsweep measures: it must have "stream": true`, s.Source.Name, e.Line)
+	switch {
+	case s.Completions && e.Messages != nil:
+		return drawn{}, fmt.Errorf("%s:%d: it has messages, and a prompt of -endpoint-type completions is one text", s.Source.Name, e.Line)
+	case !s.Unstreamed && !streams(e):
+		return drawn{}, fmt.Errorf(`%s:%d: the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`, s.Source.Name, e.Line)
+	case s.Unstreamed && e.Body != nil && streams(e):
+		return drawn{}, fmt.Errorf(`%s:%d: the body asks for a stream: it must not have "stream": true with -streaming=false`, s.Source.Name, e.Line)
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
@@ -113,7 +118,11 @@ func (s Spec) fromSource(serial, isl, osl int) ([]byte, error) {
 		return e.Body, nil
 	}
 	body := s.fields(s.Model, osl)
-	body["messages"] = s.messages(e, serial, isl)
+	if s.Completions {
+		body[s.promptKey()] = s.prompt(e, serial, isl)
+	} else {
+		body[s.promptKey()] = s.messages(e, serial, isl)
+	}
 	if e.Tools != nil {
 		body["tools"] = e.Tools
 	}
@@ -123,6 +132,14 @@ func (s Spec) fromSource(serial, isl, osl int) ([]byte, error) {
 		body[key] = value
 	}
 	return encoded(body)
+}
+
+// prompt is that of a record for the completions route; several texts are joined by blanks.
+func (s Spec) prompt(e *dataset.Entry, serial, isl int) string {
+	if e.Texts != nil {
+		return strings.Join(e.Texts, " ")
+	}
+	return string(s.made(e, serial, isl))
 }
 
 // messages are the chat messages of a record.

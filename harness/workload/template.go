@@ -35,17 +35,22 @@ type template struct {
 // template makes the bodies of all requests. system is the text of the system message, if there is one. Where all answers have one length the
 // template holds it.
 func (s Spec) template(model, system string) (template, error) {
-	messages := []map[string]string{{"role": "user", "content": string(promptMark)}}
-	if s.Prefixes.System > 0 {
-		messages = append([]map[string]string{{"role": "system", "content": system}}, messages...)
+	var asked any = string(promptMark)
+	if !s.Completions {
+		messages := []map[string]string{{"role": "user", "content": string(promptMark)}}
+		if s.Prefixes.System > 0 {
+			messages = append([]map[string]string{{"role": "system", "content": system}}, messages...)
+		}
+		asked = messages
 	}
 	var osl any = oslMark
 	if n, fixed := s.Lengths.fixedOSL(); fixed {
 		osl = n
 	}
 	body := s.fields(model, osl)
-	if _, replaced := body["messages"]; !replaced {
-		body["messages"] = messages
+	prompt := s.promptKey()
+	if _, replaced := body[prompt]; !replaced {
+		body[prompt] = asked
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -53,20 +58,37 @@ func (s Spec) template(model, system string) (template, error) {
 	}
 	switch bytes.Count(data, promptMark.encoded()) {
 	case 0:
-		return template{}, fmt.Errorf("the request body has no prompt: extra input %q replaced it", "messages")
+		return template{}, fmt.Errorf("the request body has no prompt: extra input %q replaced it", prompt)
 	case 1:
 		return cut(data), nil
 	}
 	return template{}, errors.New("the request body has two prompts: the model or an extra input holds the mark of llmsweep's")
 }
 
-// fields are what a body has besides its messages, extra inputs included.
+// promptKey is the field that has the prompt.
+func (s Spec) promptKey() string {
+	if s.Completions {
+		return "prompt"
+	}
+	return "messages"
+}
+
+// LengthKey is the name of the field that limits the length of an answer. OpenAI's chats have one of their own.
+func LengthKey(compat string, completions bool) string {
+	if compat == CompatOpenAI && !completions {
+		return "max_completion_tokens"
+	}
+	return "max_tokens"
+}
+
+// fields are what a body has besides its prompt, extra inputs included.
 func (s Spec) fields(model string, osl any) map[string]any {
-	body := map[string]any{"model": model, "stream": true, "stream_options": map[string]any{"include_usage": true}}
-	if s.Compat == CompatOpenAI {
-		body["max_completion_tokens"] = osl
-	} else {
-		body["max_tokens"], body["min_tokens"], body["ignore_eos"] = osl, osl, true
+	body := map[string]any{"model": model, "stream": !s.Unstreamed, LengthKey(s.Compat, s.Completions): osl}
+	if !s.Unstreamed {
+		body["stream_options"] = map[string]any{"include_usage": true}
+	}
+	if s.Compat != CompatOpenAI {
+		body["min_tokens"], body["ignore_eos"] = osl, true
 	}
 	maps.Copy(body, s.Extra)
 	return body

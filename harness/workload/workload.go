@@ -3,7 +3,8 @@
 //
 // Each random consumer has a stream of its own, derived from (seed, purpose, level, request), so that adding one shifts no
 // other. Lengths depend on the seed alone. The text also depends on the nonce, which is new for every run, so that two sweeps of
-// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words.
+// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words, beyond the
+// prefixes that they are asked to share.
 package workload
 
 import (
@@ -32,6 +33,8 @@ type Spec struct {
 	Source      *Source // of the prompts; nil: they are made up
 	Seed, Nonce uint64
 	Compat      string
+	Completions bool           // the body is one for /v1/completions
+	Unstreamed  bool           // the answer is asked for as a document
 	Extra       map[string]any // merged into the body, over our own fields
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
@@ -39,7 +42,11 @@ type Spec struct {
 
 // Validate reports everything that is wrong with lengths, prefixes and source.
 func (s Spec) Validate() error {
-	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), s.validateSource())
+	var system error
+	if s.Completions && s.Prefixes.System > 0 {
+		system = errors.New("a prompt of -endpoint-type completions has no system message: share a prefix instead")
+	}
+	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), s.validateSource(), system)
 }
 
 // Request is one request, ready to send.

@@ -219,6 +219,30 @@ func TestBodyFields(t *testing.T) {
 	assert.Equal(t, map[string]any{"temperature": 0.5, "ignore_eos": false, "nvext": s.Extra["nvext"], "big": s.Extra["big"]}, s.Extra, "the plan's map is not written to")
 }
 
+// TestForms of a request: its route's field has the prompt, and what is for streams is not in one that asks for a document.
+func TestForms(t *testing.T) {
+	usage := map[string]any{"include_usage": true}
+	s := spec()
+	s.Completions = true
+	text := prompt(t, level(t, spec(), "c1", 0, 0, 1).Render(record.Profiling, 0))
+	want := map[string]any{"model": "m", "prompt": text, "stream": true, "stream_options": usage, "max_tokens": 16.0, "min_tokens": 16.0, "ignore_eos": true}
+	decode := func() (got map[string]any) {
+		require.NoError(t, json.Unmarshal(level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0).Body, &got))
+		return got
+	}
+	assert.Equal(t, want, decode(), "the same text")
+	s.Compat = workload.CompatOpenAI
+	assert.Equal(t, map[string]any{"model": "m", "prompt": text, "stream": true, "stream_options": usage, "max_tokens": 16.0}, decode())
+	s.Unstreamed = true
+	assert.Equal(t, map[string]any{"model": "m", "prompt": text, "stream": false, "max_tokens": 16.0}, decode())
+	s.Completions = false
+	assert.Equal(t, map[string]any{"model": "m", "stream": false, "max_completion_tokens": 16.0}, fields(t, s))
+
+	s.Completions, s.Extra = true, map[string]any{"prompt": "mine"}
+	_, err := s.Level("c1", 0, 0, 1)
+	assert.ErrorContains(t, err, `extra input "prompt" replaced it`)
+}
+
 func TestUnusableExtraInputs(t *testing.T) {
 	s := spec()
 	s.Extra = map[string]any{"messages": []any{}}
@@ -285,6 +309,8 @@ func TestFingerprint(t *testing.T) {
 		"seed":   func(s *workload.Spec) { s.Seed++ },
 		"extra":  func(s *workload.Spec) { s.Extra = map[string]any{"temperature": 1} },
 		"compat": func(s *workload.Spec) { s.Compat = workload.CompatOpenAI },
+		"route":  func(s *workload.Spec) { s.Completions = true },
+		"stream": func(s *workload.Spec) { s.Unstreamed = true },
 	} {
 		s := spec()
 		change(&s)

@@ -3,6 +3,7 @@
 package export
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -66,8 +67,8 @@ func Aggregate(w io.Writer, run *record.Run, l *results.Level) error {
 		field{"input_config", inputConfig(run, l)},
 		field{"run_info", object{
 			{"benchmark_id", id}, {"random_seed", run.Plan.Seed}, {"trial", trial(l)}, {"run_label", run.Plan.BenchmarkName},
-			{"variation_label", record.LevelName(l.Concurrency)}, {"variation_index", slices.Index(run.Plan.Concurrencies, l.Concurrency)},
-			{"variation_values", object{{"concurrency", l.Concurrency}}}, {"cli_command", Command(run)},
+			{"variation_label", l.Point.Name()}, {"variation_index", slices.Index(run.Plan.Points(), l.Point)},
+			{"variation_values", object{load(l)}}, {"cli_command", Command(run)},
 		}},
 		field{"was_cancelled", l.Record.WasCancelled()},
 		field{"error_summary", l.Errors},
@@ -106,7 +107,7 @@ func inputConfig(run *record.Run, l *results.Level) object {
 	p := &run.Plan
 	return object{
 		{"endpoint", object{
-			{"model_names", []string{p.Model}}, {"type", "chat"}, {"streaming", true}, {"urls", p.Endpoints},
+			{"model_names", []string{p.Model}}, {"type", cmp.Or(p.EndpointType, record.Chat)}, {"streaming", !p.Unstreamed}, {"urls", p.Endpoints},
 			{"timeout_seconds", p.RequestTimeout.Seconds()}, {"use_server_token_count", true},
 		}},
 		{"input", object{
@@ -117,7 +118,7 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
 		{"loadgen", object{
-			{"concurrency", l.Concurrency}, {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
+			load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
 		}},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
 		{"output", object{{"artifact_directory", folder(l)}}},
@@ -125,12 +126,20 @@ func inputConfig(run *record.Run, l *results.Level) object {
 	}
 }
 
+// load is what was asked of the level, by AIPerf's name.
+func load(l *results.Level) field {
+	if l.Open() {
+		return field{"request_rate", l.Rate}
+	}
+	return field{"concurrency", l.Concurrency}
+}
+
 // folder is the level's inside the benchmark's, or that of one of its runs.
 func folder(l *results.Level) string {
 	if run := filepath.Base(l.Dir); record.IsRunName(run) {
-		return record.LevelName(l.Concurrency) + "/" + run
+		return l.Point.Name() + "/" + run
 	}
-	return record.LevelName(l.Concurrency)
+	return l.Point.Name()
 }
 
 // trial is the number of a run, from 0; the one at the end repeats the first.
@@ -150,9 +159,9 @@ func Command(run *record.Run) string {
 			flag(name, value)
 		}
 	}
-	levels := make([]string, len(p.Concurrencies))
-	for i, c := range p.Concurrencies {
-		levels[i] = fmt.Sprint(c)
+	levels := make([]string, len(p.Points()))
+	for i, at := range p.Points() {
+		levels[i] = at.Value()
 	}
 	if p.Virtual {
 		command += " -virtual"
@@ -172,7 +181,14 @@ func Command(run *record.Run) string {
 	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
 	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
 	flag("osl", p.OSL)
-	flag("concurrencies", strings.Join(levels, ","))
+	if len(p.RequestRates) > 0 {
+		flag("request-rate", strings.Join(levels, ","))
+		flag("arrival", p.Arrival)
+		optional("burstiness", p.Burstiness, p.Burstiness > 0)
+		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
+	} else {
+		flag("concurrencies", strings.Join(levels, ","))
+	}
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
@@ -183,6 +199,8 @@ func Command(run *record.Run) string {
 	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
+	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
+	optional("streaming", false, p.Unstreamed)
 	optional("compat", p.Compat, p.Compat != "llm")
 	optional("ca-cert", p.TLS.CACert, p.TLS.CACert != "")
 	optional("client-cert", p.TLS.ClientCert, p.TLS.ClientCert != "")

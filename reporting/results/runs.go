@@ -43,7 +43,7 @@ func (l *Level) Recorded() []*Level {
 
 // readRuns reads a level that was measured several times, or was to be. Its figures are those over the runs.
 func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planned int) (*Level, error) {
-	l := &Level{Dir: d.Path, Concurrency: d.Concurrency}
+	l := &Level{Dir: d.Path, Point: d.Point}
 	var failures []error
 	for _, run := range runs {
 		r, err := ReadLevel(run)
@@ -64,7 +64,7 @@ func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planne
 	}
 	if sentinel != "" {
 		var err error
-		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Concurrency: d.Concurrency}); err != nil {
+		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Point: d.Point}); err != nil {
 			l.Warnings = append(l.Warnings, "the run at the end is left out: "+relative(err, filepath.Dir(d.Path)))
 		}
 	}
@@ -128,6 +128,7 @@ func (l *Level) pool() {
 		if worse(r.Record.Client(), first.Client()) {
 			first.Instrument = r.Record.Instrument
 		}
+		l.Unstreamed = l.Unstreamed || r.Unstreamed
 		for reason, n := range r.FinishReasons {
 			l.FinishReasons[reason] += n
 		}
@@ -306,7 +307,7 @@ func (b *Benchmark) Drifts() (level string, drifts []Drift, why string) {
 		return "", nil, ""
 	}
 	l := &b.Levels[i]
-	level = record.LevelName(l.Concurrency)
+	level = l.Name()
 	if why := l.Sentinel.Unusable(); why != "" {
 		return level, nil, "the run of " + level + " at the end: " + why
 	}

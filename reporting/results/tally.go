@@ -13,9 +13,11 @@ import (
 type Tally struct {
 	FinishReasons map[string]int             // of the answers that ended well; "none" is an answer without
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
+	Unstreamed    bool                       // an answer was asked for as a document
 	Errors        []ErrorGroup               // by Rank once all are in
 
 	spans            []steady.Span
+	arrivals         steady.Arrivals      // of an open loop
 	warmup, measured record.Counts        // of which nothing was planned
 	endNS            int64                // of the last request
 	groups           map[record.Error]int // indices in Errors
@@ -51,7 +53,9 @@ func (t *Tally) Add(s *record.Sample) {
 		return
 	}
 	t.measured.Count(s)
+	t.Unstreamed = t.Unstreamed || s.Unstreamed
 	t.spans = append(t.spans, span)
+	t.arrivals.Add(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++

@@ -31,6 +31,10 @@ func (p *problems) fault(flag, value, reason string) {
 // check reports everything that is wrong with the settings.
 func (s *settings) check() error {
 	var p problems
+	if files := valuesOf(s.sweep.Args(), "config"); len(files) > 0 {
+		p.fault("config", files[0], "is a file of this machine, which the Job does not have: pass what it says as flags")
+		return errors.Join(p...)
+	}
 	plan, err := s.sweep.Plan(s.podEnvironment)
 	if err != nil {
 		p = append(p, err)
@@ -86,6 +90,8 @@ func (p *problems) sweep(s *settings, plan *harness.Plan) {
 		switch {
 		case !utf8.ValidString(value):
 			p.fault(name, value, "is not UTF-8 text")
+		case name == "print-config":
+			p.fault(name, value, "is for a benchmark on this machine: the Job runs one")
 		case slices.Contains([]string{"gate", "data-dir", "baseline", "candidate"}, name):
 			p.fault(name, value, "is for the gate, which the Job does not run")
 		case (name == "virtual" || name == "mock-args") && len(plan.Targets) == 0: // with an endpoint the plan refuses them

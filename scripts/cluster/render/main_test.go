@@ -209,6 +209,8 @@ func TestRefusals(t *testing.T) {
 		"bad level":        {required("-concurrencies=0"), `concurrency "0": must be at least 1`},
 		"output-dir":       {required("-output-dir=/tmp"), `output-dir "/tmp": must be below /data, where the volume is: anything else is lost with the pod`},
 		"output-dir, ..":   {required("-output-dir=/data/../tmp"), `output-dir "/data/../tmp": must be below /data`},
+		"config":           {required("-config=no-file"), `config "no-file": is a file of this machine, which the Job does not have: pass what it says as flags`},
+		"print-config":     {required("-print-config"), `print-config "true": is for a benchmark on this machine: the Job runs one`},
 		"gate":             {required("-gate=x.yaml"), `gate "x.yaml": is for the gate, which the Job does not run`},
 		"virtual":          {[]string{"-benchmark-name=b", "-virtual"}, `virtual "true": is for the embedded mock server: the Job measures an endpoint`},
 		"ca-cert":          {required("-ca-cert=/etc/ca.pem"), `ca-cert "/etc/ca.pem": must be below /data, where the volume is`},

@@ -80,16 +80,6 @@ func (c *command) give(name, value string) error {
 	return recorder{c.set.Lookup(name).Value, name, c}.Set(value)
 }
 
-// gives reports whether the command line has the flag.
-func (c *command) gives(name string) bool {
-	for _, arg := range c.args {
-		if strings.HasPrefix(arg, "-"+name+"=") {
-			return true
-		}
-	}
-	return false
-}
-
 // benchmark checks the command line and runs one entry point of bench.test with it.
 func (im *image) benchmark(ctx context.Context, entryPoint string, args []string) int {
 	c, err := parseArguments(args)
@@ -100,7 +90,7 @@ func (im *image) benchmark(ctx context.Context, entryPoint string, args []string
 	if err != nil {
 		return im.usage(err.Error())
 	}
-	if !c.gives("output-dir") && strings.TrimSpace(im.getenv("BENCH_OUTPUT_DIR")) == "" {
+	if !c.flags.Chosen("output-dir", im.getenv) {
 		if err := c.give("output-dir", im.resultsDir()); err != nil {
 			return im.usage(err.Error())
 		}
@@ -172,10 +162,10 @@ Examples:
 
 Flags have one dash or two. Each can come from the environment as BENCH_<NAME>,
 for example BENCH_REQUEST_COUNT; ENDPOINT, MODEL, CONCURRENCIES and
-REQUEST_COUNT also work without the prefix. A flag beats the environment. The
-API key comes from OPENAI_API_KEY only. Results go to /data/results if there is
-a /data. Exit codes: 0 passed, 1 failed, 2 wrong command line, gate file or
-benchmark name.
+REQUEST_COUNT also work without the prefix. A flag beats the environment, and
+that a file of -config. The API key comes from OPENAI_API_KEY only. Results go
+to /data/results if there is a /data. Exit codes: 0 passed, 1 failed, 2 wrong
+command line, gate file or benchmark name.
 
 Short forms: -m --model, -i --isl, -s --std, -o --osl, -d --output-dir,
 -h --help

@@ -149,6 +149,7 @@ func TestBadInputStartsNothing(t *testing.T) {
 	}{
 		"all problems at once": {[]string{"-i", "0", "--osl", "y", "--benchmark-name", "x y"}, []string{`isl "0": must be at least 1`, `-osl "y": must be`, `benchmark-name "x y":`}},
 		"unknown flag":         {[]string{"--endpoint-ur", "x"}, []string{`did you mean "endpoint-url"?`}},
+		"no such file":         {[]string{"--config=/nowhere.yaml", "--isl=0"}, []string{`config "/nowhere.yaml" cannot be read`}},
 		"left-over":            {[]string{"--isl", "5", "stray"}, []string{`unexpected arguments ["stray"]`}},
 		"unknown sub-command":  {[]string{"plot"}, []string{`sub-command "plot": must be gate, compare, self-compare, calibrate, report, mockserver, results, healthcheck or hold`}},
 		"a benchmark's name":   {[]string{"sweep", "-d=/r"}, []string{`sub-command "sweep": must be gate,`}},
@@ -211,6 +212,13 @@ func TestOutputDirectory(t *testing.T) {
 		s := newStage(t)
 		assert.Equal(t, exitOK, s.im.run(t.Context(), nil))
 		assert.Contains(t, s.called(t), "-output-dir=./benchmarks/results")
+	})
+	t.Run("the file's", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "flags.yaml")
+		require.NoError(t, os.WriteFile(file, []byte("output-dir: /elsewhere\n"), 0o600))
+		s := newStage(t, "BENCH_CONFIG="+file)
+		require.Equal(t, exitOK, s.im.run(t.Context(), nil), s.stderr.String())
+		assert.NotContains(t, strings.Join(s.called(t), " "), "-output-dir")
 	})
 	t.Run("the environment's", func(t *testing.T) {
 		s := newStage(t, "BENCH_OUTPUT_DIR=/elsewhere")
