@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
@@ -190,6 +191,27 @@ func (s Spec) made(e *dataset.Entry, serial, isl int) []byte {
 		return s.appendText([]byte{' '}, "block", int(id&(1<<62-1)), tokens)
 	})
 	return prompt[1:] // the first block begins without a blank, which makes no difference to its length
+}
+
+// Timestamps returns when the requests of a phase came in the trace, since its zero, for an open loop that follows it. It fails where the level has
+// no Source, and where a record has no timestamp; the error names it.
+func (l *Level) Timestamps(phase record.Phase) ([]time.Duration, error) {
+	s := l.spec
+	if s.Source == nil {
+		return nil, errors.New("there are no timestamps without -input-file")
+	}
+	all := make([]time.Duration, l.Len(phase))
+	for i := range all {
+		e, err := s.Source.Records.Entry(s.record(l.first(phase, l.Len(record.Warmup)) + i))
+		switch {
+		case err != nil:
+			return nil, err
+		case e.Timestamp == dataset.Never:
+			return nil, fmt.Errorf("%s:%d: it has no timestamp", s.Source.Name, e.Line)
+		}
+		all[i] = e.Timestamp
+	}
+	return all, nil
 }
 
 // encoded is a body as JSON, with its texts as they are.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,7 +71,7 @@ func TestSourceOfMessages(t *testing.T) {
 func TestSourceOfBodies(t *testing.T) {
 	lines := []string{
 		`{ "model":"x",  "messages":[{"role":"user","content":"one two"}], "max_tokens":9, "stream":true }`,
-		`{"model":"x","prompt":["one","two three"]}`,
+		`{"model":"x","prompt":["one","two three"],"stream":true}`,
 	}
 	s := fromFile(t, dataset.RawPayload, lines...)
 	s.Extra = map[string]any{"temperature": 1}
@@ -205,8 +206,23 @@ func TestSourceHasNoPlaceForPrefixes(t *testing.T) {
 	assert.ErrorContains(t, s.Validate(), "input-file: its prompts cannot share prefixes")
 }
 
+func TestTimestamps(t *testing.T) {
+	s := fromFile(t, dataset.SingleTurn, `{"text": "a", "timestamp": 5}`, `{"text": "b", "timestamp": 7.5}`, `{"text": "c", "timestamp": 0}`, `{"text": "d"}`)
+	s.Source.Name = "f"
+	l := level(t, s, "c1", 0, 1, 2)
+	for phase, want := range map[record.Phase][]time.Duration{record.Warmup: {5 * time.Millisecond}, record.Profiling: {7500 * time.Microsecond, 0}} {
+		got, err := l.Timestamps(phase)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	_, err := level(t, s, "c1", 0, 1, 3).Timestamps(record.Profiling)
+	require.EqualError(t, err, "f:4: it has no timestamp")
+	_, err = level(t, spec(), "c1", 0, 1, 3).Timestamps(record.Profiling)
+	assert.EqualError(t, err, "there are no timestamps without -input-file")
+}
+
 func TestMeanBodyOfASource(t *testing.T) {
-	s := fromFile(t, dataset.RawPayload, `{"prompt":"1234"}`, `{"prompt":"123456"}`)
-	assert.Equal(t, len(`{"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
+	s := fromFile(t, dataset.RawPayload, `{"stream":true,"prompt":"1234"}`, `{"stream":true,"prompt":"123456"}`)
+	assert.Equal(t, len(`{"stream":true,"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
 	assert.Zero(t, level(t, s, "c1", 0, 1, 0).MeanBody())
 }
