@@ -50,7 +50,7 @@ func TestConfigSaysWhatFlagsSay(t *testing.T) {
 	env := map[string]string{"TOKEN": "secret"}
 	want, err := planFrom(t, env, "-endpoint=a:1", "-endpoint=b:2", "-benchmark-name=x", "-isl=500", "-seed=18446744073709551615", "-concurrencies=1,10", "-retry-429",
 		"-plot=false", "-max-error-rate=0.5", "-max-duration=1h", "-header=X-A: 1:2", "-header=X-B:env:TOKEN", "-extra-inputs=temperature:0.5", "-extra-inputs=stop:[\"a\",null]",
-		"-extra-inputs=day:2026-01-02", "-extra-inputs=seed:12345678901234567890", "-extra-inputs=hex:16", "-extra-inputs=on:true", "-extra-inputs=nvext:{\"a\":{}}")
+		"-extra-inputs=day:2026-01-02", "-extra-inputs=seed:123456789012345678901234567890", "-extra-inputs=hex:16", "-extra-inputs=on:true", "-extra-inputs=nvext:{\"a\":{}}")
 	require.NoError(t, err)
 	for name, text := range map[string]string{
 		"lists": `
@@ -61,7 +61,7 @@ header:
 extra-inputs:
   - temperature:0.5
   - {"stop": ["a", null], "day": 2026-01-02}
-  - 'seed:12345678901234567890'
+  - 'seed:123456789012345678901234567890'
   - hex: 0x10
     on: true
   - {"nvext": {"a": {}}}
@@ -76,7 +76,7 @@ extra-inputs:
   temperature: 0.5
   stop: [a, null]
   day: 2026-01-02
-  seed: 12345678901234567890
+  seed: 123456789012345678901234567890
   hex: 0x10
   on: true
   nvext:
@@ -270,7 +270,7 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 // samples are values for each flag, and some that no YAML reader should take for anything else.
 func samples() map[string][]string {
 	nasty := []string{
-		"plain", "yes", "1e3", "null", "~", "- x", "a: b", "a #b", `say "x"`, "it's", "$HOME", "a\nb: c", "a\r\nb", "tab\tx", "{a: b}", "[x]", "*x", "&x", "!x", "%x", "@x", "`x`", `back\slash`,
+		"plain", "yes", "1e3", "null", "~", "- x", "a: b", "a #b", `say "x"`, "it's", "$HOME", "a\nb: c", "a\r\nb", "a\rb", "a\n  b\n\nc", "\ta\n b", "a \nb", "tab\tx", "{a: b}", "[x]", "*x", "&x", "!x", "%x", "@x", "`x`", `back\slash`,
 		"é, 漢字", "\u2028", "\u0085", "\x7f", "\x01", "\ufeff", "x:", "---", "...", "| x", "> x", "\U0001F600", "#", "0x10", "1_000", "007", "0.10", "-0", ".inf", "2026-01-02", "true", "=", "<<",
 	}
 	var inputs []string

@@ -5,10 +5,8 @@ import (
 	"io"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -187,11 +185,8 @@ var plainYAML = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false)$`
 
 func yamlText(text string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Value: text, Tag: "!!str"}
-	switch {
-	case plainYAML.MatchString(text):
+	if plainYAML.MatchString(text) {
 		node.Tag = ""
-	case slices.ContainsFunc([]rune(text), func(r rune) bool { return !unicode.IsPrint(r) }):
-		node.Style = yaml.DoubleQuotedStyle // on one line, and breaks stay what they are
 	}
 	return node
 }
