@@ -43,9 +43,10 @@ func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string, sa
 	case "", embeddedTokenizer:
 		return nil
 	case servedTokenizer:
-		p.tokens = &tokens{served: true, words: new(tokenizer.WordList)}
+		words, err := tokenizer.Default().Words() // until the server is asked
+		p.tokens = &tokens{served: true, words: &words}
 		p.Tokenizer, p.TokenizerSHA256 = servedName, ""
-		return nil
+		return err
 	}
 	h := hub.FromEnvironment(getenv)
 	h.UserAgent, h.Say = userAgent(), say
@@ -167,6 +168,15 @@ func (s *Sweep) counter() (count func(string) (int, error), done func()) {
 	}, done
 }
 
+// redraw makes what levels say of other words. Lengths and schedule stay as they were drawn.
+func (s *Sweep) redraw() error {
+	run := s.run
+	s.levels = nil
+	err := s.draw()
+	s.run = run
+	return err
+}
+
 // learnWords finds the words that prompts are made of where the server counts tokens.
 func (s *Sweep) learnWords(ctx context.Context) error {
 	t := s.Plan.tokens
@@ -188,5 +198,5 @@ func (s *Sweep) learnWords(ctx context.Context) error {
 		return errors.New(s.Plan.Redact(fmt.Sprintf("tokenizer %q: %v", servedTokenizer, err)))
 	}
 	*t.words = words
-	return nil
+	return s.redraw()
 }
