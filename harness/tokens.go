@@ -89,9 +89,9 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return readTokenizerFile(filepath.Join(path, name))
+		return readTokenizerFile(from, filepath.Join(path, name))
 	case err == nil:
-		return readTokenizerFile(path)
+		return readTokenizerFile(from, path)
 	case filepath.IsAbs(from) || strings.HasPrefix(from, ".") || strings.HasSuffix(from, ".json"):
 		return nil, fmt.Errorf("there is no such file: %w", err)
 	}
@@ -105,7 +105,8 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 	return tokenizer.Load(from, file.Data)
 }
 
-func readTokenizerFile(path string) (*tokenizer.BPE, error) {
+// readTokenizerFile reads a tokenizer by the name that the user gave it.
+func readTokenizerFile(name, path string) (*tokenizer.BPE, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func readTokenizerFile(path string) (*tokenizer.BPE, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tokenizer.Load(path, data)
+	return tokenizer.Load(name, data)
 }
 
 // tokenizerWarnings says what is to be known of the tokenizer.

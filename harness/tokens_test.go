@@ -43,7 +43,7 @@ func TestTokenizerOfAFile(t *testing.T) {
 	for _, from := range []string{smallQwen, dir, filepath.Join(dir, "tokenizer.json")} {
 		plan, err := find(t, offline(t), "-tokenizer="+from)
 		require.NoError(t, err)
-		assert.True(t, strings.HasSuffix(plan.Tokenizer, ".json"), plan.Tokenizer)
+		assert.Equal(t, from, plan.Tokenizer)
 		assert.Len(t, plan.TokenizerSHA256, 64)
 		assert.NotEqual(t, tokenizer.Default().SHA256(), plan.TokenizerSHA256)
 		assert.False(t, plan.TokenizerApproximate)
