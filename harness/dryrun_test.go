@@ -50,7 +50,7 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 
 	run.Plan.ISL = 501
 	store(record.RunFile, run)
-	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or -isl."}, dry())
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or other"}, dry())
 }
 
 // TestDryRunOfRepeats lists each run, in their order, the one at the end too.
