@@ -284,7 +284,7 @@ func samples() map[string][]string {
 		"prefix-ratio": {"0.5", "0"}, "prefix-pool": {"3"}, "concurrencies": {"1", "10, 1,5", "100,100"}, "request-count": {"0", "7"}, "warmup-requests": {"3"},
 		"repeats": {"1", "5"}, "seed": {"0", "18446744073709551615"}, "nonce": {"0", "281474976710655"}, "output-dir": {"/tmp/r", "r: s"}, "overwrite": {"true", "1", "false"},
 		"resume": {"request", "false"}, "header": {"A: b", "X-T:env:TOKEN", "X-T: env:OTHER"}, "extra-inputs": append(inputs, `{"a":1e400,"b":[null]}`, "temperature: 0.50"),
-		"gpus": {"1", "8"}, "dry-run": {"true"}, "preflight-only": {"true"}, "wait-ready": {"0", "90s"}, "request-timeout": {"1h30m"}, "first-token-timeout": {"1m"}, "idle-timeout": {"5s"},
+		"endpoint-type": {"completions"}, "streaming": {"false", "0"}, "gpus": {"1", "8"}, "dry-run": {"true"}, "preflight-only": {"true"}, "wait-ready": {"0", "90s"}, "request-timeout": {"1h30m"}, "first-token-timeout": {"1m"}, "idle-timeout": {"5s"},
 		"connect-timeout": {"1s"}, "retry-429": {"true"}, "transport": {"own", "nethttp"}, "connection-reuse": {"never"}, "ca-cert": {"/ca: pem"}, "client-cert": {"c"}, "client-key": {"k"},
 		"insecure": {"true"}, "max-duration": {"1h"}, "max-tokens-total": {"5000000000"}, "max-error-rate": {"0.10", "1"}, "continue-on-error": {"true"}, "compat": {"openai"}, "gate": nasty,
 		"data-dir": {"d"}, "baseline": {"b"}, "candidate": {"c"}, "sensitivity": {"s"}, "arm": {"a=http://a:1", "b=mock:-ttft=5ms -itl=1ms", "c=b:2"}, "arm-command": {"a=serve: 'x'"},

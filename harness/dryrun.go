@@ -112,6 +112,9 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
 		return nil, fmt.Sprintf("%s the earlier run of %s had another model or other prompts.", assumed, p.BenchmarkName)
 	}
+	if run.Plan.Unstreamed {
+		return nil, fmt.Sprintf("%s the earlier run of %s was not streamed, and tells neither.", assumed, p.BenchmarkName)
+	}
 	dirs, _ := record.LevelDirs(s.dir)
 	for _, dir := range dirs {
 		if runs, _, _ := record.RunDirs(dir); len(runs) > 0 {

@@ -48,7 +48,11 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 		"Durations are those of the earlier run of x from 2026-03-01 12:00:00, a quarter", // of a line
 	}, dry())
 
-	run.Plan.ISL = 501
+	run.Plan.Unstreamed = true
+	store(record.RunFile, run)
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x was not streamed, and tells"}, dry())
+
+	run.Plan.ISL, run.Plan.Unstreamed = 501, false
 	store(record.RunFile, run)
 	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or other"}, dry())
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -33,6 +32,7 @@ type levelRun struct {
 	secrets *redactor
 	config  openai.Config // of client
 	client  *openai.Client
+	counted func()            // lets go of what counts tokens
 	watch   *instrument.Watch // nil outside the measurement
 	// What the watch has seen: content chunks and requests that ended.
 	events, requestsEnded int
@@ -156,11 +156,13 @@ func (r *levelRun) open(dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	count, done := r.sweep.counter()
+	r.counted = done
 	r.config = openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
 		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
-		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: count, Estimate: p.TokenizerApproximate, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
 	r.client = openai.New(r.config)
@@ -170,6 +172,7 @@ func (r *levelRun) open(dir string) (err error) {
 
 // run runs the level's requests and settles its status.
 func (r *levelRun) run(ctx context.Context) error {
+	defer r.counted()
 	defer r.client.Close()
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
 	defer stop(nil)
@@ -325,7 +328,19 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	default:
 		l.Status = record.Done
 	}
+	r.endedByDuration()
 	l.Warnings = r.warnings()
+}
+
+// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
+func (r *levelRun) endedByDuration() {
+	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
+		return
+	}
+	c := &r.record.Counts
+	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
+		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
+	}
 }
 
 // warnings are what a reader of the level's figures must know.
@@ -349,7 +364,11 @@ func (r *levelRun) warnings() []string {
 			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
 	}
 	if c.NotStarted > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
+		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
+			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
 	}
 	return warnings
 }
@@ -379,6 +398,9 @@ func againWarnings(r record.Retried) []string {
 // their recipe: a run must not wait for gigabytes that it can make again.
 func (r *levelRun) writeInputs(path string) error {
 	hash := sha256.New()
+	if r.sweep.Plan.Duration > 0 && !r.level.Open() { // most are never sent
+		return r.writeRecipe(path)
+	}
 	err := record.WriteFile(path, func(w io.Writer) error {
 		size := int64(0)
 		separator := "{\"data\":[\n"

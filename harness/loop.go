@@ -42,8 +42,10 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 		context.AfterFunc(inFlight, func() { timer.Stop() })
 	})
 	defer drain()
+	sending, done := r.forDuration(issue, abandon, phase)
+	defer done()
 	l := &loop{
-		levelRun: r, phase: phase, inFlight: inFlight, issue: issue, stop: stop,
+		levelRun: r, phase: phase, inFlight: inFlight, issue: sending, stop: stop,
 		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024),
 	}
 	var workers, slots sync.WaitGroup
@@ -62,6 +64,24 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	})
 	l.collect()
 	workers.Wait()
+}
+
+// forDuration returns a context that ends with issue or after -duration. The measured requests that are in flight a grace period later are abandoned.
+func (r *levelRun) forDuration(issue context.Context, abandon context.CancelCauseFunc, phase record.Phase) (sending context.Context, done func()) {
+	d, grace := r.sweep.Plan.Duration, r.sweep.Plan.GracePeriod
+	if d == 0 || phase != record.Profiling {
+		return issue, func() {}
+	}
+	sending, end := context.WithCancel(issue)
+	enough := time.AfterFunc(d, end)
+	late := time.AfterFunc(d+grace, func() {
+		abandon(because(record.ByGrace, "still running after -duration %v and a -grace-period of %v", d, grace))
+	})
+	return sending, func() {
+		enough.Stop()
+		late.Stop()
+		end()
+	}
 }
 
 // render makes requests ahead of the slots, so that no slot waits for its body.

@@ -14,24 +14,50 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-// schedule draws when the requests of an open loop start, and returns what stands for that in the level's fingerprint.
+// schedule draws when the requests of an open loop start, and with a -duration how many these are. It returns what stands for that in the level's
+// fingerprint.
 func (l *Level) schedule(p *record.Plan) (string, error) {
 	if !l.Open() {
-		l.inFlight, l.warm = l.Concurrency, l.Concurrency
+		if p.Duration > 0 {
+			return fmt.Sprintf("%s for %v", workload.ClosedLoop, p.Duration), nil
+		}
 		return workload.ClosedLoop, nil
 	}
-	l.inFlight, l.warm = flying(l, p, forecast.Slow()), flying(l, p, forecast.Fast())
-	var both []byte
 	l.starts = map[record.Phase][]time.Duration{}
+	process := arrivals(p, l.Rate)
 	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
-		starts, err := arrivals(p, l.Rate).Count(workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0), l.work.Len(phase))
+		r := workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0)
+		var starts []time.Duration
+		var err error
+		switch {
+		case phase == record.Warmup:
+			starts, err = process.Count(r, p.WarmupRequests)
+		case p.Duration > 0:
+			if starts, err = process.Within(r, p.Duration); p.RequestCount > 0 {
+				starts = starts[:min(len(starts), p.RequestCount)]
+			}
+			if err == nil && len(starts) == 0 {
+				err = fmt.Errorf("no request comes within -duration %v: make it longer, or the rate higher", p.Duration)
+			}
+			l.Requests = len(starts)
+		default:
+			starts, err = process.Count(r, l.Requests)
+		}
 		if err != nil {
 			return "", fmt.Errorf("schedule of %s: %w", l.Name, err)
 		}
 		l.starts[phase] = starts
-		both = fmt.Appendf(both, "%s %s ", phase, arrival.SHA256(starts))
 	}
-	return string(both), nil
+	return fmt.Sprintf("open %s %s", arrival.SHA256(l.starts[record.Warmup]), arrival.SHA256(l.starts[record.Profiling])), nil
+}
+
+// expect says how many requests will be in flight.
+func (l *Level) expect(p *record.Plan) {
+	if !l.Open() {
+		l.inFlight, l.warm = l.Concurrency, l.Concurrency
+		return
+	}
+	l.inFlight, l.warm = flying(l, p, forecast.Slow()), flying(l, p, forecast.Fast())
 }
 
 // arrivals is the open loop of a plan at one of its rates.

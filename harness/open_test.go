@@ -204,3 +204,44 @@ func TestOpenLoopIsContinued(t *testing.T) {
 		assert.Equal(t, want, starts)
 	})
 }
+
+// TestDuration ends the sending of either loop after a time; what is in flight then has the grace period, and is cancelled after it.
+func TestDuration(t *testing.T) {
+	for _, c := range []struct {
+		args            []string
+		answer          time.Duration
+		ok, cancelled   int
+		ended           time.Duration
+		planned, unsent int
+	}{
+		// Starts at 0, 100, ..., 900 ms.
+		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s"}, 250 * time.Millisecond, 10, 0, 1150 * time.Millisecond, 10, 0},
+		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-request-count=4"}, 250 * time.Millisecond, 4, 0, 550 * time.Millisecond, 4, 0},
+		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-grace-period=2s"}, 2500 * time.Millisecond, 6, 4, 3 * time.Second, 10, 0},
+		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-grace-period=2s", "-max-in-flight=3"}, time.Hour, 0, 3, 3 * time.Second, 10, 7},
+		// Three slots, 300 ms each: four rounds begin before 1 s.
+		{[]string{"-concurrencies=3", "-duration=1s"}, 300 * time.Millisecond, 12, 0, 1200*time.Millisecond + 2, 12, 0},
+		{[]string{"-concurrencies=3", "-duration=1s", "-request-count=4"}, 300 * time.Millisecond, 4, 0, 600 * time.Millisecond, 4, 0},
+		{[]string{"-concurrencies=3", "-duration=1s", "-request-count=100"}, 300 * time.Millisecond, 12, 0, 1200*time.Millisecond + 2, 100, 88},
+		{[]string{"-concurrencies=2", "-duration=1s", "-grace-period=0s"}, 400 * time.Millisecond, 4, 2, time.Second, 6, 0},
+	} {
+		perform(t, c.args, answerAfter(c.answer), func(t *testing.T, s stage) {
+			l := s.run(t, 0)
+			assert.Equal(t, record.Done, l.Status, c.args)
+			assert.Equal(t, c.ok, l.Counts.Outcomes[record.OK], c.args)
+			assert.Equal(t, c.cancelled, l.Counts.Reasons[record.Cancelled][record.ByGrace], c.args)
+			assert.Equal(t, c.planned, l.Counts.Planned, c.args)
+			assert.Equal(t, c.unsent, l.Counts.NotStarted, c.args)
+			assert.Equal(t, c.ended, time.Duration(l.EndedNS), c.args)
+		})
+	}
+	_, err := resolveHere(t, "-request-rate=0.001", "-duration=1s")
+	require.ErrorContains(t, err, "no request comes within -duration 1s: make it longer, or the rate higher")
+}
+
+// resolveHere opens a sweep in a folder of its own.
+func resolveHere(t *testing.T, args ...string) (*Sweep, error) {
+	t.Helper()
+	s, _, err := openIn(t, t.TempDir(), args...)
+	return s, err
+}

@@ -37,6 +37,11 @@ type Plan struct {
 	FailInconclusive bool              `json:"-"`
 	Overwrite        bool              `json:"-"`
 	Resume           record.ResumeMode `json:"-"`
+	// TokenizerFrom is where FindTokenizer looks: a folder, a file, the id of a model, server or embedded; "": it has nothing to find.
+	TokenizerFrom string `json:"-"`
+	// TokenizerNamed: the user named it, and it must be had.
+	TokenizerNamed bool `json:"-"`
+	tokens         *tokens
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`
@@ -150,6 +155,9 @@ func (c *checks) together(p *Plan) {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
+	if p.Resume == record.ResumeRequest && p.Duration > 0 {
+		c.fault("resume", p.Resume, "cannot go with -duration, which is of one load without a break: use -resume, which repeats the level")
+	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
 	}
@@ -195,7 +203,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 	} {
 		if limit.value < 0 {
 			c.fault(limit.name, limit.value, "must not be negative")
@@ -270,7 +278,7 @@ func (p *Plan) Warnings() []string {
 				record.LevelName(c), n, n))
 		}
 	}
-	return slices.Concat(warnings, p.forwardWarnings(), p.tlsWarnings())
+	return slices.Concat(warnings, p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http

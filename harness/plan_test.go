@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 func mustParse(t *testing.T, text string) *url.URL {
@@ -39,6 +41,8 @@ func TestParseEndpoint(t *testing.T) {
 		"http://h/api/v3/chat/completions":            "http://h/api/v3/chat/completions",
 		"http://h/openai/deployments/d?api-version=1": "http://h/openai/deployments/d" + chat + "?api-version=1",
 		"http://h/xv1":                                "http://h/xv1" + chat,
+		"http://h/v1/completions/":                    "http://h/v1/completions",
+		"k8s://n/s:1/v1/completions":                  "k8s://n/s:1/v1/completions",
 		"http://h/chat":                               "http://h/chat" + chat,
 		"http://h#frag":                               "http://h" + chat,
 		"http://[::1]:8000":                           "http://[::1]:8000" + chat,
@@ -58,6 +62,27 @@ func TestParseEndpoint(t *testing.T) {
 	u, err = harness.ParseEndpoint("http://h:1", "https")
 	require.NoError(t, err)
 	assert.Equal(t, "http", u.Scheme, "a scheme of its own wins")
+}
+
+// TestEndpointType: a route of the one type is changed to that of the other where that is asked for, and not the reverse.
+func TestEndpointType(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"http://h": "http://h/v1/completions", "http://h/v1/completions": "http://h/v1/completions", "http://u:p@h/api/v3/chat/completions?k=v": "http://h/api/v3/completions?[redacted]",
+		"k8s://n/s:1": "k8s://n/s:1/v1/completions",
+	} {
+		plan := planOf(t, nil, "-benchmark-name=x", "-endpoint-type=completions", "-endpoint="+endpoint)
+		assert.Equal(t, []string{want}, plan.Endpoints)
+		assert.True(t, strings.HasSuffix(plan.Targets[0].Path, "/completions") && !strings.Contains(plan.Targets[0].Path, "chat"), plan.Targets[0])
+		assert.True(t, plan.AsksCompletions())
+	}
+	plan := planOf(t, nil, "-endpoint-type=completions", "-arm=a=http://h", "-arm=b=mock:")
+	assert.Equal(t, "/v1/completions", plan.Arms[0].Target.Path)
+	for _, arg := range []string{"-endpoint=http://h/v1/completions", "-arm=a=http://h/v1/completions"} {
+		_, err := resolve(t, nil, "-benchmark-name=x", arg)
+		assert.EqualError(t, err, `endpoint "http://h/v1/completions": is the completions route: pass -endpoint-type=completions`)
+	}
+	assert.False(t, planOf(t, nil).AsksCompletions())
+	assert.False(t, (&record.Plan{}).AsksCompletions(), "a plan of before there were two")
 }
 
 func TestParseEndpointRefuses(t *testing.T) {

@@ -146,9 +146,10 @@ func (s *Sweep) planned() []forecast.Level {
 	for _, l := range s.levels {
 		prompts, answers := l.work.Tokens()
 		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
-		levels = append(levels, forecast.Level{
-			Concurrency: l.streams(), Rate: l.Rate, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
-		})
+		level := forecast.Level{
+			Concurrency: l.streams(), Rate: l.Rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
+		}
+		levels = append(levels, level.Within())
 	}
 	return levels
 }

@@ -64,6 +64,9 @@ func (r *resolver) plan() *Plan {
 	case n > 1:
 		p.Repeats = n
 	}
+	if p.Duration = r.duration("duration"); p.Duration > 0 {
+		p.GracePeriod = r.duration("grace-period")
+	}
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
@@ -77,6 +80,10 @@ func (r *resolver) plan() *Plan {
 		p.BenchmarkName = "mock"
 	}
 	r.arms(p)
+	p.TokenizerFrom, p.TokenizerNamed = r.text("tokenizer"), r.given("tokenizer")
+	if real := len(p.Targets) > 0 || slices.ContainsFunc(p.Arms, func(a Arm) bool { return a.Target != nil }); p.TokenizerFrom == "" && real {
+		p.TokenizerFrom, p.TokenizerNamed = p.Model, false
+	}
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
 	p.choices = r.choices(p)

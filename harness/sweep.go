@@ -80,7 +80,10 @@ type Sweep struct {
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
-	var err error
+	err := plan.sought()
+	if err != nil {
+		return nil, err
+	}
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
@@ -218,7 +221,7 @@ func (s *Sweep) draw() error {
 	}
 	spec := workload.Spec{
 		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
-		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(),
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
 	}
 	serial := 0
 	runs := p.runs()
@@ -232,13 +235,14 @@ func (s *Sweep) draw() error {
 		if err := s.interrupted(); err != nil {
 			return err
 		}
-		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
-			return err
-		}
 		schedule, err := l.schedule(&p.Plan)
 		if err != nil {
 			return err
 		}
+		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+			return err
+		}
+		l.expect(&p.Plan)
 		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}

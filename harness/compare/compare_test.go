@@ -218,6 +218,8 @@ func TestRefusal(t *testing.T) {
 		"clocks (virtual time) differ: true in a, false in b":                 func(r *Run) { r.Record.Plan.Virtual = false },
 		"retries after status 429 (-retry-429) differ: false in a, true in b": func(r *Run) { r.Record.Plan.Retry429 = true },
 		"reuses of connections differ: pooled in a, never in b":               func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
+		"endpoint types differ: chat in a, completions in b":                  func(r *Run) { r.Record.Plan.EndpointType = record.Completions },
+		"streaming differ: true in a, false in b":                             func(r *Run) { r.Record.Plan.Unstreamed = true },
 		"workload fingerprints of c1 differ":                                  func(r *Run) { r.Workload["c1"] = "other" },
 		"b has no run.json: what it asked for is not known":                   func(r *Run) { r.Record = nil },
 	} {

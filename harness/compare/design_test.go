@@ -48,6 +48,16 @@ primaries:
 
 func TestDesignIsValidated(t *testing.T) {
 	t.Parallel()
+	require.NoError(t, Design{Primaries: DocumentPrimaries("c10"), Looks: DefaultLooks()}.Validate())
+	for _, p := range DocumentPrimaries("c10") {
+		d, known := definition(p.Metric)
+		assert.True(t, known && !d.Streamed, p.Metric)
+	}
+	var left []string
+	for _, m := range OfDocuments(DefaultMargins(5)) {
+		left = append(left, m.Metric)
+	}
+	assert.Equal(t, []string{"request_latency", "output_token_throughput", "request_throughput"}, left)
 	five := DefaultPrimaries("c10")
 	require.Len(t, five, 3)
 	for _, s := range []Selector{ttft, {Metric: "request_latency", Statistic: "avg", Level: "c10"}} {

@@ -27,13 +27,27 @@ func Slow() Pace { return Pace{TTFT: 2 * time.Second, ITL: 50 * time.Millisecond
 
 // Level is a point of a sweep, as planned.
 type Level struct {
-	Concurrency  int     // in an open loop, what may be in flight at most
-	Rate         float64 // requests a second of an open loop, or 0
-	Requests     int     // measured ones
-	Warmup       int     // and those before
-	PromptTokens int     // of all of them
-	OutputTokens int     // of all their answers
-	Body         int     // bytes of one request of mean length
+	Concurrency  int           // in an open loop, what may be in flight at most
+	Rate         float64       // requests a second of an open loop, or 0
+	Limit        time.Duration // of the sending; 0: none
+	Requests     int           // measured ones, at most
+	Warmup       int           // and those before
+	PromptTokens int           // of all of them
+	OutputTokens int           // of all their answers
+	Body         int           // bytes of one request of mean length
+}
+
+// Within is the level with as many requests as a fast server answers within its Limit, of a closed loop: there more are prepared than are sent.
+func (l Level) Within() Level {
+	if l.Limit == 0 || l.Rate > 0 {
+		return l
+	}
+	all := float64(l.Requests + l.Warmup)
+	waves := int(l.Limit/Fast().answer(l)) + 1
+	l.Requests = min(l.Requests, waves*l.Concurrency)
+	share := float64(l.Requests+l.Warmup) / all
+	l.PromptTokens, l.OutputTokens = int(share*float64(l.PromptTokens)), int(share*float64(l.OutputTokens))
+	return l
 }
 
 // each is the part of a sum that a request has in the mean.
@@ -72,6 +86,12 @@ func Duration(l Level, earlier []Measured) Range {
 	if l.Rate > 0 {
 		sends := time.Duration(float64(l.Requests+l.Warmup) / l.Rate * float64(time.Second))
 		return Range{sends + Fast().answer(l), sends + Slow().answer(l)}
+	}
+	if l.Limit > 0 {
+		whole := l
+		whole.Limit = 0
+		without := Duration(whole, earlier)
+		return Range{min(without.Low, l.Limit+Fast().answer(l)), min(without.High, l.Limit+Slow().answer(l))}
 	}
 	if len(earlier) == 0 {
 		return Range{waves(l, Fast().request(l)), waves(l, Slow().request(l))}

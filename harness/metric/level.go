@@ -39,7 +39,7 @@ type Accumulator struct {
 type window struct {
 	fromNS, toNS int64
 	some         bool
-	broken       bool // nothing ran in a part of it: it has no length that means something
+	broken       bool // nothing ran in a part of it, or an end of it is not known: it has no length that means something
 }
 
 func (w *window) widen(fromNS, toNS int64) {
@@ -91,6 +91,7 @@ func (a *Accumulator) Add(s *record.Sample) {
 	}
 	a.whole.widen(s.StartNS, s.EndNS)
 	a.tokens.widen(tokenSpan(s))
+	a.tokens.broken = a.tokens.broken || s.Unstreamed // when its first token came is not known
 	a.received += s.Counted.OSL
 	if s.Outcome != record.OK {
 		a.failed++

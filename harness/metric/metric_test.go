@@ -74,6 +74,45 @@ func TestFiguresByHand(t *testing.T) {
 }
 
 // TestKeptConnection: nothing was looked up or dialled, whatever dial of its own the request began meanwhile.
+// TestNotStreamed: of an answer that came as a document the latency of the whole is known, its tokens, and what these make together.
+func TestNotStreamed(t *testing.T) {
+	document := hand()
+	document.Unstreamed, document.ChunksNS, document.ChunkTokens, document.EmptyNS, document.FirstVisibleNS = true, []int64{190e6}, nil, nil, 190e6
+	got, streamed := figures(document), figures(hand())
+	var absent []string
+	for tag, value := range streamed {
+		if _, ok := got[tag]; !ok {
+			absent = append(absent, tag)
+			continue
+		}
+		assert.InDelta(t, value, got[tag], 1e-12*max(value, 1), tag)
+	}
+	assert.ElementsMatch(t, []string{
+		"time_to_first_token", "time_to_second_token", "time_to_first_output_token", "inter_token_latency", "inter_chunk_latency", "stream_setup_latency",
+		"stream_prefill_latency", "stream_drain_latency", "output_token_throughput_per_user", "prefill_throughput_per_user", "chunk_token_mismatch_count",
+		"scheduled_time_to_first_token",
+	}, absent)
+	assert.Len(t, got, len(streamed)-len(absent), "nothing is there instead")
+	for _, d := range metric.Definitions() {
+		assert.Equal(t, slices.Contains(absent, d.Tag) && d.PerRequest, d.Streamed, d.Tag)
+	}
+	for convention, want := range map[metric.Convention][]string{
+		metric.VLLM:     {"duration", "e2el", "output_throughput", "request_throughput", "total_token_throughput"},
+		metric.GuideLLM: {"request_latency", "requests_per_second", "time_per_output_token_ms"},
+	} {
+		accumulator := convention.Accumulator(time.Unix(0, 0))
+		later := *document
+		later.StartNS, later.EndNS, later.ChunksNS = 200e6, 300e6, []int64{299e6}
+		accumulator.Add(document)
+		accumulator.Add(&later)
+		var tags []string
+		for _, r := range accumulator.Results() {
+			tags = append(tags, r.Tag)
+		}
+		assert.ElementsMatch(t, want, tags, convention)
+	}
+}
+
 func TestKeptConnection(t *testing.T) {
 	s := hand()
 	s.Conn.Reused = true

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,13 +51,16 @@ func FuzzAnswer(f *testing.F) {
 		head + "\r\n" + text("a") + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"` + strings.Repeat("long", 50) + `"}]}` + "\n\n",
 		"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n\xff\x00",
 		"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>", head + "Content-Encoding: gzip\r\n\r\n" + zipped(f, text("a")+done), head + "Content-Encoding: br\r\n\r\n", "", "nonsense",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + smallDocument, "HTTP/1.1 200 OK\r\n\r\n" + `{"choices":[{"text":"a"}],"usage":{"completion_tokens":2}}`,
+		head + "\r\n" + `data: {"choices":[{"text":"a"}]}` + "\n\n" + done,
 	} {
 		f.Add([]byte(answer))
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		for _, transport := range []string{openai.OwnTransport, openai.NetHTTP} {
+		for i, transport := range []string{openai.OwnTransport, openai.NetHTTP, openai.OwnTransport, openai.OwnTransport, openai.NetHTTP} {
 			c := openai.New(openai.Config{
-				Endpoints: []*url.URL{{Scheme: "http", Host: "h", Path: openai.ChatPath}}, Concurrency: 1, Epoch: time.Now(), Count: utf8.RuneCountInString,
+				Completions: i%2 == 1, Whole: i > 1,
+				Endpoints: []*url.URL{{Scheme: "http", Host: "h", Path: openai.ChatPath}}, Concurrency: 1, Epoch: time.Now(), Count: characters,
 				Transport: transport, NoReuse: true, RequestTimeout: time.Minute,
 				Dial: func(context.Context, string, string) (net.Conn, error) {
 					return canned{answer: bytes.NewReader(answer)}, nil

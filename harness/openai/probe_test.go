@@ -49,6 +49,9 @@ func TestRoutesOfAProbe(t *testing.T) {
 		{"/chat/completions", "/", "/", ""},
 		{"/apiv1/chat/completions", "/apiv1/", "/apiv1/", ""},
 		{"/v1/v1/chat/completions", "/v1/v1/", "/v1/", ""},
+		{"/v1/completions", "/v1/", "/", ""},
+		{"/chat/v1/completions", "/chat/v1/", "/chat/", ""},
+		{"/completions?k=v", "/", "/", "?k=v"},
 		{"/openai/deployments/m/chat/completions?api-version=1", "/openai/deployments/m/", "/openai/deployments/m/", "?api-version=1"},
 	} {
 		got := probe(t, c.chat, func(w http.ResponseWriter, _ *http.Request) {
@@ -68,7 +71,11 @@ func TestRoutesOfAProbe(t *testing.T) {
 		assert.Equal(t, "GET "+c.root+"health"+c.query, got[1].route)
 		assert.Equal(t, "GET "+c.root+"version"+c.query, got[2].route)
 		assert.Equal(t, "POST "+c.chat, got[3].route)
-		assert.JSONEq(t, `{"model":"some/model","messages":[{"role":"user","content":"hi"}],"max_tokens":1}`, got[3].body)
+		if strings.Contains(c.chat, "chat/completions") {
+			assert.JSONEq(t, `{"model":"some/model","messages":[{"role":"user","content":"hi"}],"max_tokens":1}`, got[3].body)
+		} else {
+			assert.JSONEq(t, `{"model":"some/model","prompt":"hi","max_tokens":1}`, got[3].body)
+		}
 		assert.Equal(t, "application/json", got[3].header.Get("Content-Type"))
 		for _, a := range got {
 			assert.Equal(t, "Bearer key", a.header.Get("Authorization"))

@@ -2,6 +2,8 @@ package openai
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,8 +21,8 @@ type meaning struct {
 	visible, reasoned bool
 }
 
-// parsed is the oracle: it decodes the whole event.
-func parsed(data []byte) meaning {
+// parsed is the oracle: it decodes the whole event, of a chat or of a completion.
+func parsed(data []byte, completions bool) meaning {
 	v, err := fastjson.ParseBytes(data)
 	if err != nil {
 		return meaning{malformed: true}
@@ -34,6 +36,11 @@ func parsed(data []byte) meaning {
 		return m
 	}
 	m.finish = string(choice.GetStringBytes("finish_reason"))
+	if completions {
+		m.texts = string(choice.GetStringBytes("text"))
+		m.visible = m.texts != ""
+		return m
+	}
 	m.thought = string(choice.GetStringBytes("delta", "reasoning_content"))
 	if m.thought == "" {
 		m.thought = string(choice.GetStringBytes("delta", "reasoning"))
@@ -52,7 +59,7 @@ func agree(t *testing.T, s *scanner, data []byte) (looked bool) {
 	if !s.look(data) {
 		return false
 	}
-	want := parsed(data)
+	want := parsed(data, s.completions)
 	got := meaning{texts: string(s.found[content]) + string(s.found[toolName]) + string(s.found[toolArguments]), thought: string(s.thought())}
 	got.finish = string(s.reason)
 	got.visible, got.reasoned = s.visible(), len(s.thought()) > 0
@@ -114,6 +121,45 @@ func leftToParser() []string {
 	return events
 }
 
+const usualCompletion = `{"id":"cmpl-0123456789abcdef0123456789abcdef","object":"text_completion","created":1700000000,"model":"some/model-7b",` +
+	`"choices":[{"index":0,"text":" word","logprobs":null,"finish_reason":null,"stop_reason":null}],"usage":null}`
+
+// lookedCompletions are events of completions that need no parser, and what of them is content.
+func lookedCompletions() map[string]string {
+	return map[string]string{
+		usualCompletion:               " word",
+		`{}`:                          "",
+		`{"choices":[{"text":"a"}]}`:  "a",
+		`{"choices":[{"text":""}]}`:   "",
+		`{"choices":[{"text":null}]}`: "",
+		`{"choices":[{"text":"a","finish_reason":"length","index":0}]}`:                         "a",
+		`{"text":"no","choices":[{"delta":{"content":"no","text":"no"},"text":"yes"}]}`:         "yes",
+		`{"choices":[{"delta":[1,{"a":2}],"message":{"text":"no"},"text":"yes"}]}`:              "yes",
+		`{"choices":[{"delta":{},"delta":{},"text":"yes"}]}`:                                    "yes",
+		`{"choices":[{"logprobs":{"tokens":["no"],"text_offset":[0],"text":"no"},"text":"日"}]}`: "日",
+		`{"choices":[{"text":"a\nb\""}]}`:                                                       `a\nb\"`,
+	}
+}
+
+func TestScannerReadsCompletionsAsTheParserDoes(t *testing.T) {
+	for event, text := range lookedCompletions() {
+		s := &scanner{completions: true}
+		require.True(t, agree(t, s, []byte(event)), event)
+		assert.Equal(t, text, string(s.found[content]), event)
+		assert.Empty(t, s.thought(), event)
+		require.True(t, agree(t, s, []byte(event)), "from memory: %s", event)
+	}
+	for _, event := range []string{
+		`{"choices":[{"text":1}]}`, `{"choices":[{"text":["a"]}]}`, `{"choices":[{"text":"a","text":"b"}]}`, `{"choices":[{"text":null,"text":"b"}]}`, `{"choices":[{"te\u0078t":"a"}]}`,
+		`{"choices":[{"index":1,"text":"a"}]}`, `{"choices":[{"text":"a"},{"text":"b"}]}`, `{"choices":[{"text":"a}]}`, `{"choices":[{"text":"a"}],"usage":{}}`, `{"error":"x"}`,
+	} {
+		assert.False(t, (&scanner{completions: true}).look([]byte(event)), event)
+	}
+	chat := new(scanner)
+	require.True(t, agree(t, chat, []byte(usualCompletion)))
+	assert.False(t, chat.visible(), "a chat has no text of its own")
+}
+
 func TestScannerReadsAsTheParserDoes(t *testing.T) {
 	for event, text := range looked() {
 		s := new(scanner)
@@ -128,20 +174,23 @@ func TestScannerReadsAsTheParserDoes(t *testing.T) {
 
 // Each byte of each event replaced, left out or doubled, before and after the scanner saw the whole event.
 func TestScannerOnDamagedEvents(t *testing.T) {
-	events := leftToParser()
-	for event := range looked() {
-		events = append(events, event)
-	}
-	for _, event := range events {
+	damage := func(event string, completions bool) {
 		for i := range len(event) {
 			for _, with := range []string{"", "\\", `"`, "{", "}", "[", "]", ":", ",", "0", "-", " ", "x", "\x00", event[i:i+1] + event[i:i+1], `\"`, `\\`} {
 				damaged := []byte(event[:i] + with + event[i+1:])
-				agree(t, new(scanner), damaged)
-				s := new(scanner)
+				agree(t, &scanner{completions: completions}, damaged)
+				s := &scanner{completions: completions}
 				s.look([]byte(event))
 				agree(t, s, damaged)
 			}
 		}
+	}
+	for _, event := range slices.AppendSeq(leftToParser(), maps.Keys(looked())) {
+		damage(event, false)
+	}
+	for event := range lookedCompletions() {
+		damage(event, true)
+		damage(event, false)
 	}
 }
 
@@ -180,15 +229,20 @@ func FuzzScanner(f *testing.F) {
 	for _, event := range leftToParser() {
 		f.Add([]byte(event), uint16(0), uint16(0), []byte(usualChunk))
 	}
+	for event := range lookedCompletions() {
+		f.Add([]byte(event), uint16(len(event)/2), uint16(1), []byte(`"text":"`))
+	}
 	f.Fuzz(func(t *testing.T, event []byte, at, length uint16, with []byte) {
-		s := new(scanner)
-		agree(t, s, event)
-		from := min(int(at), len(event))
-		to := min(from+int(length), len(event))
-		changed := append(append(event[:from:from], with...), event[to:]...)
-		agree(t, s, changed)
-		agree(t, new(scanner), changed)
-		agree(t, s, event)
+		for _, completions := range []bool{false, true} {
+			s := &scanner{completions: completions}
+			agree(t, s, event)
+			from := min(int(at), len(event))
+			to := min(from+int(length), len(event))
+			changed := append(append(event[:from:from], with...), event[to:]...)
+			agree(t, s, changed)
+			agree(t, &scanner{completions: completions}, changed)
+			agree(t, s, event)
+		}
 	})
 }
 
@@ -219,6 +273,15 @@ func BenchmarkScanner(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			s.before = s.before[:0]
 			if !s.look(next(i)) || !s.visible() {
+				b.Fatal("not seen")
+			}
+		}
+	})
+	b.Run("scanned completion", func(b *testing.B) {
+		s, completion := &scanner{completions: true}, []byte(usualCompletion)
+		for b.Loop() {
+			s.before = s.before[:0]
+			if !s.look(completion) || !s.visible() {
 				b.Fatal("not seen")
 			}
 		}

@@ -149,6 +149,7 @@ func (v *vector) run(t *testing.T, steps []step, atMost int) record.Sample {
 	t.Helper()
 	var samples []record.Sample
 	inBubble(t, func(c *openai.Config) {
+		v.configure(c)
 		if dial := c.Dial; atMost > 0 {
 			c.Dial = narrowing(dial, atMost)
 		}

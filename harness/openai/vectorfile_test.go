@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/openai"
 )
 
 // vector is a file of testdata/vectors: what a server sends and when, and what must come out. Its README says how to read one.
 type vector struct {
 	name   string
-	osl    int // asked for
+	osl    int               // asked for
+	form   map[string]string // of the request
 	steps  []vectorStep
 	expect map[string]string
 }
@@ -41,7 +44,7 @@ func readVectors(t *testing.T) []vector {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		v := vector{name: strings.TrimSuffix(filepath.Base(file), ".txt"), expect: map[string]string{}}
+		v := vector{name: strings.TrimSuffix(filepath.Base(file), ".txt"), expect: map[string]string{}, form: map[string]string{}}
 		section := ""
 		for i, line := range strings.Split(string(text), "\n") {
 			switch indented := strings.HasPrefix(line, " "); {
@@ -63,7 +66,9 @@ func (v *vector) take(section, line string, number int) (err error) {
 	rest = strings.TrimLeft(rest, " ")
 	switch section {
 	case "request":
-		v.osl, err = strconv.Atoi(rest)
+		if v.form[word] = rest; word == "osl" {
+			v.osl, err = strconv.Atoi(rest)
+		}
 	case "expect":
 		v.expect[word] = rest
 	case "server":
@@ -119,6 +124,11 @@ func unescape(text string) (string, error) {
 		}
 		return `\`
 	}), err
+}
+
+// configure makes a client ask as the file's.
+func (v *vector) configure(c *openai.Config) {
+	c.Completions, c.Whole = v.form["endpoint_type"] == "completions", v.form["streaming"] == "false"
 }
 
 // between is what passes between the bytes of a drip.

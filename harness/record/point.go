@@ -75,12 +75,22 @@ func (p *Plan) Points() []Point {
 // openSeconds is how long an open-loop level sends where nobody said so.
 const openSeconds = 60
 
+// Of a closed loop that runs for a time nobody knows how many requests it sends: so many a second of each slot, and so many in all, are prepared.
+const (
+	mostOfSlot = 20
+	mostOfLoop = 1_000_000
+)
+
 // Requests returns how many requests a level sends: as many as were asked for, or else three waves of a closed loop, a minute of an open one, and
-// at least ten.
+// at least ten. With a Duration an open loop sends about so many, and a closed one at most.
 func (p *Plan) Requests(at Point) int {
-	switch {
+	switch seconds := p.Duration.Seconds(); {
 	case p.RequestCount > 0:
 		return p.RequestCount
+	case seconds > 0 && at.Open():
+		return int(math.Ceil(seconds * at.Rate))
+	case seconds > 0:
+		return min(int(math.Ceil(seconds*mostOfSlot))*at.Concurrency, mostOfLoop)
 	case at.Open():
 		return max(int(math.Ceil(openSeconds*at.Rate)), 10)
 	default:

@@ -25,6 +25,13 @@ func TestFlow(t *testing.T) {
 	failed := request(1e9, 2e9, 15e8)
 	failed.Outcome = record.Cut
 	f.Add(failed)
+	document := request(2e9, 4e9, 4e9)
+	document.Unstreamed, document.Counted.OSL = true, 8
+	before := f
+	f.Add(document)
+	assert.InDelta(t, before.Requests+0.5, f.Requests, 1e-12)
+	assert.InDelta(t, before.Tokens+4, f.Tokens, 1e-12, "its tokens come evenly over its time")
+	f = before
 	requests, tokens, ok := f.PerSecond()
 	assert.True(t, ok)
 	assert.InDelta(t, 2.0/2, requests, 1e-12)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
@@ -53,16 +54,29 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
-		isl = tokenizer.Default().Count(said(e))
+		if isl, err = s.count(said(e)); err != nil {
+			return drawn{}, err
+		}
 	}
 	switch {
 	case osl > 0 || e.Body != nil:
 	case e.Answer != "":
-		osl = max(1, tokenizer.Default().Count(e.Answer))
+		if osl, err = s.count(e.Answer); err != nil {
+			return drawn{}, err
+		}
+		osl = max(1, osl)
 	default:
 		_, osl = s.Lengths.Draw(s.Seed, stream, i)
 	}
 	return drawn{int32(isl), int32(osl)}, nil
+}
+
+// count counts tokens.
+func (s Spec) count(text string) (int, error) {
+	if s.Count != nil {
+		return s.Count(text)
+	}
+	return tokenizer.Default().Count(text)
 }
 
 // streams reports whether a record's body asks for a stream, if it has one.
@@ -177,6 +191,27 @@ func (s Spec) made(e *dataset.Entry, serial, isl int) []byte {
 		return s.appendText([]byte{' '}, "block", int(id&(1<<62-1)), tokens)
 	})
 	return prompt[1:] // the first block begins without a blank, which makes no difference to its length
+}
+
+// Timestamps returns when the requests of a phase came in the trace, since its zero, for an open loop that follows it. It fails where the level has
+// no Source, and where a record has no timestamp; the error names it.
+func (l *Level) Timestamps(phase record.Phase) ([]time.Duration, error) {
+	s := l.spec
+	if s.Source == nil {
+		return nil, errors.New("there are no timestamps without -input-file")
+	}
+	all := make([]time.Duration, l.Len(phase))
+	for i := range all {
+		e, err := s.Source.Records.Entry(s.record(l.first(phase, l.Len(record.Warmup)) + i))
+		switch {
+		case err != nil:
+			return nil, err
+		case e.Timestamp == dataset.Never:
+			return nil, fmt.Errorf("%s:%d: it has no timestamp", s.Source.Name, e.Line)
+		}
+		all[i] = e.Timestamp
+	}
+	return all, nil
 }
 
 // encoded is a body as JSON, with its texts as they are.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
@@ -55,7 +55,7 @@ func TestSourceOfTexts(t *testing.T) {
 	assert.JSONEq(t, `{"max_tokens": 40, "messages": [{"role": "user", "content": "What is <deep> \"learning\"?"}], "temperature": 1, "user": "u"}`, bodies[0])
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "system", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "world"}]}], "temperature": 1, "user": "u"}`, bodies[1])
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5, "top_p": 1, "user": "u"}`, bodies[2], "a record's fields go over those of the plan")
-	count := tokenizer.Default().Count
+	count := func(text string) int { return counted(t, text) }
 	assert.Equal(t, [][2]int{{count(`What is <deep> "learning"?`), 40}, {count("Hello world"), 16}, {1, 16}}, lengths)
 }
 
@@ -64,14 +64,14 @@ func TestSourceOfMessages(t *testing.T) {
 	s := fromFile(t, dataset.Mooncake, `{"messages": `+messages+`, "tools": [{"type": "function"}], "output_length": 7}`)
 	bodies, lengths := asked(t, s, 1)
 	assert.JSONEq(t, `{"max_tokens": 7, "messages": `+messages+`, "tools": [{"type": "function"}]}`, bodies[0])
-	assert.Equal(t, [][2]int{{tokenizer.Default().Count("Be brief. Hi there"), 7}}, lengths)
+	assert.Equal(t, [][2]int{{counted(t, "Be brief. Hi there"), 7}}, lengths)
 }
 
 // TestSourceOfBodies: they are sent byte for byte, whatever the plan says.
 func TestSourceOfBodies(t *testing.T) {
 	lines := []string{
 		`{ "model":"x",  "messages":[{"role":"user","content":"one two"}], "max_tokens":9, "stream":true }`,
-		`{"model":"x","prompt":["one","two three"]}`,
+		`{"model":"x","prompt":["one","two three"],"stream":true}`,
 	}
 	s := fromFile(t, dataset.RawPayload, lines...)
 	s.Extra = map[string]any{"temperature": 1}
@@ -102,7 +102,7 @@ func TestSourceOfBlocks(t *testing.T) {
 		for i := range 5 {
 			r := l.Render(record.Profiling, i)
 			text := prompt(t, r)
-			require.Equal(t, r.ISL, tokenizer.Default().Count(text))
+			require.Equal(t, r.ISL, counted(t, text))
 			all = append(all, text)
 		}
 		return all
@@ -149,7 +149,7 @@ func TestSourceInFingerprint(t *testing.T) {
 		return fromFile(t, dataset.SingleTurn, `{"text": "a"}`, `{"text": "b"}`, `{"text": "c"}`)
 	}
 	want := fingerprint(t, make(), "c5", 2, 15)
-	assert.NotEqual(t, fingerprint(t, spec(), "c5", 2, 15), want)
+	assert.NotEqual(t, want, fingerprint(t, spec(), "c5", 2, 15))
 	for name, change := range map[string]func(*workload.Spec){
 		"nonce": func(s *workload.Spec) { s.Nonce = 99 },
 		"model": func(s *workload.Spec) { s.Model = "other" },
@@ -206,8 +206,23 @@ func TestSourceHasNoPlaceForPrefixes(t *testing.T) {
 	assert.ErrorContains(t, s.Validate(), "input-file: its prompts cannot share prefixes")
 }
 
+func TestTimestamps(t *testing.T) {
+	s := fromFile(t, dataset.SingleTurn, `{"text": "a", "timestamp": 5}`, `{"text": "b", "timestamp": 7.5}`, `{"text": "c", "timestamp": 0}`, `{"text": "d"}`)
+	s.Source.Name = "f"
+	l := level(t, s, "c1", 0, 1, 2)
+	for phase, want := range map[record.Phase][]time.Duration{record.Warmup: {5 * time.Millisecond}, record.Profiling: {7500 * time.Microsecond, 0}} {
+		got, err := l.Timestamps(phase)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	_, err := level(t, s, "c1", 0, 1, 3).Timestamps(record.Profiling)
+	require.EqualError(t, err, "f:4: it has no timestamp")
+	_, err = level(t, spec(), "c1", 0, 1, 3).Timestamps(record.Profiling)
+	assert.EqualError(t, err, "there are no timestamps without -input-file")
+}
+
 func TestMeanBodyOfASource(t *testing.T) {
-	s := fromFile(t, dataset.RawPayload, `{"prompt":"1234"}`, `{"prompt":"123456"}`)
-	assert.Equal(t, len(`{"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
+	s := fromFile(t, dataset.RawPayload, `{"stream":true,"prompt":"1234"}`, `{"stream":true,"prompt":"123456"}`)
+	assert.Equal(t, len(`{"stream":true,"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
 	assert.Zero(t, level(t, s, "c1", 0, 1, 0).MeanBody())
 }

@@ -61,6 +61,13 @@ func TestAggregateHasTheSchemasKeys(t *testing.T) {
 	for _, key := range []string{"schema_version", "aiperf_version", "benchmark_id", "input_config", "run_info", "was_cancelled", "error_summary", "start_time", "end_time"} {
 		assert.Contains(t, document, key)
 	}
+	asked := func() map[string]any { return document["input_config"].(map[string]any)["endpoint"].(map[string]any) }
+	assert.Equal(t, []any{"chat", true}, []any{asked()["type"], asked()["streaming"]}, "of before there was another way to ask")
+	run.Plan.EndpointType, run.Plan.Unstreamed = record.Completions, true
+	var other bytes.Buffer
+	require.NoError(t, Aggregate(&other, run, level))
+	require.NoError(t, json.Unmarshal(other.Bytes(), &document))
+	assert.Equal(t, []any{"completions", false}, []any{asked()["type"], asked()["streaming"]})
 	assert.Equal(t, "1.3", document["schema_version"])
 	assert.Equal(t, []any{}, document["error_summary"])
 	ttft := document["time_to_first_token"].(map[string]any)
@@ -117,8 +124,10 @@ func TestCommandRepeatsTheRun(t *testing.T) {
 	assert.Equal(t, "go test ./bench -run Sweep -v -count=1 -timeout 0 -endpoint=http://h:1/v1/chat/completions -benchmark-name=a -model=m "+
 		"-isl=1 -std=2 -osl=3 -concurrencies=1,10 -seed=4 -nonce=5 -request-count=7 -warmup-requests=8 "+
 		`-gpus=2 -compat=openai -extra-inputs='{"user":"it'\''s me"}' -header=X-A:env:A`, Command(run))
+	run.Plan.EndpointType, run.Plan.Unstreamed = record.Completions, true
+	assert.Contains(t, Command(run), " -endpoint-type=completions -streaming=false -compat=openai ")
 	run.Plan.EmbeddedMock = true
-	assert.NotContains(t, Command(run), "-endpoint")
+	assert.NotContains(t, Command(run), "-endpoint=")
 	run.Plan.Virtual = true
 	assert.Contains(t, Command(run), " -virtual ")
 }

@@ -272,6 +272,38 @@ func TestBadConversations(t *testing.T) {
 	}
 }
 
+// TestFirstAnsweredQuestion: an answer belongs to the question just before it.
+func TestFirstAnsweredQuestion(t *testing.T) {
+	say := func(lines ...string) string {
+		var messages []string
+		for _, line := range lines {
+			from, value, _ := strings.Cut(line, ": ")
+			messages = append(messages, fmt.Sprintf(`{"from": %q, "value": %q}`, from, value))
+		}
+		return `[{"conversations": [` + strings.Join(messages, ", ") + "]}]"
+	}
+	for _, c := range []struct {
+		conversation, question, answer string
+	}{
+		{say("human: Q", "gpt: A"), "Q", "A"},
+		{say("human: Q", "gpt: ", "gpt: late", "human: Q2", "gpt: A2"), "Q2", "A2"},
+		{say("human: ", "gpt: A", "user: Q2", "bard: A2", "human: Q3", "gpt: A3"), "Q2", "A2"},
+		{say("human: Q", "tool: T", "system: S", "gpt: A"), "Q", "A"},
+		{say("human: Q", "human: Q2", "chatgpt: A"), "Q2", "A"},
+		{say("gpt: A", "human: Q"), "", ""},
+		{say("human: Q", "gpt: ", "gpt: late"), "", ""},
+	} {
+		d, err := read(c.conversation, dataset.ShareGPT)
+		if c.question == "" {
+			require.ErrorContains(t, err, "has no question with an answer", c.conversation)
+			continue
+		}
+		require.NoError(t, err, c.conversation)
+		e := entries(t, d)[0]
+		assert.Equal(t, []string{c.question, c.answer}, []string{e.Texts[0], e.Answer}, c.conversation)
+	}
+}
+
 func TestBadTables(t *testing.T) {
 	const head = "Timestamp,Model,Request tokens,Response tokens\n"
 	for content, want := range map[string]string{
@@ -373,6 +405,14 @@ func TestChangedFile(t *testing.T) {
 			assert.Equal(t, want, err.Error())
 		}
 	}
+	const talk = `[{"conversations": [{"value":"a"},{"value":"b"}]}]`
+	other := &changing{now: []byte(talk)}
+	talks, err := dataset.Read("f.json", other, int64(len(talk)), "")
+	require.NoError(t, err)
+	other.now = []byte(strings.Replace(talk, `"b"`, `"" `, 1))
+	_, err = talks.Entry(0)
+	require.EqualError(t, err, "f.json:1: the file has changed since it was read first", "what would be passed over is not what it was")
+
 	file.err = io.ErrClosedPipe
 	_, err = d.Entry(1)
 	require.ErrorIs(t, err, io.ErrClosedPipe)

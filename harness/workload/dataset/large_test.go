@@ -89,13 +89,15 @@ func TestLargeFile(t *testing.T) {
 // TestRecordsBeyondTheLimit are refused without being taken into memory.
 func TestRecordsBeyondTheLimit(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads 200 MB")
+		t.Skip("reads 500 MB")
 	}
-	huge := zeros{begin: []byte("{\"text\":\"a\"}\n"), size: 70 << 20, end: []byte("\n{}\n{\"text\":\"a\"}\n")}
+	before := heap()
+	huge := zeros{begin: []byte("{\"text\":\"a\"}\n"), size: 400 << 20, end: []byte("\n{}\n{\"text\":\"a\"}\n")}
 	_, err := dataset.Read("f.jsonl", huge, huge.len(), dataset.SingleTurn)
 	require.Error(t, err)
 	assert.Equal(t, "f.jsonl:2: a record has more than 67108864 bytes\nf.jsonl:3: has neither text nor texts", err.Error())
 
+	assert.Less(t, heap()-before, int64(330<<20), "what is too long is not kept")
 	huge = zeros{begin: []byte("[\n{\"conversations\":[]},\n{\"conversations\":\""), size: 140 << 20, end: []byte("\"}]")}
 	_, err = dataset.Read("f.json", huge, huge.len(), dataset.ShareGPT)
 	require.Error(t, err)

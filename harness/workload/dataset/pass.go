@@ -61,11 +61,7 @@ func (p *pass) all() error {
 		p.base = int64(len(mark))
 		_, _ = p.in.Discard(len(mark)) // it is there
 	}
-	err := p.records()
-	if _, failed := io.Copy(io.Discard, p.in); err == nil { // for the hash
-		err = failed
-	}
-	switch {
+	switch err := p.records(); {
 	case err != nil:
 		return fmt.Errorf("%s: %w", p.d.name, err)
 	case p.more > 0:
@@ -78,7 +74,7 @@ func (p *pass) all() error {
 	return errors.Join(p.problems...)
 }
 
-// records finds and checks the records as the format has them.
+// records finds and checks the records as the format has them. Of a file that is good it reads every byte.
 func (p *pass) records() error {
 	switch p.d.Format {
 	case SingleTurn:

@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ func TestRandomFiles(t *testing.T) {
 			content, lines := joined(draw, format, records)
 			d, err := read(content, format)
 			require.NoError(t, err, content)
+			require.Equal(t, fmt.Sprintf("%x", sha256.Sum256([]byte(content))), d.SHA256)
 			got := entries(t, d)
 			for i, e := range got {
 				require.Equal(t, lines[i], e.Line, content)
@@ -37,6 +39,7 @@ func TestRandomFiles(t *testing.T) {
 // joined makes a file of records, with breaks and blanks of chance between them, and says in which line each is.
 func joined(draw *rand.Rand, format dataset.Format, records []string) (content string, lines []int) {
 	var b strings.Builder
+	b.WriteString([]string{"", "\ufeff"}[draw.IntN(2)])
 	begin, between, end := "", "\n", []string{"", "\n"}[draw.IntN(2)]
 	switch format {
 	case dataset.ShareGPT:

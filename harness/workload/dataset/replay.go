@@ -17,7 +17,7 @@ type step struct {
 }
 
 // Ask adds a prompt of so many tokens with these hash ids and returns how many of its full blocks were there, from its beginning on without a gap, and
-// how many it has.
+// how many it has. Of a prompt that was there as a whole the last block counts as not found: a server computes one token at least.
 func (r *Replay) Ask(ids []uint64, tokens int) (hits, blocks int) {
 	if r.next == nil {
 		r.next = map[step]int{}
@@ -30,7 +30,7 @@ func (r *Replay) Ask(ids []uint64, tokens int) (hits, blocks int) {
 		if !there {
 			behind = len(r.next) + 1
 			r.next[s] = behind
-		} else if hits == i {
+		} else if hits == i && (i+1)*r.Block < tokens {
 			hits++
 		}
 		node = behind
