@@ -46,10 +46,10 @@ func design(t *testing.T, plan *harness.Plan) compare.Design {
 		if plan.Unstreamed {
 			defaults = compare.DocumentPrimaries
 		}
-		d.Primaries = defaults(record.LevelName(slices.Max(plan.Concurrencies)))
+		d.Primaries = defaults(slices.MaxFunc(plan.Points(), record.Point.Compare).Name())
 	}
 	for _, p := range d.Primaries {
-		if !slices.ContainsFunc(plan.Concurrencies, func(c int) bool { return record.LevelName(c) == p.Level }) {
+		if !slices.ContainsFunc(plan.Points(), func(at record.Point) bool { return at.Name() == p.Level }) {
 			t.Fatalf("nothing was sent: gate %q: primary %s %s is of level %s, which -concurrencies does not have", plan.Gate.File, p.Metric, p.Statistic, p.Level)
 		}
 	}

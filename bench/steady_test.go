@@ -184,3 +184,41 @@ func TestNoVerdictOnAnInvalidLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenLoopInVirtualTime: from the flag to every output, in virtual time, byte for byte the same each time; more than the server serves is OVERLOADED.
+func TestOpenLoopInVirtualTime(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	var r result
+	for _, dir := range dirs {
+		r = child{args: []string{
+			"-virtual", "-nonce=7", "-request-rate=12,4", "-request-count=400", "-mock-args=-max-num-seqs=4", "-isl=500", "-osl=64", "-output-dir=" + dir, "-benchmark-name=open",
+		}}.run(t)
+		require.Zero(t, r.code, r.output)
+	}
+	for _, level := range []string{"r4", "r12"} {
+		requireFiles(t, filepath.Join(dirs[0], "open", level), levelFiles()...)
+		for _, name := range levelFiles() {
+			first, err := os.ReadFile(filepath.Join(dirs[0], "open", level, name))
+			require.NoError(t, err)
+			second, err := os.ReadFile(filepath.Join(dirs[1], "open", level, name))
+			require.NoError(t, err)
+			assert.True(t, string(first) == string(second), "%s/%s", level, name)
+		}
+	}
+	figures := aggregate(t, filepath.Join(dirs[0], "open", "r12"))
+	window := figures["llmsweep"].(map[string]any)["window"].(map[string]any)
+	assert.Equal(t, "OVERLOADED", window["verdict"])
+	assert.Contains(t, figures, "scheduled_time_to_first_token")
+	assert.InDelta(t, 12, figures["input_config"].(map[string]any)["loadgen"].(map[string]any)["request_rate"], 0)
+	assert.Contains(t, r.output, "warning: r12: OVERLOADED: ")
+	assert.Contains(t, r.output, "TestSweep/r4 scheduled_time_to_first_token_ms avg=")
+	assert.FileExists(t, filepath.Join(dirs[0], "plots", "avg_time_to_first_token_vs_request_rate.png"))
+	assert.NoFileExists(t, filepath.Join(dirs[0], "plots", "avg_time_to_first_token_vs_concurrency.png"))
+	text, err := os.ReadFile(filepath.Join(dirs[0], "plots", "SUMMARY.txt"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "  open: 2 request rates (4-12)\n")
+	assert.Contains(t, string(text), "open loop, poisson arrivals")
+	before := digestTree(t, dirs[0])
+	runReport(t, 0, "-data-dir", dirs[0])
+	assert.Empty(t, changed(before, digestTree(t, dirs[0])))
+}

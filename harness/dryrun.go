@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 // Nothing is sent and no file is touched.
 func (p *Plan) WriteDryRun(w io.Writer) error {
 	s := &Sweep{Plan: p, interrupted: func() error { return nil }, dir: filepath.Join(p.ResultsDir(), p.BenchmarkName)}
+	defer func() { s.input.close() }()
+	if err := s.openInput(); err != nil {
+		return err
+	}
 	if err := s.draw(); err != nil {
 		return err
 	}
@@ -30,7 +35,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
 	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")
-	for _, note := range append(p.dryRunNotes(), basis) {
+	for _, note := range slices.Concat(s.inputNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
 		for _, line := range wrap(note, 80) {
 			b.WriteString(line + "\n")
 		}
@@ -52,8 +57,8 @@ func writeForecast(b *strings.Builder, levels []forecast.Level, names []string, 
 	for i, l := range levels {
 		took := forecast.Duration(l, measured)
 		total = total.Plus(took)
-		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens()
-		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens(), span(took))
+		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens
+		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens, span(took))
 	}
 	fmt.Fprintf(b, row, width, "total", requests, prompts, outputs, span(total))
 }
@@ -72,7 +77,7 @@ func about(d time.Duration) string {
 }
 
 // dryRunNotes are what of the plan changes the table.
-func (p *Plan) dryRunNotes() []string {
+func (p *Plan) dryRunNotes(warnings []string) []string {
 	var notes []string
 	if p.WarmupRequests > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
@@ -89,7 +94,7 @@ func (p *Plan) dryRunNotes() []string {
 	if p.Virtual {
 		notes = append(notes, "Durations are of virtual time, of which this machine makes minutes in seconds.")
 	}
-	for _, w := range p.Warnings() {
+	for _, w := range warnings {
 		notes = append(notes, "warning: "+w)
 	}
 	return notes
@@ -104,8 +109,8 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
 		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
 	}
-	if run.Plan.Model != p.Model || run.Plan.ISL != p.ISL {
-		return nil, fmt.Sprintf("%s the earlier run of %s had another model or -isl.", assumed, p.BenchmarkName)
+	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
+		return nil, fmt.Sprintf("%s the earlier run of %s had another model or other prompts.", assumed, p.BenchmarkName)
 	}
 	if run.Plan.Unstreamed {
 		return nil, fmt.Sprintf("%s the earlier run of %s was not streamed, and tells neither.", assumed, p.BenchmarkName)

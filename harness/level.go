@@ -13,13 +13,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -32,10 +32,12 @@ type levelRun struct {
 	secrets *redactor
 	config  openai.Config // of client
 	client  *openai.Client
+	counted func()            // lets go of what counts tokens
 	watch   *instrument.Watch // nil outside the measurement
 	// What the watch has seen: content chunks and requests that ended.
 	events, requestsEnded int
 	begun                 time.Duration // of the present phase, since epoch
+	flying                atomic.Int64  // requests in flight
 	log                   *record.Log
 	started               time.Time
 	epoch                 time.Time // stamp 0: started, save in a level that is continued
@@ -60,7 +62,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	dir := s.LevelDir(level)
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
-		SchemaVersion: record.SchemaVersion, Concurrency: level.Concurrency, Status: record.Running, WorkloadSHA256: level.fingerprint,
+		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
 	}
 	p := s.past[level.Name]
@@ -154,11 +156,13 @@ func (r *levelRun) open(dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	count, done := r.sweep.counter()
+	r.counted = done
 	r.config = openai.Config{
-		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.Concurrency, Epoch: r.epoch,
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
 		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
-		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: count, Estimate: p.TokenizerApproximate, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
 	r.client = openai.New(r.config)
@@ -168,6 +172,7 @@ func (r *levelRun) open(dir string) (err error) {
 
 // run runs the level's requests and settles its status.
 func (r *levelRun) run(ctx context.Context) error {
+	defer r.counted()
 	defer r.client.Close()
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
 	defer stop(nil)
@@ -210,7 +215,7 @@ func (r *levelRun) connect(ctx context.Context) {
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.Concurrency, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, min(r.level.warm, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
 }
@@ -228,6 +233,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
+	r.record.Waited.Count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
 		s.Error.Message = r.secrets.redact(s.Error.Message)
@@ -266,7 +272,7 @@ func (r *levelRun) tooManyErrorsOf(c record.Counts, requests int) bool {
 // sent is how many requests there were so far, those in flight included: what fails early ends before what goes well, and of the first that
 // end too many have failed.
 func (r *levelRun) sent(c record.Counts) int {
-	return c.Ended() - c.Outcomes[record.Cancelled] + min(r.level.Concurrency, c.NotStarted)
+	return c.Ended() - c.Outcomes[record.Cancelled] + min(int(r.flying.Load()), c.NotStarted)
 }
 
 // errorLimit is the share of failures that is allowed of so many requests. A limit of zero allows none of any number.
@@ -322,7 +328,19 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	default:
 		l.Status = record.Done
 	}
+	r.endedByDuration()
 	l.Warnings = r.warnings()
+}
+
+// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
+func (r *levelRun) endedByDuration() {
+	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
+		return
+	}
+	c := &r.record.Counts
+	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
+		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
+	}
 }
 
 // warnings are what a reader of the level's figures must know.
@@ -332,7 +350,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
@@ -341,10 +359,26 @@ func (r *levelRun) warnings() []string {
 			n, c.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
+	if w := r.record.Waited; w.Requests > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests found %d in flight (-max-in-flight) and waited for a place, up to %.3g s: the load was not what was planned, and the times from the schedule have the waiting",
+			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
+	}
 	if c.NotStarted > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned))
+		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
+		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
+			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
 	}
 	return warnings
+}
+
+// inputChanged is a warning where -input-file was written to.
+func (r *levelRun) inputChanged() []string {
+	if reason := r.sweep.input.changed(); reason != "" {
+		return []string{reason}
+	}
+	return nil
 }
 
 // againWarnings are about requests that were sent more than once.
@@ -364,12 +398,18 @@ func againWarnings(r record.Retried) []string {
 // their recipe: a run must not wait for gigabytes that it can make again.
 func (r *levelRun) writeInputs(path string) error {
 	hash := sha256.New()
+	if r.sweep.Plan.Duration > 0 && !r.level.Open() { // most are never sent
+		return r.writeRecipe(path)
+	}
 	err := record.WriteFile(path, func(w io.Writer) error {
 		size := int64(0)
 		separator := "{\"data\":[\n"
 		for request := range r.requests() {
 			if err := r.sweep.interrupted(); err != nil {
 				return err
+			}
+			if request.Err != nil {
+				return request.Err
 			}
 			hash.Write(request.Body)
 			if size += int64(len(request.Body)); size > r.sweep.inputsLimit {
@@ -394,8 +434,8 @@ func (r *levelRun) writeInputs(path string) error {
 func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
-		"tool": "llmsweep " + Version, "level": record.LevelName(r.level.Concurrency), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)

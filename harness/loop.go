@@ -17,7 +17,7 @@ const lookAhead = 64
 // drainLimit is how long requests in flight may go on after a cap or too many errors stopped the issuing.
 const drainLimit = 30 * time.Second
 
-// loop is one phase of a level as a closed loop.
+// loop is one phase of a level.
 type loop struct {
 	*levelRun
 	phase    record.Phase
@@ -42,15 +42,21 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 		context.AfterFunc(inFlight, func() { timer.Stop() })
 	})
 	defer drain()
+	sending, done := r.forDuration(issue, abandon, phase)
+	defer done()
 	l := &loop{
-		levelRun: r, phase: phase, inFlight: inFlight, issue: issue, stop: stop,
+		levelRun: r, phase: phase, inFlight: inFlight, issue: sending, stop: stop,
 		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024),
 	}
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
 	r.begun = time.Since(r.epoch)
-	for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
-		slots.Go(func() { l.slot(r.begun + offset) })
+	if r.level.Open() {
+		slots.Go(func() { l.open(&slots) })
+	} else {
+		for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
+			slots.Go(func() { l.slot(r.begun + offset) })
+		}
 	}
 	workers.Go(func() {
 		slots.Wait()
@@ -60,6 +66,24 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	workers.Wait()
 }
 
+// forDuration returns a context that ends with issue or after -duration. The measured requests that are in flight a grace period later are abandoned.
+func (r *levelRun) forDuration(issue context.Context, abandon context.CancelCauseFunc, phase record.Phase) (sending context.Context, done func()) {
+	d, grace := r.sweep.Plan.Duration, r.sweep.Plan.GracePeriod
+	if d == 0 || phase != record.Profiling {
+		return issue, func() {}
+	}
+	sending, end := context.WithCancel(issue)
+	enough := time.AfterFunc(d, end)
+	late := time.AfterFunc(d+grace, func() {
+		abandon(because(record.ByGrace, "still running after -duration %v and a -grace-period of %v", d, grace))
+	})
+	return sending, func() {
+		enough.Stop()
+		late.Stop()
+		end()
+	}
+}
+
 // render makes requests ahead of the slots, so that no slot waits for its body.
 func (l *loop) render() {
 	defer close(l.feed)
@@ -67,8 +91,13 @@ func (l *loop) render() {
 		if l.finished(l.phase, i) {
 			continue
 		}
+		request := l.level.work.Render(l.phase, i)
+		if request.Err != nil {
+			l.stop(because(record.ByStorage, "stopped: %v", request.Err))
+			return
+		}
 		select {
-		case l.feed <- l.level.work.Render(l.phase, i):
+		case l.feed <- request:
 		case <-l.issue.Done():
 			return
 		}
@@ -85,11 +114,18 @@ func (l *loop) slot(first time.Duration) {
 		if l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
+		l.flying.Add(1)
 		s := l.client.Do(l.inFlight, request, scheduled)
 		scheduled = s.EndNS
-		l.spend(s)
-		l.ended <- s
+		l.end(s)
 	}
+}
+
+// end hands on a sample.
+func (l *loop) end(s *record.Sample) {
+	l.flying.Add(-1)
+	l.spend(s)
+	l.ended <- s
 }
 
 // spend accounts for the tokens of a request before its slot takes the next one, so that -max-tokens-total is passed by no more

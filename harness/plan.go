@@ -37,6 +37,11 @@ type Plan struct {
 	FailInconclusive bool              `json:"-"`
 	Overwrite        bool              `json:"-"`
 	Resume           record.ResumeMode `json:"-"`
+	// TokenizerFrom is where FindTokenizer looks: a folder, a file, the id of a model, server or embedded; "": it has nothing to find.
+	TokenizerFrom string `json:"-"`
+	// TokenizerNamed: the user named it, and it must be had.
+	TokenizerNamed bool `json:"-"`
+	tokens         *tokens
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`
@@ -65,7 +70,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // Upper limits, far beyond what one machine can do: above them a typing error would end as an exhausted memory.
 const (
 	maxConcurrency = 1_000_000
-	maxTokens      = 10_000_000 // of one prompt or answer
+	maxTokens      = workload.MaxTokens // of one prompt or answer
 	maxRequests    = 10_000_000
 	maxRepeats     = 100
 	// A comparison of fewer blocks can prove nothing: 1/2^5 is above any level that would be asked for.
@@ -79,12 +84,12 @@ func (p *Plan) Validate() error {
 	if p.Model == "" {
 		c.fault("model", "", "must not be empty")
 	}
-	c.within("isl", p.ISL, 1, maxTokens)
-	c.within("std", p.StdDev, 0, maxTokens)
-	c.within("osl", p.OSL, 1, maxTokens)
-	if len(p.Concurrencies) == 0 {
+	c.lengths(p)
+	c.input(p.Input)
+	if len(p.Points()) == 0 {
 		c.fault("concurrencies", "", "must name at least one level")
 	}
+	c.openLoop(p)
 	for _, level := range p.Concurrencies {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
@@ -116,6 +121,29 @@ func (p *Plan) Validate() error {
 	return errors.Join(c...)
 }
 
+// openLoop checks what only an open loop has.
+func (c *checks) openLoop(p *Plan) {
+	c.within("max-in-flight", p.MaxInFlight, 0, maxConcurrency)
+	if len(p.RequestRates) == 0 {
+		if p.MaxInFlight > 0 {
+			c.fault("max-in-flight", p.MaxInFlight, "is for an open loop: -concurrencies says what is in flight in a closed one")
+		}
+		return
+	}
+	if len(p.Concurrencies) > 0 {
+		c.fault("request-rate", strings.Trim(fmt.Sprint(p.RequestRates), "[]"), "cannot go with -concurrencies: -max-in-flight caps an open loop")
+	}
+	for _, rate := range p.RequestRates {
+		if err := arrivals(&p.Plan, rate).Validate(); err != nil {
+			*c = append(*c, err)
+			return // once, not for each rate
+		}
+		if p.Requests(record.Point{Rate: rate}) > maxRequests {
+			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
+		}
+	}
+}
+
 // together refuses flags that contradict each other.
 func (c *checks) together(p *Plan) {
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
@@ -126,6 +154,9 @@ func (c *checks) together(p *Plan) {
 	}
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
+	}
+	if p.Resume == record.ResumeRequest && p.Duration > 0 {
+		c.fault("resume", p.Resume, "cannot go with -duration, which is of one load without a break: use -resume, which repeats the level")
 	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
@@ -172,7 +203,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 	} {
 		if limit.value < 0 {
 			c.fault(limit.name, limit.value, "must not be negative")
@@ -242,12 +273,12 @@ func (p *Plan) toRoute(u *url.URL) *url.URL {
 func (p *Plan) Warnings() []string {
 	var warnings []string
 	for _, c := range p.Concurrencies {
-		if n := p.Requests(c); n < c {
+		if n := p.Requests(record.Point{Concurrency: c}); n < c {
 			warnings = append(warnings, fmt.Sprintf("%s: request-count %d is smaller than the concurrency: the level cannot have more than %d in flight",
 				record.LevelName(c), n, n))
 		}
 	}
-	return slices.Concat(warnings, p.forwardWarnings(), p.tlsWarnings())
+	return slices.Concat(warnings, p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http

@@ -204,3 +204,24 @@ func TestWarnings(t *testing.T) {
 		"c50: request-count 5 is smaller than the concurrency: the level cannot have more than 5 in flight",
 	}, planOf(t, nil, "-concurrencies=1,5,10,50", "-request-count=5").Warnings())
 }
+
+func TestOpenLoopIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-request-rate=0"}, `request-rate "0": must be above 0`},
+		{[]string{"-request-rate=NaN"}, `request-rate "NaN": must be above 0`},
+		{[]string{"-request-rate=two"}, `-request-rate "two": must be rates in requests a second, as 0.5,2,10`},
+		{[]string{"-request-rate=2,,3"}, `-request-rate "2,,3": must be rates`},
+		{[]string{"-request-rate=2", "-concurrencies=1"}, "cannot go with -concurrencies: -max-in-flight caps an open loop"},
+		{[]string{"-request-rate=2", "-arrival=uniform"}, `arrival "uniform": must be constant, poisson or gamma`},
+		{[]string{"-request-rate=2", "-arrival=gamma", "-burstiness=0"}, `burstiness "0": must be above 0`},
+		{[]string{"-request-rate=500000"}, "sends more than 10000000 requests in a minute: say how many with -request-count"},
+		{[]string{"-max-in-flight=4"}, `max-in-flight "4": is for an open loop`},
+		{[]string{"-request-rate=2", "-max-in-flight=-1"}, `max-in-flight "-1": must be at least 0`},
+	} {
+		_, err := resolve(t, nil, append(c.args, "-endpoint=server", "-benchmark-name=x")...)
+		require.ErrorContains(t, err, c.want, c.args)
+	}
+}

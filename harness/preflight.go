@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,8 +92,8 @@ func (s *Sweep) load() preflight.Load {
 	largest := s.largest()
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
-		Level: largest.Name, Connections: min(largest.Concurrency, max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
-		Reused: p.ConnectionReuse != neverReused, Transport: transport, OSL: p.OSL, Completions: p.AsksCompletions(), OutputDir: p.OutputDir, Now: time.Now(),
+		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
+		Reused: p.ConnectionReuse != neverReused, Transport: transport, Completions: p.AsksCompletions(), OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
 	}
 	if transport == openai.HTTP2 {
@@ -101,16 +102,23 @@ func (s *Sweep) load() preflight.Load {
 		l.Connections = l.Connections/streams + len(p.Targets)
 	}
 	for _, level := range s.levels {
-		_, longest := level.work.PromptTokens()
-		l.LongestPrompt = max(l.LongestPrompt, longest)
+		if isl, osl := level.work.Longest(); isl+osl > l.LongestPrompt+l.OSL {
+			l.LongestPrompt, l.OSL = isl, osl
+		}
 		l.Requests += level.Requests + p.WarmupRequests
+	}
+	switch {
+	case p.Input.File != "":
+		l.LengthsOf = "input-file"
+	case p.SeqDist != "":
+		l.LengthsOf = "seq-dist"
 	}
 	return l
 }
 
 // largest is the level that asks for most at once.
 func (s *Sweep) largest() Level {
-	return slices.MaxFunc(s.levels, func(a, b Level) int { return a.Concurrency - b.Concurrency })
+	return slices.MaxFunc(s.levels, func(a, b Level) int { return cmp.Compare(a.streams(), b.streams()) })
 }
 
 // usualITL stands for a server that was not measured yet.
@@ -125,8 +133,10 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	}
 	s.findCeiling(l.Transport)
 	largest := s.largest()
-	events := float64(largest.Concurrency) / m.ITL.Seconds()
-	m.CeilingShare, _ = s.ceiling.Share(largest.Concurrency, events, events/float64(s.Plan.OSL))
+	events := float64(largest.streams()) / m.ITL.Seconds()
+	_, answers := largest.work.Tokens()
+	mean := float64(answers) / float64(largest.Requests+s.Plan.WarmupRequests)
+	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/max(mean, 1))
 	return m
 }
 
@@ -134,11 +144,12 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 func (s *Sweep) planned() []forecast.Level {
 	levels := make([]forecast.Level, 0, len(s.levels))
 	for _, l := range s.levels {
-		tokens, _ := l.work.PromptTokens()
-		levels = append(levels, forecast.Level{
-			Concurrency: l.Concurrency, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: tokens, OSL: s.Plan.OSL,
-			Body: len(l.work.Render(record.Profiling, 0).Body),
-		})
+		prompts, answers := l.work.Tokens()
+		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
+		level := forecast.Level{
+			Concurrency: l.streams(), Rate: l.Rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
+		}
+		levels = append(levels, level.Within())
 	}
 	return levels
 }

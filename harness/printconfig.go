@@ -71,6 +71,9 @@ func (r *resolver) shown(p *Plan, name string) []string {
 	default:
 		hide = strings.TrimSpace
 	}
+	if !r.given(name) && p.saysElsewhere(name) {
+		return nil
+	}
 	values, _ := r.values(name)
 	var shown []string
 	for _, text := range values {
@@ -80,6 +83,17 @@ func (r *resolver) shown(p *Plan, name string) []string {
 		return []string{"false"}
 	}
 	return shown
+}
+
+// saysElsewhere reports whether another flag stands in the place of a length's, beside which that could not be given.
+func (p *Plan) saysElsewhere(name string) bool {
+	switch name {
+	case "isl", "std":
+		return p.SeqDist != "" || p.Input.File != ""
+	case "osl":
+		return p.SeqDist != ""
+	}
+	return false
 }
 
 // endpointShown is an endpoint in full, with a mark for its credentials.

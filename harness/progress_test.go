@@ -54,7 +54,7 @@ func TestPlainLinesEveryTenSeconds(t *testing.T) {
 		p := newProgress(Output{Log: &log, Live: true})
 		p.begin(Level{Name: "c1", Requests: 4, Number: 2, Of: 7})
 		time.Sleep(25 * time.Second)
-		p.end("c1", &record.Level{Concurrency: 1, Status: record.Failed, Reason: "why", EndedNS: 25e9, Counts: record.Counts{Planned: 4, Outcomes: map[record.Outcome]int{record.OK: 3}}})
+		p.end("c1", &record.Level{Point: record.Point{Concurrency: 1}, Status: record.Failed, Reason: "why", EndedNS: 25e9, Counts: record.Counts{Planned: 4, Outcomes: map[record.Outcome]int{record.OK: 3}}})
 		p.close()
 		assert.Equal(t, []string{
 			"c1    4 requests (level 2 of 7)", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    failed: 3 of 4 requests ok in 25.0 s", "",

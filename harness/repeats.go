@@ -10,9 +10,9 @@ import (
 
 // oneRun is one of the runs of a level.
 type oneRun struct {
-	concurrency int
-	folder      string // inside the level's; "": that itself
-	number      int    // from 1
+	point  record.Point
+	folder string // inside the level's; "": that itself
+	number int    // from 1
 }
 
 // runs lists what is measured, in its order. Repeats are interleaved, all levels once and then all again, so that a machine that drifts does
@@ -20,17 +20,17 @@ type oneRun struct {
 func (p *Plan) runs() []oneRun {
 	var runs []oneRun
 	if p.Repeats <= 1 {
-		for _, c := range p.Concurrencies {
-			runs = append(runs, oneRun{concurrency: c, number: 1})
+		for _, at := range p.Points() {
+			runs = append(runs, oneRun{point: at, number: 1})
 		}
 		return runs
 	}
 	for k := 1; k <= p.Repeats; k++ {
-		for _, c := range p.Concurrencies {
-			runs = append(runs, oneRun{c, record.RunName(k), k})
+		for _, at := range p.Points() {
+			runs = append(runs, oneRun{at, record.RunName(k), k})
 		}
 	}
-	return append(runs, oneRun{p.Concurrencies[0], record.SentinelName, 1})
+	return append(runs, oneRun{p.Points()[0], record.SentinelName, 1})
 }
 
 // spec is the workload of a run: the first has that of an unrepeated level, each other lengths of its own.
@@ -65,7 +65,7 @@ func (s *Sweep) folders() ([]record.LevelDir, error) {
 			}
 			all = append(all, runs...)
 			if sentinel != "" {
-				all = append(all, record.LevelDir{Path: filepath.Clean(sentinel), Concurrency: level.Concurrency})
+				all = append(all, record.LevelDir{Path: filepath.Clean(sentinel), Point: level.Point})
 			}
 		}
 		all = append(all, level)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llmsweep/llmsweep/harness/arrival"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
 )
@@ -54,6 +55,8 @@ func (r *resolver) plan() *Plan {
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
+	r.lengths(p)
+	r.input(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
 	case n < 1:
@@ -61,11 +64,15 @@ func (r *resolver) plan() *Plan {
 	case n > 1:
 		p.Repeats = n
 	}
+	if p.Duration = r.duration("duration"); p.Duration > 0 {
+		p.GracePeriod = r.duration("grace-period")
+	}
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
 	}
+	r.openLoop(p)
 	r.endpoints(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()
@@ -73,10 +80,24 @@ func (r *resolver) plan() *Plan {
 		p.BenchmarkName = "mock"
 	}
 	r.arms(p)
+	p.TokenizerFrom, p.TokenizerNamed = r.text("tokenizer"), r.given("tokenizer")
+	if real := len(p.Targets) > 0 || slices.ContainsFunc(p.Arms, func(a Arm) bool { return a.Target != nil }); p.TokenizerFrom == "" && real {
+		p.TokenizerFrom, p.TokenizerNamed = p.Model, false
+	}
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
 	p.choices = r.choices(p)
 	return p
+}
+
+// input reads what is said of -input-file, beside which there are no lengths of prompts to choose.
+func (r *resolver) input(p *Plan) {
+	p.Input = record.Input{File: r.text("input-file"), Format: r.text("custom-dataset-type"), Sampling: r.text("dataset-sampling")}
+	if p.Input.File == "" {
+		return
+	}
+	r.alone("input-file, which has the prompts", "isl", "std")
+	p.ISL, p.StdDev = 0, 0
 }
 
 func (r *resolver) fault(source, value, reason string) {
@@ -164,6 +185,17 @@ func (r *resolver) share(name string) float64 {
 	return x
 }
 
+// decimal reads a number whose limits Validate knows.
+func (r *resolver) decimal(name string) float64 {
+	values, source := r.values(name)
+	x, err := strconv.ParseFloat(strings.TrimSpace(values[0]), 64)
+	if err != nil {
+		r.fault(source, values[0], "must be a number")
+		return unreadable
+	}
+	return x
+}
+
 func (r *resolver) boolean(name string) bool {
 	values, source := r.values(name)
 	if len(values) == 0 {
@@ -225,6 +257,32 @@ func (r *resolver) concurrencies() []int {
 	}
 	slices.Sort(levels)
 	return slices.Compact(levels)
+}
+
+// openLoop reads what an open loop takes. Its levels stand in place of the preset ones of a closed loop.
+func (r *resolver) openLoop(p *Plan) {
+	p.MaxInFlight = r.count("max-in-flight")
+	values, source := r.values("request-rate")
+	if len(values) == 0 {
+		return
+	}
+	for item := range strings.SplitSeq(values[0], ",") {
+		rate, err := strconv.ParseFloat(strings.TrimSpace(item), 64)
+		if err != nil {
+			r.fault(source, values[0], "must be rates in requests a second, as 0.5,2,10")
+			rate = unreadable
+		}
+		p.RequestRates = append(p.RequestRates, rate)
+	}
+	slices.Sort(p.RequestRates)
+	p.RequestRates = slices.Compact(p.RequestRates)
+	p.Arrival = r.text("arrival")
+	if p.Arrival == arrival.Gamma || r.given("burstiness") {
+		p.Burstiness = r.decimal("burstiness")
+	}
+	if !r.given("concurrencies") {
+		p.Concurrencies = nil
+	}
 }
 
 func (r *resolver) endpoints(p *Plan) {

@@ -25,7 +25,7 @@ func openIn(t *testing.T, dir string, args ...string) (*Sweep, string, error) {
 	t.Helper()
 	set := flag.NewFlagSet("test", flag.ContinueOnError)
 	flags := RegisterFlags(set)
-	require.NoError(t, set.Parse(append([]string{"-endpoint=server:80", "-benchmark-name=b", "-isl=4", "-std=0", "-osl=4", "-output-dir=" + dir}, args...)))
+	require.NoError(t, set.Parse(flagsOf(dir, args)))
 	plan, err := flags.Plan(func(string) string { return "" })
 	require.NoError(t, err)
 	var printed bytes.Buffer
@@ -237,7 +237,7 @@ pass the options of that run, or choose another -benchmark-name`)
 
 // TestEverySettingIsCompared: a field that is added to a plan determines a run, or is listed here.
 func TestEverySettingIsCompared(t *testing.T) {
-	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError"}
+	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError", "TokenizerApproximate" /* the name says so */}
 	plan := reflect.TypeFor[record.Plan]()
 	for i := range plan.NumField() {
 		var is record.Plan
@@ -261,7 +261,14 @@ func TestEverySettingIsCompared(t *testing.T) {
 			f.Set(reflect.MakeMap(f.Type()))
 			f.SetMapIndex(reflect.ValueOf("k"), reflect.New(f.Type().Elem()).Elem())
 		case reflect.Struct:
-			f.Field(0).SetBool(true)
+			switch f = f.Field(0); f.Kind() {
+			case reflect.String:
+				f.SetString("x")
+			case reflect.Int:
+				f.SetInt(7)
+			default:
+				f.SetBool(true)
+			}
 		default:
 			require.Fail(t, "a kind that this test does not know", f.Kind())
 		}

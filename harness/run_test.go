@@ -64,7 +64,7 @@ func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.L
 		defer serve(listener)()
 		fs := flag.NewFlagSet("test", flag.ContinueOnError)
 		flags := RegisterFlags(fs)
-		require.NoError(t, fs.Parse(append([]string{"-endpoint=server:80", "-benchmark-name=b", "-isl=4", "-std=0", "-osl=4", "-output-dir=" + dir}, args...)))
+		require.NoError(t, fs.Parse(flagsOf(dir, args)))
 		plan, err := flags.Plan(func(string) string { return "" })
 		require.NoError(t, err)
 		sweep, err := Open(t.Context(), plan, Output{})
@@ -74,6 +74,19 @@ func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.L
 		require.NoError(t, sweep.begin(record.Target{}))
 		play(t, stage{sweep, t.Context()})
 	})
+}
+
+// flagsOf are the flags of a small run, with prompts and answers of four tokens unless a file or a mixture has them.
+func flagsOf(dir string, args []string) []string {
+	all := []string{"-endpoint=server:80", "-benchmark-name=b", "-output-dir=" + dir}
+	switch given := strings.Join(args, " "); {
+	case strings.Contains(given, "-seq-dist="):
+	case strings.Contains(given, "-input-file="):
+		all = append(all, "-osl=4")
+	default:
+		all = append(all, "-osl=4", "-isl=4", "-std=0")
+	}
+	return append(all, args...)
 }
 
 // answerAfter answers each request after d.
@@ -282,7 +295,7 @@ func TestStopBefore(t *testing.T) {
 		synctest.Wait()
 		require.ErrorContains(t, context.Cause(ctx), "go test's time is up")
 
-		s.levels = []Level{{Concurrency: 1, Requests: 10, Number: 1}, {Concurrency: 2, Requests: 100, Number: 2}}
+		s.levels = []Level{{Point: record.Point{Concurrency: 1}, Requests: 10, Number: 1}, {Point: record.Point{Concurrency: 2}, Requests: 100, Number: 2}}
 		s.forecast(s.levels[0], time.Minute) // ten minutes to go, less than a minute left
 		assert.Contains(t, log.String(), "warning: about 10m0s of measurement are left")
 	})

@@ -29,13 +29,16 @@ const Version = "0.1.0"
 
 // Level is one point of a sweep, ready to run.
 type Level struct {
-	Name        string
-	Concurrency int
-	Requests    int
-	Number, Of  int // which level of how many, from 1
+	Name string
+	record.Point
+	Requests   int
+	Number, Of int // which level of how many, from 1
 	// Again is how often this level was measured before, with -repeats.
 	Again       int
-	seed        uint64 // of its lengths
+	seed        uint64                           // of its lengths and schedule
+	starts      map[record.Phase][]time.Duration // of an open loop
+	inFlight    int                              // at most, as far as can be told
+	warm        int                              // connections to make beforehand
 	work        *workload.Level
 	fingerprint string
 }
@@ -54,6 +57,7 @@ type Sweep struct {
 	dir           string      // of the benchmark
 	made          []string    // folders that were not there before, the innermost first
 	lock          *lock.Lock
+	input         *input // of the prompts; nil: they are made up
 	levels        []Level
 	run           record.Run
 	earlier       *record.Run      // what -resume goes on with; nil: the run is new
@@ -76,15 +80,21 @@ type Sweep struct {
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
-	var err error
+	err := plan.sought()
+	if err != nil {
+		return nil, err
+	}
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.claim, s.recall, s.vacant, s.draw, s.survey} {
+	for _, step := range []func() error{s.openInput, s.claim, s.recall, s.vacant, s.draw, s.survey} {
 		if err := step(); err != nil {
 			s.abandon()
 			return nil, err
 		}
+	}
+	for _, note := range s.inputNotes() {
+		s.progress.print(note)
 	}
 	for _, warning := range s.run.Warnings {
 		s.progress.print("warning: " + warning)
@@ -95,7 +105,7 @@ func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 // Dir is the benchmark's folder.
 func (s *Sweep) Dir() string { return s.dir }
 
-// Levels returns the levels of the sweep by ascending concurrency.
+// Levels returns the levels of the sweep by ascending load.
 func (s *Sweep) Levels() []Level { return s.levels }
 
 // LevelDir is the folder of a level.
@@ -113,8 +123,10 @@ func (s *Sweep) Close() {
 	s.release()
 }
 
-// release lets go of the folder.
+// release lets go of folder and input.
 func (s *Sweep) release() {
+	s.input.close()
+	s.input = nil
 	if err := s.lock.Release(); err != nil {
 		s.progress.print(fmt.Sprintf("warning: %v", err))
 	}
@@ -203,27 +215,35 @@ func (s *Sweep) abandon() {
 // draw fixes lengths and schedule of every level.
 func (s *Sweep) draw() error {
 	p := s.Plan
+	drawn, err := lengths(&p.Plan)
+	if err != nil {
+		return err
+	}
 	spec := workload.Spec{
-		Model: p.Model, ISL: p.ISL, StdDev: p.StdDev, OSL: p.OSL, Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
-		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed,
+		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
 	}
 	serial := 0
 	runs := p.runs()
 	fingerprints := make([]string, 0, len(runs))
 	for i, run := range runs {
-		c, own := run.concurrency, run.spec(spec)
+		at, own := run.point, run.spec(spec)
 		l := Level{
-			Name: filepath.Join(record.LevelName(c), run.folder), Concurrency: c, Requests: p.Requests(c), Number: i + 1, Of: len(runs), Again: i / len(p.Concurrencies),
+			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
 			seed: own.Seed,
 		}
 		if err := s.interrupted(); err != nil {
 			return err
 		}
-		var err error
-		if l.work, err = own.Level(record.LevelName(c), serial, p.WarmupRequests, l.Requests); err != nil {
+		schedule, err := l.schedule(&p.Plan)
+		if err != nil {
 			return err
 		}
-		if l.fingerprint, err = l.work.Fingerprint(); err != nil {
+		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+			return err
+		}
+		l.expect(&p.Plan)
+		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}
 		serial += p.WarmupRequests + l.Requests
@@ -235,7 +255,7 @@ func (s *Sweep) draw() error {
 		Tool:           record.Tool{Name: "llmsweep", Version: Version, Go: runtime.Version()},
 		Plan:           p.Plan,
 		WorkloadSHA256: workload.Combine(fingerprints),
-		Warnings:       p.Warnings(),
+		Warnings:       append(p.Warnings(), s.inputWarnings(serial)...),
 	}
 	return nil
 }

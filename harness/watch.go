@@ -51,7 +51,7 @@ func (r *levelRun) startWatch() {
 func (r *levelRun) stopWatch() {
 	i := r.watch.Stop()
 	if seconds := i.MeasuredMS / 1000; seconds > 0 {
-		i.CeilingShare, _ = r.sweep.ceiling.Share(r.level.Concurrency, float64(r.events)/seconds, float64(r.requestsEnded)/seconds)
+		i.CeilingShare, _ = r.sweep.ceiling.Share(r.level.streams(), float64(r.events)/seconds, float64(r.requestsEnded)/seconds)
 	}
 	r.record.Instrument = i
 }
@@ -73,7 +73,7 @@ func (r *levelRun) observe(s *record.Sample, values []record.MetricValue) {
 		}
 	}
 	// Slot k is scheduled k ns after the phase began; every later request of it at the end of one.
-	first := s.ScheduledNS < r.begun.Nanoseconds()+int64(r.level.Concurrency)
+	first := !s.Timed && s.ScheduledNS < r.begun.Nanoseconds()+int64(r.level.Concurrency)
 	r.watch.Request(s, first, ttft, itl)
 }
 

@@ -11,31 +11,58 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
-// charts returns the five charts of the guide, in its order, and what could not be drawn.
+// charts returns the five charts of the guide, in its order, and what could not be drawn. Benchmarks of an open loop have four of their own,
+// against the request rate.
 func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
-	line := func(file, title, y, tag, statistic string) chart.Chart {
-		return chart.Chart{
-			File: file, Title: title, XLabel: "Concurrency Level", YLabel: y, Kind: chart.Lines, Series: series(benchmarks, tag, statistic), Note: note(benchmarks, tag, statistic),
-		}
+	var all []chart.Chart
+	isOpen := (*results.Benchmark).Open
+	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return !b.Open() }) {
+		all = append(all, lines(benchmarks, axis{"concurrency", "Concurrency", "Concurrency Level", false})...)
 	}
-	all := []chart.Chart{
-		line("p50_inter_token_latency_vs_concurrency.png", "P50 Inter-Token Latency vs Concurrency", "P50 Inter-Token Latency (ms)", "inter_token_latency", "p50"),
-		line("avg_inter_token_latency_vs_concurrency.png", "Average Inter-Token Latency vs Concurrency", "Average Inter-Token Latency (ms)", "inter_token_latency", "avg"),
-		line("request_throughput_vs_concurrency.png", "Request Throughput vs Concurrency", "Request Throughput (req/s)", "request_throughput", "avg"),
-		line("avg_time_to_first_token_vs_concurrency.png", "Average Time to First Token vs Concurrency", "Average Time to First Token (ms)", "time_to_first_token", "avg"),
-		efficiency(benchmarks),
+	if slices.ContainsFunc(benchmarks, isOpen) {
+		all = append(all, lines(benchmarks, axis{"request_rate", "Request Rate", "Request Rate (req/s)", true})...)
 	}
-	return all, gaps(benchmarks)
+	return append(all, efficiency(benchmarks)), gaps(benchmarks)
 }
 
-func series(benchmarks []*results.Benchmark, tag, statistic string) []chart.Series {
+// axis is the load that levels are drawn against: of benchmarks of an open loop, or of the others.
+type axis struct {
+	file, title, label string
+	open               bool
+}
+
+// lines are the charts against a load. In an open loop the time to a first token is that from the schedule.
+func lines(benchmarks []*results.Benchmark, x axis) []chart.Chart {
+	line := func(file, title, y, tag, statistic string) chart.Chart {
+		return chart.Chart{
+			File: file + "_vs_" + x.file + ".png", Title: title + " vs " + x.title, XLabel: x.label, YLabel: y, Kind: chart.Lines,
+			Series: series(benchmarks, x.open, tag, statistic), Note: note(benchmarks, tag, statistic),
+		}
+	}
+	ttft, ttftLabel := "time_to_first_token", "Average Time to First Token (ms)"
+	if x.open {
+		ttft, ttftLabel = "scheduled_time_to_first_token", "Average Time to First Token, from schedule (ms)"
+	}
+	return []chart.Chart{
+		line("p50_inter_token_latency", "P50 Inter-Token Latency", "P50 Inter-Token Latency (ms)", "inter_token_latency", "p50"),
+		line("avg_inter_token_latency", "Average Inter-Token Latency", "Average Inter-Token Latency (ms)", "inter_token_latency", "avg"),
+		line("request_throughput", "Request Throughput", "Request Throughput (req/s)", "request_throughput", "avg"),
+		line("avg_time_to_first_token", "Average Time to First Token", ttftLabel, ttft, "avg"),
+	}
+}
+
+// series has a place for each benchmark, so that each keeps its colour in all charts.
+func series(benchmarks []*results.Benchmark, open bool, tag, statistic string) []chart.Series {
 	all := make([]chart.Series, 0, len(benchmarks))
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
+			if b.Levels[i].Open() != open {
+				continue
+			}
 			l := &b.Levels[i]
 			if y, ok := l.Figures.Get(tag, statistic); ok && l.Unusable() == "" {
-				point := chart.Point{X: float64(l.Concurrency), Y: y, Hollow: l.Doubtful()}
+				point := chart.Point{X: l.X(), Y: y, Hollow: l.Doubtful()}
 				if interval, ok := l.IntervalOver(tag, statistic); ok {
 					point.Low, point.High = interval.Low, interval.High
 				}
@@ -78,7 +105,7 @@ func gaps(benchmarks []*results.Benchmark) []string {
 		for i := range b.Levels {
 			l := &b.Levels[i]
 			if l.Unusable() != "" {
-				warnings = append(warnings, fmt.Sprintf("%s: c%d failed or did not run to its end: its points are left out of the charts", b.Name, l.Concurrency))
+				warnings = append(warnings, fmt.Sprintf("%s: %s failed or did not run to its end: its points are left out of the charts", b.Name, l.Point.Name()))
 				continue
 			}
 			var missing []string
@@ -88,7 +115,7 @@ func gaps(benchmarks []*results.Benchmark) []string {
 				}
 			}
 			if len(missing) > 0 {
-				warnings = append(warnings, fmt.Sprintf("%s: c%d has no %s: its points are left out of the charts", b.Name, l.Concurrency, strings.Join(missing, ", ")))
+				warnings = append(warnings, fmt.Sprintf("%s: %s has no %s: its points are left out of the charts", b.Name, l.Point.Name(), strings.Join(missing, ", ")))
 			}
 		}
 	}
@@ -101,6 +128,9 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter,
 		Note: "Note: Numbers on dots indicate concurrency level",
 	}
+	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
+		c.Note = "Note: Numbers on dots indicate concurrency level, or request rate in an open loop"
+	}
 	var assumed []string
 	for _, b := range benchmarks {
 		gpus, isAssumed := b.GPUs()
@@ -111,7 +141,7 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		for i := range b.Levels {
 			l := &b.Levels[i]
 			if x, y, ok := summary.Efficiency(l, gpus); ok && l.Unusable() == "" {
-				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: fmt.Sprint(l.Concurrency), Hollow: l.Doubtful()})
+				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: l.Value(), Hollow: l.Doubtful()})
 			}
 		}
 		c.Series = append(c.Series, s)

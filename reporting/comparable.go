@@ -22,7 +22,7 @@ func differences(benchmarks []*results.Benchmark) []string {
 		of   func(*record.Plan) string
 	}{
 		{"model", func(p *record.Plan) string { return p.Model }},
-		{"lengths", func(p *record.Plan) string { return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL) }},
+		{"lengths", (*record.Plan).Lengths},
 		{"seed", func(p *record.Plan) string { return fmt.Sprint(p.Seed) }},
 		{"tokenizer", func(p *record.Plan) string { return p.Tokenizer }},
 		{"clock", clock},

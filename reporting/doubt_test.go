@@ -83,7 +83,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.True(t, strings.HasSuffix(read("ours/c4", record.AggregateTable), "\n\nClient,Stamps Late At Most (ms)\nclient limited,31.50\n"))
 	assert.True(t, strings.HasPrefix(read("ours/c1", record.RequestsFile), `{"schema_version":"1.0","llmsweep":{"client":"client suspect"},"requests":[`))
 
-	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(dir, "ours", "c1"), Concurrency: 1})
+	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(dir, "ours", "c1"), Point: record.Point{Concurrency: 1}})
 	require.NoError(t, err)
 	assert.Contains(t, Attributes(level), Attribute{"client", "suspect error_ms=2.250"})
 

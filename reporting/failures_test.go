@@ -53,7 +53,7 @@ func TestFailuresAreShown(t *testing.T) {
 // Counts of before there were reasons are shown without.
 func TestFailuresOfOldResults(t *testing.T) {
 	b := &results.Benchmark{Name: "old", Levels: []results.Level{{
-		Concurrency: 5, Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
-	}, {Concurrency: 6}}}
+		Point: record.Point{Concurrency: 5}, Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
+	}, {Point: record.Point{Concurrency: 6}}}}
 	assert.Equal(t, [][]string{{"5", "timed out", "not recorded", "1", "12.5"}}, failures(b).Rows)
 }

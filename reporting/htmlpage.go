@@ -21,7 +21,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	p := page.Page{
 		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: r.Warnings,
-		Subtitle: "Latency and throughput against the number of concurrent requests",
+		Subtitle: subtitle(r.Benchmarks),
 	}
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
@@ -67,6 +67,22 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 // marks explains the marks of a client in doubt.
 const marks = "~ client suspect: this machine stamped late. ! client limited: by so much that the figures are as much its own."
 
+// subtitle says what the levels are.
+func subtitle(benchmarks []*results.Benchmark) string {
+	open, closed := false, false
+	for _, b := range benchmarks {
+		open, closed = open || b.Open(), closed || !b.Open()
+	}
+	switch {
+	case open && closed:
+		return "Latency and throughput against the number of concurrent requests, and against the request rate"
+	case open:
+		return "Latency and throughput against the request rate"
+	default:
+		return "Latency and throughput against the number of concurrent requests"
+	}
+}
+
 // measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
 func measured(benchmarks []*results.Benchmark) page.Table {
 	t := page.Table{Title: "What was measured", Columns: []page.Column{{Text: true}}}
@@ -85,7 +101,7 @@ func measured(benchmarks []*results.Benchmark) page.Table {
 }
 
 func headline(b *results.Benchmark) page.Table {
-	return tableOf(fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title()), summary.Columns(b.Convention), b.Levels)
+	return tableOf(fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title()), summary.Columns(b), b.Levels)
 }
 
 // intervals are the tables of the benchmarks' intervals, within runs and over them.
@@ -104,7 +120,7 @@ func intervals(benchmarks []*results.Benchmark) []page.Table {
 // within shows the intervals of a benchmark's figures.
 func within(b *results.Benchmark) page.Table {
 	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: summary.WithinRows(b)}
-	for _, c := range summary.WithinColumns() {
+	for _, c := range summary.WithinColumns(b) {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t
@@ -113,7 +129,7 @@ func within(b *results.Benchmark) page.Table {
 // overRuns shows the intervals over the runs of a benchmark's levels.
 func overRuns(b *results.Benchmark) page.Table {
 	t := page.Table{Title: b.Name + ": " + summary.OverHead(b), Caption: summary.OverCaption, Rows: summary.OverRows(b)}
-	for _, c := range summary.OverColumns() {
+	for _, c := range summary.OverColumns(b) {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t
@@ -132,7 +148,7 @@ func failures(b *results.Benchmark) page.Table {
 		}
 		c := &l.Record.Counts
 		row := func(o record.Outcome, reason string, n int) {
-			t.Rows = append(t.Rows, []string{fmt.Sprint(l.Concurrency), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
+			t.Rows = append(t.Rows, []string{l.Value(), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
 				fmt.Sprintf("%.3g", 100*float64(n)/float64(c.Ended()))})
 		}
 		for _, o := range append(record.FailedOutcomes(), record.Cancelled) {
@@ -149,7 +165,7 @@ func failures(b *results.Benchmark) page.Table {
 
 func comparison(benchmarks []*results.Benchmark) page.Table {
 	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: summary.Comparison(benchmarks)}
-	for _, c := range summary.CompareColumns() {
+	for _, c := range summary.CompareColumns(benchmarks) {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
 	}
 	return t

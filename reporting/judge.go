@@ -25,12 +25,12 @@ func Judgeable(dir string) (compare.Run, error) {
 		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
 	}
 	run := compare.Run{Name: name, Record: b.Run, Workload: map[string]string{}}
-	read := map[int]bool{}
+	read := map[record.Point]bool{}
 	sources := map[record.TokenSource]bool{}
 	for i := range b.Levels {
 		l := &b.Levels[i]
-		read[l.Concurrency] = true
-		level := compare.Level{Name: record.LevelName(l.Concurrency), Figures: compare.Figures(l.Figures), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
+		read[l.Point] = true
+		level := compare.Level{Name: l.Name(), Figures: compare.Figures(l.Figures), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
 		if i := l.Instrument(); i != nil {
 			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
@@ -45,12 +45,12 @@ func Judgeable(dir string) (compare.Run, error) {
 	}
 	planned := b.Unread
 	if b.Run != nil {
-		planned = append(planned, b.Run.Plan.Concurrencies...)
+		planned = append(planned, b.Run.Plan.Points()...)
 	}
-	for _, c := range planned {
-		if !read[c] {
-			read[c] = true
-			run.Levels = append(run.Levels, compare.Level{Name: record.LevelName(c), Unfinished: "it has no results that can be read"})
+	for _, at := range planned {
+		if !read[at] {
+			read[at] = true
+			run.Levels = append(run.Levels, compare.Level{Name: at.Name(), Unfinished: "it has no results that can be read"})
 		}
 	}
 	for _, source := range []record.TokenSource{record.FromServer, record.FromTokenizer, record.FromChunks} {

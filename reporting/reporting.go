@@ -71,7 +71,7 @@ func readStored(dir string) (*record.Run, *results.Level, error) {
 	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
 		return nil, nil, err
 	}
-	level, err := results.ReadLevel(record.LevelDir{Path: dir, Concurrency: stored.Concurrency})
+	level, err := results.ReadLevel(record.LevelDir{Path: dir, Point: stored.Point})
 	return &run, level, err
 }
 
@@ -92,7 +92,7 @@ func Attributes(l *results.Level) []Attribute {
 	}
 	for _, r := range l.Results {
 		switch r.Tag {
-		case "time_to_first_token", "inter_token_latency", "request_latency":
+		case "scheduled_time_to_first_token", "time_to_first_token", "inter_token_latency", "scheduled_request_latency", "request_latency":
 			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, estimates(l, r.Tag)})
 		case "request_throughput", "output_token_throughput":
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
@@ -145,7 +145,7 @@ func standing(l *results.Level) []Attribute {
 	}
 	text = fmt.Sprintf("from_s=%.1f to_s=%.1f requests=%d", float64(l.Window.StartNS)/1e9, float64(l.Window.EndNS)/1e9, l.Window.Requests)
 	for _, of := range [][2]string{
-		{"ttft_ms", "time_to_first_token"}, {"itl_ms", "inter_token_latency"}, {"latency_ms", "request_latency"}, {"tok_s", "output_token_throughput"},
+		{"scheduled_ttft_ms", "scheduled_time_to_first_token"}, {"ttft_ms", "time_to_first_token"}, {"itl_ms", "inter_token_latency"}, {"latency_ms", "request_latency"}, {"tok_s", "output_token_throughput"},
 		{"req_s", "request_throughput"},
 	} {
 		if v, ok := l.Settled.Get(of[1], "avg"); ok {
@@ -318,7 +318,7 @@ func (r *Report) rewriteExports(all bool) {
 				if errors.As(err, &reason) {
 					err = reason // without the path, so that a report does not show where it was made
 				}
-				r.Warnings = append(r.Warnings, fmt.Sprintf("%s: c%d: its exports are not rewritten: %v", b.Name, b.Levels[i].Concurrency, err))
+				r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s: its exports are not rewritten: %v", b.Name, b.Levels[i].Name(), err))
 				break
 			}
 		}

@@ -82,7 +82,7 @@ func writeTroubled(t *testing.T, dir string) {
 		}
 		require.NoError(t, log.Close())
 		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &record.Level{
-			SchemaVersion: record.SchemaVersion, Concurrency: c, Status: status, Reason: reason, StartedAt: started, EndedNS: 5e9, Counts: counts,
+			SchemaVersion: record.SchemaVersion, Point: record.Point{Concurrency: c}, Status: status, Reason: reason, StartedAt: started, EndedNS: 5e9, Counts: counts,
 		}))
 	}
 	write(1, record.Done, "", good(0, 4), good(1, 2), bad(2, record.Rejected, 503), good(3, 4))

@@ -91,7 +91,7 @@ func TestCompleteLevelWritesWhatLacks(t *testing.T) {
 	_, err = CompleteLevel(filepath.Join(dir, "none"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
-	l, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(broken(t, ""), "ours", "c4"), Concurrency: 4})
+	l, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(broken(t, ""), "ours", "c4"), Point: record.Point{Concurrency: 4}})
 	require.NoError(t, err)
 	assert.Equal(t, Attribute{"requests", "ok=12 failed=0"}, Attributes(l)[0])
 	for _, a := range Attributes(l) {

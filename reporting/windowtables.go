@@ -11,7 +11,7 @@ func validityTables(benchmarks []*results.Benchmark) []page.Table {
 	var tables []page.Table
 	for _, b := range benchmarks {
 		if levels := summary.Judged(b); len(levels) > 0 {
-			t := tableOf(b.Name+": validity", summary.ValidityColumns(), levels)
+			t := tableOf(b.Name+": validity", summary.ValidityColumns(b), levels)
 			t.Caption = "An invalid level's times and rates are those of another load than was planned. ! beyond its limit; unknown makes no level invalid."
 			tables = append(tables, t)
 		}
@@ -27,7 +27,7 @@ func windowTables(benchmarks []*results.Benchmark) []page.Table {
 		if len(levels) == 0 {
 			continue
 		}
-		t := tableOf(b.Name+": steady window (AIPerf formulas)", summary.WindowColumns(), levels)
+		t := tableOf(b.Name+": steady window (AIPerf formulas)", summary.WindowColumns(b), levels)
 		t.Caption = "Latencies of the requests issued in the window, throughput without its last median latency; figures over the whole level stand above."
 		if without != "" {
 			t.Caption += " No window: " + without + "."

@@ -50,7 +50,7 @@ func writeMany(t *testing.T, dir string) {
 		}
 		require.NoError(t, log.Close())
 		require.NoError(t, record.WriteJSON(filepath.Join(level, record.LevelFile), &record.Level{
-			SchemaVersion: record.SchemaVersion, Concurrency: c, Status: record.Done, StartedAt: started, EndedNS: 5e9, Counts: counts,
+			SchemaVersion: record.SchemaVersion, Point: record.Point{Concurrency: c}, Status: record.Done, StartedAt: started, EndedNS: 5e9, Counts: counts,
 		}))
 	}
 }
@@ -94,7 +94,7 @@ func TestIntervalsAreOnEveryOutput(t *testing.T) {
 		assert.True(t, strings.Contains(page, `<td class="text">`+html.EscapeString(want)+"</td>"), want)
 	}
 
-	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(dir, "many", "c5"), Concurrency: 5})
+	level, err := results.ReadLevel(record.LevelDir{Path: filepath.Join(dir, "many", "c5"), Point: record.Point{Concurrency: 5}})
 	require.NoError(t, err)
 	assert.Contains(t, Attributes(level), Attribute{"time_to_first_token_ms", "avg=63.45[59.20,67.69] p50=63.50[59.00,68.00] p99=n/a(needs 299 requests, have 150)"})
 }

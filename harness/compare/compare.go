@@ -234,7 +234,7 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	differ(&reasons, "models", b.Model, c.Model)
 	differ(&reasons, "endpoint types", cmp.Or(b.EndpointType, record.Chat), cmp.Or(c.EndpointType, record.Chat))
 	differ(&reasons, "streaming", !b.Unstreamed, !c.Unstreamed)
-	differ(&reasons, "lengths", lengths(b), lengths(c))
+	differ(&reasons, "lengths", b.Lengths(), c.Lengths())
 	differ(&reasons, "token sources", baseline.Source, candidate.Source)
 	differ(&reasons, "clocks (virtual time)", b.Virtual, c.Virtual)
 	// The times of a new connection are in TTFT. What earlier versions wrote has no such key, and kept its connections.
@@ -252,10 +252,6 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 		differ(&warnings, "transports", x, y)
 	}
 	return reasons, warnings
-}
-
-func lengths(p *record.Plan) string {
-	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL)
 }
 
 // Compare judges a candidate against a baseline. A level that only one of them has fails. Refusal must have found nothing.

@@ -27,16 +27,31 @@ func Slow() Pace { return Pace{TTFT: 2 * time.Second, ITL: 50 * time.Millisecond
 
 // Level is a point of a sweep, as planned.
 type Level struct {
-	Concurrency  int
-	Requests     int // measured ones
-	Warmup       int // and those before
-	PromptTokens int // of all of them
-	OSL          int // output tokens of each
-	Body         int // bytes of one request of mean length
+	Concurrency  int           // in an open loop, what may be in flight at most
+	Rate         float64       // requests a second of an open loop, or 0
+	Limit        time.Duration // of the sending; 0: none
+	Requests     int           // measured ones, at most
+	Warmup       int           // and those before
+	PromptTokens int           // of all of them
+	OutputTokens int           // of all their answers
+	Body         int           // bytes of one request of mean length
 }
 
-// OutputTokens is what the level asks for.
-func (l Level) OutputTokens() int { return (l.Requests + l.Warmup) * l.OSL }
+// Within is the level with as many requests as a fast server answers within its Limit, of a closed loop: there more are prepared than are sent.
+func (l Level) Within() Level {
+	if l.Limit == 0 || l.Rate > 0 {
+		return l
+	}
+	all := float64(l.Requests + l.Warmup)
+	waves := int(l.Limit/Fast().answer(l)) + 1
+	l.Requests = min(l.Requests, waves*l.Concurrency)
+	share := float64(l.Requests+l.Warmup) / all
+	l.PromptTokens, l.OutputTokens = int(share*float64(l.PromptTokens)), int(share*float64(l.OutputTokens))
+	return l
+}
+
+// each is the part of a sum that a request has in the mean.
+func (l Level) each(sum int) float64 { return float64(sum) / float64(max(l.Requests+l.Warmup, 1)) }
 
 // Range is a time that is not known better.
 type Range struct{ Low, High time.Duration }
@@ -46,12 +61,14 @@ func (r Range) Plus(s Range) Range { return Range{r.Low + s.Low, r.High + s.High
 
 // request is how long one request of a level takes.
 func (p Pace) request(l Level) time.Duration {
-	others := float64(min(l.Concurrency, l.Requests)-1) * float64(l.PromptTokens) / float64(max(l.Requests+l.Warmup, 1))
-	return p.answer(l.OSL) + time.Duration(others/p.Prefill*float64(time.Second))
+	others := float64(min(l.Concurrency, l.Requests)-1) * l.each(l.PromptTokens)
+	return p.answer(l) + time.Duration(others/p.Prefill*float64(time.Second))
 }
 
-// answer is a request without others beside it.
-func (p Pace) answer(osl int) time.Duration { return p.TTFT + time.Duration(osl-1)*p.ITL }
+// answer is a request of mean length without others beside it.
+func (p Pace) answer(l Level) time.Duration {
+	return p.TTFT + time.Duration((l.each(l.OutputTokens)-1)*float64(p.ITL))
+}
 
 // Measured is the pace that an earlier run found at one concurrency. Its TTFT has the waiting for other prompts in it.
 type Measured struct {
@@ -66,6 +83,16 @@ const slack = 1.25
 // more or less. Between two concurrencies of the earlier run a request is as fast as at the lower one, or as slow as at the higher one;
 // beyond them it is taken to change with the concurrency at most.
 func Duration(l Level, earlier []Measured) Range {
+	if l.Rate > 0 {
+		sends := time.Duration(float64(l.Requests+l.Warmup) / l.Rate * float64(time.Second))
+		return Range{sends + Fast().answer(l), sends + Slow().answer(l)}
+	}
+	if l.Limit > 0 {
+		whole := l
+		whole.Limit = 0
+		without := Duration(whole, earlier)
+		return Range{min(without.Low, l.Limit+Fast().answer(l)), min(without.High, l.Limit+Slow().answer(l))}
+	}
 	if len(earlier) == 0 {
 		return Range{waves(l, Fast().request(l)), waves(l, Slow().request(l))}
 	}
@@ -93,7 +120,7 @@ func between(l Level, earlier []Measured) (low, high time.Duration) {
 
 // scaled is how long a request took, in proportion to another concurrency.
 func (m Measured) scaled(l Level, concurrency int) time.Duration {
-	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(l.OSL)
+	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(l)
 	return time.Duration(float64(answer) * float64(concurrency) / float64(m.Concurrency))
 }
 

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	// Client is the load's: canaries go through the same code, and stamps count from the same epoch.
 	Client openai.Config
-	// Target is how many requests should be in flight.
+	// Target is how many requests should be in flight; 0: as many as come, in an open loop.
 	Target int
 	// RealTime takes readings of the machine. In virtual time there is none to read.
 	RealTime bool
@@ -100,7 +100,7 @@ func (w *Watch) Request(s *record.Sample, first bool, ttft, itl float64) {
 		return
 	}
 	// Not SentNS: how long a server takes to accept a connection and the request's bytes is no fault of the client's.
-	late := s.StartNS - s.ScheduledNS
+	late := s.StartNS - max(s.ScheduledNS, s.PlacedNS) // nor that all places were taken
 	w.late.add(late)
 	if late > (10 * time.Millisecond).Nanoseconds() {
 		w.above10MS++

@@ -86,6 +86,14 @@ func latencyRules() []rule {
 		r.Source = llmsweep
 		return r
 	}
+	scheduled := func(tag, name, formula string, of func(*record.Sample) int64, ofStreams bool) rule {
+		r := ours(tag, name, formula, func(s *record.Sample) (float64, bool) {
+			v, ok := between(s.ScheduledNS, of(s))
+			return v, ok && s.Timed
+		})
+		r.Streamed = ofStreams
+		return r
+	}
 	drain := ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {
 		return between(lastChunk(s), s.EndNS)
 	})
@@ -111,6 +119,8 @@ func latencyRules() []rule {
 		ours("time_to_first_byte", "Time to First Byte", "first byte of the response's body - start", func(s *record.Sample) (float64, bool) {
 			return between(s.StartNS, s.FirstByteNS)
 		}),
+		scheduled("scheduled_time_to_first_token", "Scheduled Time to First Token", "first content chunk - scheduled start, in an open loop", firstChunk, true),
+		scheduled("scheduled_request_latency", "Scheduled Request Latency", "last content chunk - scheduled start, in an open loop", lastChunk, false),
 		drain,
 	}
 }

@@ -18,7 +18,7 @@ import (
 // first token after 50, then 10 ms a token, five tokens, of which the chunks claim six.
 func hand() *record.Sample {
 	return &record.Sample{
-		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
+		Phase: record.Profiling, Outcome: record.OK, ScheduledNS: 99e6, Timed: true, StartNS: 100e6, SentNS: 101e6, HeadersNS: 120e6, FirstByteNS: 121e6,
 		FirstVisibleNS: 160e6, ChunksNS: []int64{150e6, 160e6, 170e6, 180e6, 190e6}, LastByteNS: 194e6, EndNS: 195e6, RequestedOSL: 4,
 		ChunkTokens: []int{1, 1, 1, 1, 2}, EmptyNS: []int64{145e6, 192e6}, BytesSent: 2048, BytesReceived: 3072,
 		Conn:    record.Conn{GotNS: 100.9e6, DNSNS: 0.1e6, ConnectNS: 0.2e6, TLSNS: 0.3e6, Remote: "server:80"},
@@ -44,6 +44,7 @@ func figures(samples ...*record.Sample) map[string]float64 {
 func TestFiguresByHand(t *testing.T) {
 	want := map[string]float64{
 		"time_to_first_token": 50, "time_to_second_token": 10, "time_to_first_output_token": 60, "request_latency": 90,
+		"scheduled_time_to_first_token": 51, "scheduled_request_latency": 91,
 		"inter_token_latency": 10, "inter_chunk_latency": 10, "stream_setup_latency": 20, "stream_prefill_latency": 30, "credit_drop_latency": 1,
 		"output_token_throughput_per_user": 100, "e2e_output_token_throughput": 5 / 0.09, "prefill_throughput_per_user": 2000,
 		"output_sequence_length": 5, "output_token_count": 4, "reasoning_token_count": 1, "input_sequence_length": 100,
@@ -89,6 +90,7 @@ func TestNotStreamed(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		"time_to_first_token", "time_to_second_token", "time_to_first_output_token", "inter_token_latency", "inter_chunk_latency", "stream_setup_latency",
 		"stream_prefill_latency", "stream_drain_latency", "output_token_throughput_per_user", "prefill_throughput_per_user", "chunk_token_mismatch_count",
+		"scheduled_time_to_first_token",
 	}, absent)
 	assert.Len(t, got, len(streamed)-len(absent), "nothing is there instead")
 	for _, d := range metric.Definitions() {

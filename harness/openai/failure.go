@@ -93,8 +93,13 @@ func (f *failure) kind() string {
 // streamNumbers are what net/http's errors of HTTP/2 differ by.
 var streamNumbers = regexp.MustCompile(`stream ID \d+; |LastStreamID=\d+, `)
 
+// maxMessage bounds what is kept of an error, in bytes: some quote all that a server sent.
+const maxMessage = 5 << 10
+
 // message leaves out the ephemeral port of a connection and the number of a stream, so that equal errors are counted as one.
-func (f *failure) message() string {
+func (f *failure) message() string { return excerpt([]byte(f.words()), maxMessage) }
+
+func (f *failure) words() string {
 	var call *os.SyscallError
 	if errors.As(f.err, &call) {
 		return call.Error()
@@ -106,13 +111,13 @@ func (f *failure) message() string {
 	return streamNumbers.ReplaceAllString(f.err.Error(), "")
 }
 
-// excerpt is the start of what a server sent, at most limit bytes.
+// excerpt is the start of what a server sent, at most limit bytes and an ellipsis. What is no UTF-8 is replaced, which may make it longer.
 func excerpt(data []byte, limit int) string {
 	text := bytes.ToValidUTF8(data[:min(len(data), limit)], []byte("\uFFFD"))
-	if len(data) > limit {
-		return string(text) + "…"
+	if len(data) <= limit && len(text) <= limit {
+		return string(text)
 	}
-	return string(text)
+	return string(bytes.ToValidUTF8(text[:min(len(text), limit)], nil)) + "…"
 }
 
 // connectionReason names why no response came.

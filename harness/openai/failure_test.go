@@ -93,7 +93,7 @@ func TestBrokenStreams(t *testing.T) {
 			script: stream(step{at: 20 * ms, body: role}, step{at: 90 * ms, body: "data: \xff" + strings.Repeat("x", 300) + "\n\n" + done, end: finish}),
 			want: func(s *record.Sample) {
 				s.FirstByteNS, s.EndNS = stamp(20*ms), stamp(90*ms)
-				failed(s, record.Malformed, "json", 502, `event 2 "`+"\uFFFD"+strings.Repeat("x", 199)+`…": cannot parse JSON: cannot parse number: unexpected char: "\xff"; unparsed tail: "`+
+				failed(s, record.Malformed, "json", 502, `event 2 "`+"\uFFFD"+strings.Repeat("x", 197)+`…": cannot parse JSON: cannot parse number: unexpected char: "\xff"; unparsed tail: "`+
 					`\xff`+strings.Repeat("x", 39)+"..."+strings.Repeat("x", 40)+`"`)
 			},
 		},

@@ -56,8 +56,9 @@ type Load struct {
 	Reused        bool   // requests share connections; otherwise each makes one
 	Requests      int    // of all levels
 	Transport     string // that carries them
-	LongestPrompt int    // in tokens
-	OSL           int    // in tokens
+	LongestPrompt int    // of the longest request, in tokens
+	OSL           int    // its answer, in tokens
+	LengthsOf     string // the flag that says so of both in place of -isl and -osl; "": none does
 	Completions   bool   // no chat template is put around prompts
 	BytesWritten  int64  // by the run
 	OutputDir     string // where to

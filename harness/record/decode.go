@@ -143,6 +143,12 @@ func (d *decoder) optionalCount(key string, v *int) {
 	}
 }
 
+func (d *decoder) optionalInteger(key string, v *int64) {
+	if d.next(key) {
+		*v = d.number()
+	}
+}
+
 func (d *decoder) pointed(key string, v **int) {
 	if d.next(key) {
 		*v = new(int(d.number()))

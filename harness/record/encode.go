@@ -100,6 +100,12 @@ func (e *encoder) optionalCount(key string, v *int) {
 	}
 }
 
+func (e *encoder) optionalInteger(key string, v *int64) {
+	if *v != 0 {
+		e.integer(key, v)
+	}
+}
+
 func (e *encoder) pointed(key string, v **int) {
 	if *v != nil {
 		e.count(key, *v)

@@ -74,7 +74,7 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// LevelDirs returns the level folders (c<N>, complete match) of a benchmark folder by ascending concurrency.
+// LevelDirs returns the level folders (c<N>, then r<rate>, complete matches) of a benchmark folder by ascending load.
 func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
 	entries, err := os.ReadDir(benchmarkDir)
 	if err != nil {
@@ -83,11 +83,11 @@ func LevelDirs(benchmarkDir string) ([]LevelDir, error) {
 	var dirs []LevelDir
 	for _, entry := range entries {
 		path := filepath.Join(benchmarkDir, entry.Name())
-		if c := concurrencyOf(entry.Name()); c > 0 && isDir(path) {
-			dirs = append(dirs, LevelDir{Path: path, Concurrency: c})
+		if point, ok := PointOf(entry.Name()); ok && isDir(path) {
+			dirs = append(dirs, LevelDir{Path: path, Point: point})
 		}
 	}
-	slices.SortFunc(dirs, func(a, b LevelDir) int { return a.Concurrency - b.Concurrency })
+	slices.SortFunc(dirs, func(a, b LevelDir) int { return a.Compare(b.Point) })
 	return dirs, nil
 }
 
@@ -107,7 +107,7 @@ func RunDirs(level LevelDir) (runs []LevelDir, sentinel string, err error) {
 			sentinel = path
 		case runOf(entry.Name()) > 0:
 			numbers[path] = runOf(entry.Name())
-			runs = append(runs, LevelDir{Path: path, Concurrency: level.Concurrency})
+			runs = append(runs, LevelDir{Path: path, Point: level.Point})
 		}
 	}
 	slices.SortFunc(runs, func(a, b LevelDir) int { return numbers[a.Path] - numbers[b.Path] })
@@ -127,15 +127,9 @@ func runOf(name string) int {
 }
 
 // IsLevelName reports whether a level's folder may be called so.
-func IsLevelName(name string) bool { return concurrencyOf(name) > 0 }
-
-// concurrencyOf is the N of c<N>, a complete match, or 0.
-func concurrencyOf(name string) int {
-	c, err := strconv.Atoi(strings.TrimPrefix(name, "c"))
-	if err != nil || c < 1 || name != LevelName(c) {
-		return 0
-	}
-	return c
+func IsLevelName(name string) bool {
+	_, ok := PointOf(name)
+	return ok
 }
 
 // isDir follows links.
@@ -167,6 +161,6 @@ func levelFiles() []string {
 
 // LevelDir is the folder of one level.
 type LevelDir struct {
-	Path        string
-	Concurrency int
+	Path string
+	Point
 }

@@ -95,7 +95,7 @@ func TestLevelDirs(t *testing.T) {
 	require.NoError(t, err)
 	want := []record.LevelDir{}
 	for _, c := range []int{1, 2, 10, 100} {
-		want = append(want, record.LevelDir{Path: filepath.Join(dir, record.LevelName(c)), Concurrency: c})
+		want = append(want, record.LevelDir{Path: filepath.Join(dir, record.LevelName(c)), Point: record.Point{Concurrency: c}})
 	}
 	assert.Equal(t, want, dirs)
 	_, err = record.LevelDirs(filepath.Join(dir, "none"))
@@ -112,8 +112,11 @@ func TestCounts(t *testing.T) {
 // TestAutomaticRequestCount is the table of the guide that this project implements.
 func TestAutomaticRequestCount(t *testing.T) {
 	for c, want := range map[int]int{1: 10, 2: 10, 3: 10, 4: 12, 5: 15, 10: 30, 50: 150, 100: 300, 250: 750} {
-		assert.Equal(t, want, (&record.Plan{}).Requests(c))
-		assert.Equal(t, 7, (&record.Plan{RequestCount: 7}).Requests(c))
+		assert.Equal(t, want, (&record.Plan{}).Requests(record.Point{Concurrency: c}))
+		assert.Equal(t, 7, (&record.Plan{RequestCount: 7}).Requests(record.Point{Concurrency: c}))
+	}
+	for rate, want := range map[float64]int{0.01: 10, 0.5: 30, 2.51: 151, 1000: 60_000} {
+		assert.Equal(t, want, (&record.Plan{}).Requests(record.Point{Rate: rate}), "a minute's")
 	}
 }
 
@@ -132,7 +135,7 @@ func TestStates(t *testing.T) {
 }
 
 func TestRunDirs(t *testing.T) {
-	level := record.LevelDir{Path: t.TempDir(), Concurrency: 7}
+	level := record.LevelDir{Path: t.TempDir(), Point: record.Point{Concurrency: 7}}
 	runs, sentinel, err := record.RunDirs(level)
 	require.NoError(t, err)
 	assert.Empty(t, runs)

@@ -9,6 +9,7 @@ type codec interface {
 	present(key string, there bool) bool // begins an object where there is one
 
 	integer(key string, v *int64)
+	optionalInteger(key string, v *int64)
 	integers(key string, v *[]int64)
 	optionalIntegers(key string, v *[]int64)
 	count(key string, v *int)
@@ -78,6 +79,8 @@ func recordError(c codec, s *Sample) {
 
 func recordTrace(c codec, s *Sample) {
 	c.integer("scheduled_ns", &s.ScheduledNS)
+	c.optionalBoolean("timed", &s.Timed)
+	c.optionalInteger("placed_ns", &s.PlacedNS)
 	c.integer("start_ns", &s.StartNS)
 	c.integer("sent_ns", &s.SentNS)
 	c.integer("headers_ns", &s.HeadersNS)
@@ -103,6 +106,7 @@ func recordTrace(c codec, s *Sample) {
 	c.count("osl", &s.Counted.OSL)
 	c.count("reasoning", &s.Counted.Reasoning)
 	c.word("source", (*string)(&s.Counted.Source))
+	c.optionalCount("estimate", &s.Counted.Estimate)
 	c.close()
 	recordConn(c, &s.Conn)
 	c.optionalRetries("retries", &s.Retries)

@@ -22,7 +22,7 @@ var started = time.Unix(1_700_000_000, 5)
 // good is a sample with every field set.
 func good() *record.Sample {
 	return &record.Sample{
-		Index: 3, RequestID: "r-3", ScheduledNS: 0, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
+		Index: 3, RequestID: "r-3", ScheduledNS: 0, Timed: true, PlacedNS: 90, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
 		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EmptyNS: []int64{48_100_000}, LastByteNS: 54_299_000, EndNS: 54_300_000,
 		StampSource: record.SocketRead, Outcome: record.OK, FinishReason: "length", Status: 200,
 		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
@@ -116,7 +116,7 @@ func keys(m map[string]any) []string {
 func TestTraceIsTheDesigns(t *testing.T) {
 	data, err := json.Marshal(good())
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"scheduled_ns":0,"start_ns":100,"sent_ns":2500,"headers_ns":47000000,"first_byte_ns":48000000,"first_visible_ns":48552300,
+	assert.JSONEq(t, `{"scheduled_ns":0,"timed":true,"placed_ns":90,"start_ns":100,"sent_ns":2500,"headers_ns":47000000,"first_byte_ns":48000000,"first_visible_ns":48552300,
 		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
 		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},

@@ -61,6 +61,7 @@ const (
 	BySignal   Reason = "signal"     // a signal, or the end of the process that owned the run
 	ByDeadline Reason = "deadline"   // go test's time was up
 	ByCap      Reason = "cap"        // -max-duration or -max-tokens-total was reached, and the request outlived the drain
+	ByGrace    Reason = "grace"      // it was in flight after -duration for longer than the -grace-period
 	ByErrors   Reason = "errors"     // too many others had failed, and it outlived the drain
 	ByStorage  Reason = "storage"    // results could no longer be written
 	ByCaller   Reason = "the caller" // the context of who uses package harness ended, for a reason of its own
@@ -81,7 +82,7 @@ func Reasons(o Outcome) []Reason {
 	case ConnectionFailed:
 		return []Reason{DNS, Refused, ConnectTimeout, TLS, Reset, ClosedEarly, NotHTTP, NoConnection}
 	case Cancelled:
-		return []Reason{BySignal, ByDeadline, ByCap, ByErrors, ByStorage, ByCaller}
+		return []Reason{BySignal, ByDeadline, ByCap, ByGrace, ByErrors, ByStorage, ByCaller}
 	default:
 		return nil
 	}

@@ -12,6 +12,7 @@ package record
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -106,13 +107,15 @@ type Sample struct {
 	Index     int    `json:"-"` // number within the level and phase, from 0
 	RequestID string `json:"-"` // X-Request-ID
 
-	ScheduledNS    int64   `json:"scheduled_ns"`     // when the request should start
-	StartNS        int64   `json:"start_ns"`         // just before the HTTP call
-	SentNS         int64   `json:"sent_ns"`          // the request was fully written
-	HeadersNS      int64   `json:"headers_ns"`       // the response's headers were read
-	FirstByteNS    int64   `json:"first_byte_ns"`    // the first byte of the response's body
-	FirstVisibleNS int64   `json:"first_visible_ns"` // the first chunk with visible (not reasoning) output
-	ChunksNS       []int64 `json:"chunks_ns"`        // every chunk with content
+	ScheduledNS    int64   `json:"scheduled_ns"`        // when the request should start: of a closed loop, when its slot was free
+	Timed          bool    `json:"timed,omitempty"`     // ScheduledNS is the plan's: of an open loop
+	PlacedNS       int64   `json:"placed_ns,omitempty"` // of an open loop with a cap: when a place was free for a request that had to wait for one; else 0
+	StartNS        int64   `json:"start_ns"`            // just before the HTTP call
+	SentNS         int64   `json:"sent_ns"`             // the request was fully written
+	HeadersNS      int64   `json:"headers_ns"`          // the response's headers were read
+	FirstByteNS    int64   `json:"first_byte_ns"`       // the first byte of the response's body
+	FirstVisibleNS int64   `json:"first_visible_ns"`    // the first chunk with visible (not reasoning) output
+	ChunksNS       []int64 `json:"chunks_ns"`           // every chunk with content
 	ChunkTokens    []int   `json:"chunk_tokens,omitempty"`
 	EmptyNS        []int64 `json:"empty_ns,omitempty"` // every event with a choice but without content, such as role and finish_reason
 	LastByteNS     int64   `json:"last_byte_ns"`       // the last byte of the response's body
@@ -170,6 +173,8 @@ type Counted struct {
 	OSL       int         `json:"osl"`
 	Reasoning int         `json:"reasoning"`
 	Source    TokenSource `json:"source"`
+	// Estimate is what the client's tokenizer makes of an output that the server counted, where the two are compared; 0: they were not.
+	Estimate int `json:"estimate,omitempty"`
 }
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
@@ -254,15 +259,15 @@ func (c Counts) Failures() int { return c.Ended() - c.Outcomes[OK] - c.Outcomes[
 
 // Level is level.json: one point of a sweep.
 type Level struct {
-	SchemaVersion string    `json:"schema_version"`
-	Concurrency   int       `json:"concurrency"`
-	Status        Status    `json:"status"`
-	Reason        string    `json:"reason,omitempty"`
-	StartedAt     time.Time `json:"started_at"` // wall clock at stamp 0
-	EndedNS       int64     `json:"ended_ns"`   // stamp of the level's end
-	Counts        Counts    `json:"counts"`
-	Warmup        Counts    `json:"warmup"`
-	Transport     string    `json:"transport"` // that carried the requests: own, nethttp or http2
+	SchemaVersion string `json:"schema_version"`
+	Point
+	Status    Status    `json:"status"`
+	Reason    string    `json:"reason,omitempty"`
+	StartedAt time.Time `json:"started_at"` // wall clock at stamp 0
+	EndedNS   int64     `json:"ended_ns"`   // stamp of the level's end
+	Counts    Counts    `json:"counts"`
+	Warmup    Counts    `json:"warmup"`
+	Transport string    `json:"transport"` // that carried the requests: own, nethttp or http2
 	// WorkloadSHA256 covers lengths, schedule and body template; BytesSHA256 the literal bodies, nonce included; it is
 	// empty where these are too many to be kept (see inputs.json).
 	WorkloadSHA256 string      `json:"workload_sha256"`
@@ -272,6 +277,25 @@ type Level struct {
 	Instrument     *Instrument `json:"instrument,omitempty"`   // nil: not measured, as in results of before there was any
 	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
 	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
+	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
+}
+
+// Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
+type Waited struct {
+	Requests  int   `json:"requests"`
+	TotalNS   int64 `json:"total_ns"`
+	LongestNS int64 `json:"longest_ns"`
+}
+
+// Count takes a sample into account.
+func (w *Waited) Count(s *Sample) {
+	if s.PlacedNS == 0 || s.Phase != Profiling {
+		return
+	}
+	wait := s.PlacedNS - s.ScheduledNS
+	w.Requests++
+	w.TotalNS += wait
+	w.LongestNS = max(w.LongestNS, wait)
 }
 
 // WasCancelled reports whether the level was stopped from outside, by a signal, a deadline or a kill. A cap of the plan is no
@@ -289,9 +313,6 @@ func RunName(run int) string { return fmt.Sprintf("run-%d", run) }
 
 // SentinelName is the folder, inside the first level's, of the run that measures it again at the end.
 const SentinelName = "sentinel"
-
-// LevelName is the folder of a closed-loop level: c<concurrency>.
-func LevelName(concurrency int) string { return fmt.Sprintf("c%d", concurrency) }
 
 // Run is run.json: everything that determined a run, without secrets.
 type Run struct {
@@ -323,11 +344,20 @@ type Plan struct {
 	MockArgs          []string          `json:"mock_args,omitempty"`  // of the embedded mock
 	MockFiles         map[string]string `json:"mock_files,omitempty"` // SHA-256 of each file that these name, by its path
 	Model             string            `json:"model"`
+	Input             Input             `json:"input,omitzero"` // of the prompts, which are made up without one
 	ISL               int               `json:"isl"`
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
+	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
+	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
 	Concurrencies     []int             `json:"concurrencies"`
-	RequestCount      int               `json:"request_count"` // 0: max(3 x concurrency, 10)
+	RequestRates      []float64         `json:"request_rates,omitempty"`   // of open-loop levels, in requests a second; there are no concurrencies then
+	Arrival           string            `json:"arrival,omitempty"`         // of these: constant, poisson or gamma
+	Burstiness        float64           `json:"burstiness,omitempty"`      // of gamma: its shape; 1 is poisson
+	Duration          time.Duration     `json:"duration_ns,omitempty"`     // how long requests of a level are started; 0: until their number is reached
+	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"` // how long those in flight may go on after it
+	MaxInFlight       int               `json:"max_in_flight,omitempty"`   // of open-loop levels; 0: no cap
+	RequestCount      int               `json:"request_count"`             // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
 	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
@@ -357,6 +387,8 @@ type Plan struct {
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
+	// TokenizerApproximate: the tokenizer is not the model's, but stands in for it.
+	TokenizerApproximate bool `json:"tokenizer_approximate,omitempty"`
 }
 
 // What -endpoint-type may be.
@@ -368,20 +400,58 @@ const (
 // AsksCompletions reports whether prompts go to the completions route, and not into a chat.
 func (p *Plan) AsksCompletions() bool { return p.EndpointType == Completions }
 
+// Input is a file that says what requests ask.
+type Input struct {
+	File     string `json:"file"`   // as it was named
+	SHA256   string `json:"sha256"` // of its content
+	Format   string `json:"format"`
+	Sampling string `json:"sampling"` // which record a request takes: sequential, shuffle or random
+	Records  int    `json:"records"`  // that can be sent
+}
+
+// Lengths says in words how long prompts and answers are, in tokens.
+func (p *Plan) Lengths() string {
+	if p.Input.File != "" {
+		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
+	}
+	if p.SeqDist != "" {
+		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
+	}
+	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL) + p.Prefixes.String()
+}
+
+// Prefixes is what prompts share on purpose. It is part of their lengths.
+type Prefixes struct {
+	System int     `json:"system,omitempty"` // tokens of a system message, the same for all requests
+	Pool   int     `json:"pool,omitempty"`   // how many prefixes there are, of which each request takes one at random; 0 is 1
+	Length int     `json:"length,omitempty"` // tokens of a prefix
+	Ratio  float64 `json:"ratio,omitempty"`  // instead of Length: the part of each prompt's tokens that is its prefix
+}
+
+// String says in words what is shared, as they stand behind the lengths; "" if nothing is.
+func (p Prefixes) String() string {
+	text := ""
+	if p.System > 0 {
+		text += fmt.Sprintf(", a system message of %d shared", p.System)
+	}
+	switch {
+	case p.Ratio > 0:
+		text += fmt.Sprintf(", %.4g %% of each prompt shared", 100*p.Ratio)
+	case p.Length > 0:
+		text += fmt.Sprintf(", a prefix of %d shared", p.Length)
+	}
+	if p.Pool > 1 {
+		text += fmt.Sprintf(", one of %d", p.Pool)
+	}
+	return text
+}
+
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.
 type TLSOptions struct {
 	Insecure   bool   `json:"insecure,omitempty"`    // certificates are not verified
 	CACert     string `json:"ca_cert,omitempty"`     // PEM file of more authorities
 	ClientCert string `json:"client_cert,omitempty"` // PEM files for servers that ask who the client is
 	ClientKey  string `json:"client_key,omitempty"`
-}
-
-// Requests returns how many requests a level of the given concurrency sends.
-func (p *Plan) Requests(concurrency int) int {
-	if p.RequestCount > 0 {
-		return p.RequestCount
-	}
-	return max(3*concurrency, 10)
 }
 
 // Host identifies the machine that generated the load.

@@ -5,16 +5,24 @@ import "math"
 // MinDrift is how many values of a series DriftLimit takes.
 const MinDrift = MinRuns
 
-// SuccessiveDeviation returns the standard deviation of a series of two or more independent values, from the differences of neighbours: a mean that
-// moves slowly widens it little, where it widens the plain one by as much as it moved. degrees is how many degrees of freedom it is worth
-// (J. von Neumann et al., The Mean Square Successive Difference, Annals of Mathematical Statistics 12, 1941: the variance of the square).
-func SuccessiveDeviation(series []float64) (deviation, degrees float64) {
-	sum := 0.0
-	for i, v := range series[1:] {
-		sum += (v - series[i]) * (v - series[i])
-	}
+// DeviationAboutLine returns the standard deviation of three values or more about the straight line that fits them best (least squares): what they
+// differ by beside a steady drift of their mean, which the plain deviation would take for noise. The line takes two degrees of freedom.
+func DeviationAboutLine(series []float64) float64 {
 	n := float64(len(series))
-	return math.Sqrt(sum / (2 * (n - 1))), 2 * (n - 1) * (n - 1) / (3*n - 4)
+	middle := (n - 1) / 2
+	mean, slope, spread := 0.0, 0.0, 0.0
+	for i, v := range series {
+		mean += v / n
+		slope += float64((float64(i) - middle) * v)
+		spread += float64((float64(i) - middle) * (float64(i) - middle))
+	}
+	slope /= spread
+	squares := 0.0
+	for i, v := range series {
+		off := v - mean - float64(slope*(float64(i)-middle))
+		squares += float64(off * off)
+	}
+	return math.Sqrt(squares / (n - 2))
 }
 
 // DriftLimit returns by how much a value that is measured behind the end of a series differs from the first one of it by chance at most, in all but
@@ -24,6 +32,5 @@ func DriftLimit(series []float64, level float64) (limit float64, need Need, ok b
 	if !need.Met() {
 		return 0, need, false
 	}
-	deviation, degrees := SuccessiveDeviation(series)
-	return studentT(1-level/2, degrees) * math.Sqrt2 * deviation, need, true
+	return studentT(1-level/2, float64(len(series)-2)) * math.Sqrt2 * DeviationAboutLine(series), need, true
 }

@@ -57,14 +57,18 @@ func SpanOf(s *record.Sample) (Span, bool) {
 	return Span{s.StartNS, s.EndNS, s.Valid()}, s.Phase == record.Profiling
 }
 
-// Measure computes the load of a level from the spans of its requests, which it sorts by their start. target is the concurrency asked for.
+// Measure computes the load of a level from the spans of its requests, which it sorts by their start. target is the concurrency
+// asked for; 0 is an open loop, which has no plateau.
 // The samples themselves may be too many to be held: Count takes them one by one.
 func Measure(spans []Span, target int) Load {
-	if len(spans) == 0 || target < 1 {
+	if len(spans) == 0 {
 		return Load{}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.StartNS, b.StartNS) })
 	edges := inFlightEdges(spans)
+	if target < 1 {
+		return openLoad(spans, edges)
+	}
 	var l Load
 	first, last := edges[0].at, edges[len(edges)-1].at
 	need := int(math.Ceil(float64(target)*PlateauShare - 1e-9)) // 0.95 is no binary fraction: 0.95 x 20 must need 19
@@ -89,6 +93,21 @@ func Measure(spans []Span, target int) Load {
 		span := float64(l.PlateauEndNS - l.PlateauStartNS)
 		l.EdgeShare = 1 - span/float64(last-first)
 		l.Little = little(spans, edges, l.PlateauStartNS, l.PlateauEndNS)
+	}
+	return l
+}
+
+// openLoad is the load of an open loop, whose target is a rate: Reached is the mean in flight from the first start to the last.
+func openLoad(spans []Span, edges []edge) Load {
+	l := Load{InFlightNS: area(edges, edges[0].at, edges[len(edges)-1].at)}
+	n := 0
+	for _, e := range edges {
+		n += e.change
+		l.Peak = max(l.Peak, n)
+	}
+	l.Reached = float64(l.Peak)
+	if first, last := spans[0].StartNS, spans[len(spans)-1].StartNS; last > first {
+		l.Reached = float64(area(edges, first, last)) / float64(last-first)
 	}
 	return l
 }

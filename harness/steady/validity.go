@@ -14,6 +14,7 @@ const (
 	MostErrors     = 1
 	LeastReached   = 100 * PlateauShare
 	MostOSLShifted = 1
+	MostRateOff    = 1 // of an open loop
 )
 
 // Standing is whether a level's figures are those of the load that was planned.
@@ -85,8 +86,9 @@ type Facts struct {
 	Ended, Failed      int                // requests
 	Reached            float64            // in flight; 0: not known
 	Target             int
-	Asked, Delivered   float64 // mean output length of valid requests, in tokens; 0: not known
-	CountedByTheServer bool    // all of their lengths
+	Arrivals           Arrivals // of an open loop, which has no target
+	Asked, Delivered   float64  // mean output length of valid requests, in tokens; 0: not known
+	CountedByTheServer bool     // all of their lengths
 }
 
 // clientReading begins the name of the client's reading.
@@ -98,9 +100,13 @@ func Judge(f Facts) Validity {
 	readings := []Reading{
 		clientOf(f.Instrument),
 		held(Reading{Name: "failed requests", Value: 100 * float64(f.Failed) / float64(f.Ended), Limit: MostErrors, Unit: "%"}, f.Ended > 0),
-		held(Reading{Name: "reached in flight", Value: 100 * f.Reached / float64(f.Target), Limit: LeastReached, AtLeast: true, Unit: "%"}, f.Reached > 0 && f.Target > 0),
+		loadOf(f),
 		held(Reading{Name: "output length shift", Value: 100 * math.Abs(f.Delivered/f.Asked-1), Limit: MostOSLShifted, Unit: "%"},
 			f.CountedByTheServer && f.Asked > 0 && f.Delivered > 0),
+	}
+	if n := f.Arrivals.Requests; n > 0 {
+		// With a single one the loop was closed at times.
+		readings = append(readings, held(Reading{Name: "waited for a place", Value: 100 * float64(f.Arrivals.Waited) / float64(n), Unit: "%"}, true))
 	}
 	v := Validity{Standing: Valid, Readings: readings}
 	for _, r := range readings {
@@ -109,6 +115,15 @@ func Judge(f Facts) Validity {
 		}
 	}
 	return v
+}
+
+// loadOf is the reading of the load: of a closed loop what it had in flight, of an open one how fast its requests came.
+func loadOf(f Facts) Reading {
+	if f.Arrivals.Requests == 0 {
+		return held(Reading{Name: "reached in flight", Value: 100 * f.Reached / float64(f.Target), Limit: LeastReached, AtLeast: true, Unit: "%"}, f.Reached > 0 && f.Target > 0)
+	}
+	delivered, known := f.Arrivals.Delivered()
+	return held(Reading{Name: "request rate off", Value: 100 * math.Abs(delivered-1), Limit: MostRateOff, Unit: "%"}, known)
 }
 
 // rounding is what a share may be off its limit by computing it.

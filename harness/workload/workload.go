@@ -3,15 +3,15 @@
 //
 // Each random consumer has a stream of its own, derived from (seed, purpose, level, request), so that adding one shifts no
 // other. Lengths depend on the seed alone. The text also depends on the nonce, which is new for every run, so that two sweeps of
-// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words.
+// a warm server never meet each other's prefix cache; and within a run no two prompts begin with the same words, beyond the
+// prefixes that they are asked to share.
 package workload
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -25,18 +25,33 @@ const (
 	CompatOpenAI = "openai" // only what the public OpenAI API knows
 )
 
-// Spec determines a synthetic workload. Lengths are in tokens of the embedded tokenizer.
+// Spec determines a synthetic workload. Lengths are in tokens.
 type Spec struct {
 	Model       string
-	ISL, StdDev int // prompt length: normal, rounded, at least 1
-	OSL         int // exact output length, as far as the server obeys
+	Lengths     Lengths // OSL is exact, as far as the server obeys
+	Prefixes    Prefixes
+	Source      *Source // of the prompts; nil: they are made up
 	Seed, Nonce uint64
 	Compat      string
 	Completions bool           // the body is one for /v1/completions
 	Unstreamed  bool           // the answer is asked for as a document
 	Extra       map[string]any // merged into the body, over our own fields
+	// Words are those of the tokenizer that lengths are in; nil: of the embedded one.
+	Words *tokenizer.WordList
+	// Count counts the tokens of a text by it; nil: by the embedded one.
+	Count func(text string) (int, error)
+	heads []string // of Words
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
+}
+
+// Validate reports everything that is wrong with lengths, prefixes and source.
+func (s Spec) Validate() error {
+	var system error
+	if s.Completions && s.Prefixes.System > 0 {
+		system = errors.New("a prompt of -endpoint-type completions has no system message: share a prefix instead")
+	}
+	return errors.Join(s.Lengths.Validate(), s.Prefixes.Validate(), s.validateSource(), system)
 }
 
 // Request is one request, ready to send.
@@ -45,95 +60,185 @@ type Request struct {
 	Serial      int // within the run, from 0
 	Phase       record.Phase
 	ISL, OSL    int
+	Shared      int    // tokens of ISL that other prompts have on purpose, system message included
 	ID          string // X-Request-ID
 	Traceparent string // W3C trace context, version 00
 	Body        []byte
+	Err         error // why there is no Body: its record could not be read any more
 }
 
 // Level is the workload of one level: its requests by phase.
 type Level struct {
-	spec       Spec
-	name       string
-	serial     int // of its first request
-	head, tail []byte
-	lengths    map[record.Phase][]int
+	spec   Spec
+	name   string
+	serial int // of its first request
+	body   template
+	drawn  map[record.Phase][]drawn
 }
 
-// Level draws the lengths of a level. serial is the number of requests in the levels before it.
+// drawn are the lengths of one request.
+type drawn struct{ isl, osl int32 }
+
+// Level draws the lengths of a level. serial is the number of requests in the levels before it. It fails where Validate does, where an extra input
+// cannot be encoded or leaves no prompt, and where what prompts are to share leaves nothing of one that was drawn.
 func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
-	head, tail, err := s.template(s.Model)
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if s.joins() {
+		s.heads = s.words().Heads()
+	}
+	if s.joins() && len(s.heads) == 0 {
+		return nil, errors.New("the tokenizer has no word that is one token at the start of a text and behind a blank: prompts that share a part cannot have an exact length")
+	}
+	var system []byte
+	if s.Prefixes.System > 0 {
+		system = s.appendText(nil, "system", 0, s.Prefixes.System)
+	}
+	body, err := s.template(s.Model, string(system))
 	if err != nil {
 		return nil, err
 	}
-	l := &Level{spec: s, name: name, serial: serial, head: head, tail: tail, lengths: map[record.Phase][]int{}}
-	l.lengths[record.Warmup] = s.draw(name, record.Warmup, warmup)
-	l.lengths[record.Profiling] = s.draw(name, record.Profiling, requests)
+	l := &Level{spec: s, name: name, serial: serial, body: body, drawn: map[record.Phase][]drawn{}}
+	for _, phase := range phases() {
+		n := requests
+		if phase == record.Warmup {
+			n = warmup
+		}
+		if l.drawn[phase], err = s.draw(l.stream(phase), l.first(phase, warmup), n); err != nil {
+			return nil, fmt.Errorf("level %s: %w", name, err)
+		}
+	}
 	return l, nil
 }
 
-func (s Spec) draw(level string, phase record.Phase, n int) []int {
-	lengths := make([]int, n)
-	for i := range lengths {
-		r := Stream(s.Seed, "length", level+"/"+string(phase), i)
-		for lengths[i] < 1 { // below one token: draw again, as AIPerf does
-			lengths[i] = roundNormal(r, s.ISL, s.StdDev)
-		}
+// phases are those of a level, in their order.
+func phases() []record.Phase { return []record.Phase{record.Warmup, record.Profiling} }
+
+// stream names a phase where random streams are derived.
+func (l *Level) stream(phase record.Phase) string { return l.name + "/" + string(phase) }
+
+// first is the number in the run of a phase's first request.
+func (l *Level) first(phase record.Phase, warmup int) int {
+	if phase == record.Profiling {
+		return l.serial + warmup
 	}
-	return lengths
+	return l.serial
 }
 
-// roundNormal draws round(mean + std z). The product is converted so that no compiler fuses it with the sum, which would give
-// other lengths on other machines.
-func roundNormal(r *rand.Rand, mean, std int) int {
-	x := float64(mean) + float64(float64(std)*r.NormFloat64()) + 0.5
-	if x < 0 {
-		return 0
+func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
+	all := make([]drawn, n)
+	for i := range all {
+		if s.Source != nil {
+			var err error
+			if all[i], err = s.lengthsOf(first+i, stream, i); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		isl, osl := s.Lengths.Draw(s.Seed, stream, i)
+		if err := s.Prefixes.leaves(isl); err != nil {
+			return nil, err
+		}
+		all[i] = drawn{int32(isl), int32(osl)}
 	}
-	return int(x)
+	return all, nil
 }
 
 // Len returns how many requests a phase has.
-func (l *Level) Len(phase record.Phase) int { return len(l.lengths[phase]) }
+func (l *Level) Len(phase record.Phase) int { return len(l.drawn[phase]) }
 
-// PromptTokens returns the sum of the level's prompt lengths, warm-up included, and the largest of them.
-func (l *Level) PromptTokens() (sum, longest int) {
-	for _, lengths := range l.lengths {
-		for _, n := range lengths {
-			sum, longest = sum+n, max(longest, n)
+// Tokens returns what the level asks for, warm-up included: the sums of its prompt and answer lengths.
+func (l *Level) Tokens() (prompts, answers int) {
+	for _, phase := range phases() {
+		for _, n := range l.drawn[phase] {
+			prompts, answers = prompts+int(n.isl), answers+int(n.osl)
 		}
 	}
-	return sum, longest
+	return prompts, answers
+}
+
+// Longest returns the lengths of the request that takes most of a model's context: of the largest sum.
+func (l *Level) Longest() (isl, osl int) {
+	for _, phase := range phases() {
+		for _, n := range l.drawn[phase] {
+			if int(n.isl)+int(n.osl) > isl+osl {
+				isl, osl = int(n.isl), int(n.osl)
+			}
+		}
+	}
+	return isl, osl
+}
+
+// Shared returns how many tokens of the level's prompts are shared on purpose, warm-up included: the hits of a prefix cache that has seen all
+// prefixes and keeps single tokens.
+func (l *Level) Shared() int {
+	sum := 0
+	for _, phase := range phases() {
+		for _, n := range l.drawn[phase] {
+			sum += l.spec.Prefixes.System + l.spec.Prefixes.tokens(int(n.isl))
+		}
+	}
+	return sum
+}
+
+// MeanBody returns the size of a request's body in bytes at the mean prompt length, as of the first request.
+func (l *Level) MeanBody() int {
+	requests := l.Len(record.Warmup) + l.Len(record.Profiling)
+	if l.Len(record.Profiling) == 0 {
+		return 0
+	}
+	if l.spec.Source != nil {
+		return l.meanBody()
+	}
+	first := l.Render(record.Profiling, 0)
+	prompts, _ := l.Tokens()
+	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Prefixes.System)
+	return len(first.Body) + int(perToken*(float64(prompts)/float64(requests)-float64(first.ISL)))
 }
 
 // Render makes the i-th request of a phase.
 func (l *Level) Render(phase record.Phase, i int) *Request {
-	serial := l.serial + i
-	if phase == record.Profiling {
-		serial += l.Len(record.Warmup)
+	serial := l.first(phase, l.Len(record.Warmup)) + i
+	isl, osl, p := int(l.drawn[phase][i].isl), int(l.drawn[phase][i].osl), l.spec.Prefixes
+	prefix := p.tokens(isl)
+	var body []byte
+	var err error
+	if l.spec.Source != nil {
+		body, err = l.spec.fromSource(serial, isl, osl)
+	} else {
+		body = l.body.render(make([]byte, 0, l.body.size()+8*(isl-p.System)), osl, func(b []byte) []byte {
+			if prefix > 0 {
+				b = append(l.spec.appendText(b, "prefix", p.pick(l.spec.Seed, l.stream(phase), i), prefix), ' ')
+			}
+			return l.spec.appendText(b, "text", serial, isl-p.System-prefix)
+		})
 	}
-	isl := l.lengths[phase][i]
 	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+l.spec.Again+"/"+string(phase), i)
-	body := make([]byte, 0, len(l.head)+len(l.tail)+8*isl)
-	body = append(body, l.head...)
-	body = l.spec.appendText(body, serial, isl)
 	return &Request{
-		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: l.spec.OSL, Body: append(body, l.tail...),
+		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
 		ID: fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64()),
 		// A trace or span id of zero would be invalid.
 		Traceparent: fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1),
 	}
 }
 
-// appendText appends a prompt of exactly n tokens. Its first words are the request's number in the run, written in words and
-// shifted by the nonce, so that no two prompts of a run share them.
-func (s Spec) appendText(b []byte, serial, n int) []byte {
-	first, rest := tokenizer.Words()
-	r := Stream(s.Seed^s.Nonce, "text", "", serial)
-	b = append(b, first[shifted(serial, s.Nonce, len(first))]...)
+// appendText appends a text of exactly n tokens. Its first words are its number (of prompts: that of the request in the run), written in words and
+// shifted by the nonce, so that no two texts of a purpose share them. Behind a blank the text has n tokens, too.
+func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
+	words := s.words()
+	first, rest := words.First, words.Rest
+	if s.joins() {
+		first = s.heads
+	}
+	r := Stream(s.Seed^s.Nonce, purpose, "", number)
+	b = append(b, first[shifted(number, s.Nonce, len(first))]...)
+	digit, digits := number/len(first), numbering(len(first), len(rest))
 	for i := 1; i < n; i++ {
 		word := r.IntN(len(rest))
-		if i == 1 {
-			word = shifted(serial/len(first), s.Nonce, len(rest))
+		if i < digits {
+			word = shifted(digit, s.Nonce, len(rest))
+			digit /= len(rest)
 		}
 		b = append(b, ' ')
 		b = append(b, rest[word]...)
@@ -141,66 +246,64 @@ func (s Spec) appendText(b []byte, serial, n int) []byte {
 	return b
 }
 
-// shifted is (serial + nonce) mod n. Each is reduced first: a sum that overflows would let two requests share their words.
-func shifted(serial int, nonce uint64, n int) int {
-	return (serial%n + int(nonce%uint64(n))) % n
+// joins reports whether texts are put behind others.
+func (s Spec) joins() bool { return s.Prefixes.any() || s.Source != nil }
+
+func (s Spec) words() *tokenizer.WordList {
+	if s.Words != nil {
+		return s.Words
+	}
+	words, _ := tokenizer.Default().Words() // it has them, without a search
+	return &words
 }
 
-const placeholder = "\x00prompt\x00"
-
-// template returns the body before and after the prompt.
-func (s Spec) template(model string) (head, tail []byte, err error) {
-	body := map[string]any{"model": model, "stream": !s.Unstreamed}
-	prompt := "messages"
-	if s.Completions {
-		prompt = "prompt"
-		body[prompt] = placeholder
-	} else {
-		body[prompt] = []map[string]string{{"role": "user", "content": placeholder}}
+// numbering is how many words the number of a request in a run takes, of which there may be 2^25.
+func numbering(first, rest int) int {
+	digits := 1
+	for n := first; n < 1<<25 && rest > 1; n *= rest {
+		digits++
 	}
-	if !s.Unstreamed {
-		body["stream_options"] = map[string]any{"include_usage": true}
-	}
-	body[LengthKey(s.Compat, s.Completions)] = s.OSL
-	if s.Compat != CompatOpenAI {
-		body["min_tokens"], body["ignore_eos"] = s.OSL, true
-	}
-	for key, value := range s.Extra {
-		body[key] = value
-	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the request body: %w", err)
-	}
-	mark, _ := json.Marshal(placeholder)
-	head, tail, found := bytes.Cut(data, mark[1:len(mark)-1])
-	if !found {
-		return nil, nil, fmt.Errorf("the request body has no prompt: extra input %q replaced it", prompt)
-	}
-	return head, tail, nil
+	return digits
 }
 
-// LengthKey is the name of the field that limits the length of an answer. OpenAI's chats have one of their own.
-func LengthKey(compat string, completions bool) string {
-	if compat == CompatOpenAI && !completions {
-		return "max_completion_tokens"
-	}
-	return "max_tokens"
+// shifted is (number + nonce) mod n. Each is reduced first: a sum that overflows would let two texts share their words.
+func shifted(number int, nonce uint64, n int) int {
+	return (number%n + int(nonce%uint64(n))) % n
 }
 
-// Fingerprint is a SHA-256 over lengths and body template, without model and nonce: runs with different ones did not do the
-// same work.
-func (l *Level) Fingerprint() (string, error) {
-	head, tail, err := l.spec.template("")
+// ClosedLoop is the schedule of a closed loop, for Fingerprint.
+const ClosedLoop = "closed"
+
+// Fingerprint is a SHA-256 over schedule, lengths, shared prefixes and body template, without model and nonce: runs with different ones did not do the
+// same work. schedule is ClosedLoop or the hash of the starts of an open loop.
+func (l *Level) Fingerprint(schedule string) (string, error) {
+	body, err := l.spec.template("", "")
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "llmsweep workload 1\nclosed\n%s\n%s\n%s\n", l.name, head, tail)
-	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
+	fmt.Fprintf(h, "llmsweep workload 1\n%s\n%s\n%s", schedule, l.name, body.texts[0])
+	for i, m := range body.marks {
+		if m != promptMark {
+			fmt.Fprintf(h, "%s", m)
+		} else {
+			fmt.Fprintln(h)
+		}
+		h.Write(body.texts[i+1])
+	}
+	fmt.Fprintln(h)
+	l.spec.writeSource(h)
+	for _, phase := range phases() {
 		fmt.Fprintf(h, "%s %d\n", phase, l.Len(phase))
-		for _, n := range l.lengths[phase] {
-			fmt.Fprintln(h, n, l.spec.OSL)
+		for i, n := range l.drawn[phase] {
+			fmt.Fprint(h, n.isl, " ", n.osl)
+			if p := l.spec.Prefixes; p.any() {
+				fmt.Fprint(h, " ", p.System, p.tokens(int(n.isl)), p.pick(l.spec.Seed, l.stream(phase), i))
+			}
+			if l.spec.Source != nil {
+				fmt.Fprint(h, " ", l.spec.record(l.first(phase, l.Len(record.Warmup))+i))
+			}
+			fmt.Fprintln(h)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

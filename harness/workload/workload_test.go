@@ -1,6 +1,8 @@
 package workload_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,10 +20,10 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-var update = flag.Bool("update", false, "write the golden fingerprint")
+var update = flag.Bool("update", false, "write the golden values")
 
 func spec() workload.Spec {
-	return workload.Spec{Model: "m", ISL: 50, StdDev: 10, OSL: 16, Seed: 100, Nonce: 7, Compat: workload.CompatLLM}
+	return workload.Spec{Model: "m", Lengths: workload.Normal(50, 10, 16), Seed: 100, Nonce: 7, Compat: workload.CompatLLM}
 }
 
 func level(t testing.TB, s workload.Spec, name string, serial, warmup, requests int) *workload.Level {
@@ -29,6 +31,14 @@ func level(t testing.TB, s workload.Spec, name string, serial, warmup, requests 
 	l, err := s.Level(name, serial, warmup, requests)
 	require.NoError(t, err)
 	return l
+}
+
+// counted are the tokens of a text by the embedded tokenizer.
+func counted(t testing.TB, text string) int {
+	t.Helper()
+	n, err := tokenizer.Default().Count(text)
+	require.NoError(t, err)
+	return n
 }
 
 // all renders a level, warm-up first.
@@ -42,18 +52,21 @@ func all(l *workload.Level) []*workload.Request {
 	return requests
 }
 
-type body struct {
-	Model    string `json:"model"`
-	Messages []struct{ Role, Content string }
+type message struct{ Role, Content string }
+
+func messages(t testing.TB, r *workload.Request) []message {
+	t.Helper()
+	var body struct{ Messages []message }
+	require.NoError(t, json.Unmarshal(r.Body, &body))
+	return body.Messages
 }
 
 func prompt(t testing.TB, r *workload.Request) string {
 	t.Helper()
-	var b body
-	require.NoError(t, json.Unmarshal(r.Body, &b))
-	require.Len(t, b.Messages, 1)
-	require.Equal(t, "user", b.Messages[0].Role)
-	return b.Messages[0].Content
+	m := messages(t, r)
+	require.Len(t, m, 1)
+	require.Equal(t, "user", m[0].Role)
+	return m[0].Content
 }
 
 func TestSameSpecSameBytes(t *testing.T) {
@@ -64,6 +77,15 @@ func TestSameSpecSameBytes(t *testing.T) {
 	assert.Equal(t, first[2], l.Render(record.Warmup, 2))
 	assert.Equal(t, []int{12, 13}, []int{first[2].Serial, first[3].Serial}, "numbers of the run go on from warm-up to measurement")
 	assert.Equal(t, []int{2, 0}, []int{first[2].Index, first[3].Index})
+}
+
+// TestBytesStayAsTheyAre: a run that is resumed by a later version sends what was sent before.
+func TestBytesStayAsTheyAre(t *testing.T) {
+	h := sha256.New()
+	for _, r := range all(level(t, spec(), "c5", 10, 3, 40)) {
+		fmt.Fprintf(h, "%s %s %s\n", r.Body, r.ID, r.Traceparent)
+	}
+	golden(t, "testdata/bytes.txt", hex.EncodeToString(h.Sum(nil)))
 }
 
 func TestNonceChangesTextAlone(t *testing.T) {
@@ -95,10 +117,12 @@ func TestOneStreamEach(t *testing.T) {
 // TestNoTwoPromptsBeginAlike over a whole run: several levels, warm-up included, more requests than there are first words, and
 // nonces at the ends of their range.
 func TestNoTwoPromptsBeginAlike(t *testing.T) {
-	first, _ := tokenizer.Words()
+	words, err := tokenizer.Default().Words()
+	require.NoError(t, err)
+	first := words.First
 	for _, nonce := range []uint64{0, 1, 1 << 47, math.MaxUint64 - 3, math.MaxUint64} {
 		s := spec()
-		s.ISL, s.StdDev, s.Nonce = 3, 0, nonce
+		s.Lengths, s.Nonce = workload.Normal(3, 0, 16), nonce
 		seen := map[string]int{}
 		serial := 0
 		for _, requests := range []int{10, 40, 2*len(first) + 5} {
@@ -124,19 +148,63 @@ func TestPromptHasExactlyISLTokens(t *testing.T) {
 	}
 	for i, isl := range lengths {
 		s := spec()
-		s.ISL, s.StdDev, s.Nonce = isl, 0, r.Uint64()
+		s.Lengths, s.Nonce = workload.Normal(isl, 0, 16), r.Uint64()
 		request := level(t, s, "c1", i*1000, 0, 1).Render(record.Profiling, 0)
 		require.Equal(t, isl, request.ISL, "std 0")
-		require.Equal(t, isl, tokenizer.Default().Count(prompt(t, request)))
+		require.Equal(t, isl, tokens(t, tokenizer.Default(), request))
 	}
 	for _, request := range all(level(t, spec(), "c9", 0, 5, 100)) {
-		require.Equal(t, request.ISL, tokenizer.Default().Count(prompt(t, request)), "std 10")
+		require.Equal(t, request.ISL, tokens(t, tokenizer.Default(), request), "std 10")
 	}
+}
+
+func tokens(t *testing.T, by *tokenizer.BPE, request *workload.Request) int {
+	n, err := by.Count(prompt(t, request))
+	require.NoError(t, err)
+	return n
+}
+
+// TestPromptsOfATokenizer have their length by it, and begin differently, however few its words are.
+func TestPromptsOfATokenizer(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama3", "qwen", "o200k", "deepseek", "deepseekcoder", "llama2", "gemma", "metaspace"} {
+		data, err := os.ReadFile("../tokenizer/testdata/reference/" + name + ".json")
+		require.NoError(t, err)
+		by, err := tokenizer.Load(name, data)
+		require.NoError(t, err)
+		words, err := by.Words()
+		require.NoError(t, err)
+		s := spec()
+		s.Words = &words
+		for i, isl := range []int{1, 2, 3, 500, 5000} {
+			s.Lengths = workload.Normal(isl, isl/10, 16)
+			s.Prefixes = workload.Prefixes{}
+			for _, request := range all(level(t, s, "c1", i*1000, 5, 20)) {
+				require.Equal(t, request.ISL, tokens(t, by, request), name)
+			}
+			if s.Prefixes = (workload.Prefixes{Pool: 3, Length: 7}); isl < 10 || len(words.Heads()) == 0 {
+				continue
+			}
+			for _, request := range all(level(t, s, "c1", i*1000, 5, 20)) {
+				require.Equal(t, request.ISL, tokens(t, by, request), "%s: joined to a prefix", name)
+			}
+		}
+	}
+}
+
+func TestFewWordsNumberAllPrompts(t *testing.T) {
+	s := spec()
+	s.Lengths, s.Nonce = workload.Normal(12, 0, 16), 1<<63+5
+	s.Words = &tokenizer.WordList{First: []string{"a", "b", "c"}, Rest: []string{"x", "y", "z", "w", "v"}}
+	seen := map[string]bool{}
+	for _, request := range all(level(t, s, "c1", 0, 0, 20_000)) {
+		seen[prompt(t, request)] = true
+	}
+	assert.Len(t, seen, 20_000)
 }
 
 func TestLengthsAreNormal(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 2000, 10
+	s.Lengths = workload.Normal(2000, 10, 16)
 	l := level(t, s, "c1", 0, 0, 10_000)
 	var sum, squares float64
 	within := 0
@@ -156,7 +224,7 @@ func TestLengthsAreNormal(t *testing.T) {
 // TestLengthsAreRounded: a bias of a tenth of a token shows where the deviation is small.
 func TestLengthsAreRounded(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 100, 1
+	s.Lengths = workload.Normal(100, 1, 16)
 	sum := 0.0
 	for _, r := range all(level(t, s, "c1", 0, 0, 10_000)) {
 		sum += float64(r.ISL - 100)
@@ -166,7 +234,7 @@ func TestLengthsAreRounded(t *testing.T) {
 
 func TestLengthsStayAboveZero(t *testing.T) {
 	s := spec()
-	s.ISL, s.StdDev = 1, 50
+	s.Lengths = workload.Normal(1, 50, 16)
 	short := 0
 	for _, r := range all(level(t, s, "c1", 0, 0, 2000)) {
 		require.GreaterOrEqual(t, r.ISL, 1)
@@ -258,22 +326,27 @@ func TestIdentifiers(t *testing.T) {
 
 func fingerprint(t *testing.T, s workload.Spec, name string, warmup, requests int) string {
 	t.Helper()
-	f, err := level(t, s, name, 0, warmup, requests).Fingerprint()
+	f, err := level(t, s, name, 0, warmup, requests).Fingerprint(workload.ClosedLoop)
 	require.NoError(t, err)
 	return f
+}
+
+// golden holds a value against a file.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got+"\n"), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, strings.TrimSpace(string(want)), got)
 }
 
 // TestFingerprint fixes the value too: runs of different versions of llmsweep are compared by it. Use -update after a change that is
 // meant, and raise the number in Fingerprint's first line.
 func TestFingerprint(t *testing.T) {
-	const golden = "testdata/fingerprint.txt"
 	got := fingerprint(t, spec(), "c5", 2, 15)
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got+"\n"), 0o600))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, strings.TrimSpace(string(want)), got)
+	golden(t, "testdata/fingerprint.txt", got)
 
 	for name, change := range map[string]func(*workload.Spec){
 		"nonce": func(s *workload.Spec) { s.Nonce = 99 },
@@ -284,9 +357,9 @@ func TestFingerprint(t *testing.T) {
 		assert.Equal(t, got, fingerprint(t, s, "c5", 2, 15), name)
 	}
 	for name, change := range map[string]func(*workload.Spec){
-		"isl":    func(s *workload.Spec) { s.ISL++ },
-		"std":    func(s *workload.Spec) { s.StdDev++ },
-		"osl":    func(s *workload.Spec) { s.OSL++ },
+		"isl":    func(s *workload.Spec) { s.Lengths = workload.Normal(51, 10, 16) },
+		"std":    func(s *workload.Spec) { s.Lengths = workload.Normal(50, 11, 16) },
+		"osl":    func(s *workload.Spec) { s.Lengths = workload.Normal(50, 10, 17) },
 		"seed":   func(s *workload.Spec) { s.Seed++ },
 		"extra":  func(s *workload.Spec) { s.Extra = map[string]any{"temperature": 1} },
 		"compat": func(s *workload.Spec) { s.Compat = workload.CompatOpenAI },
@@ -312,7 +385,7 @@ func TestCombine(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	s := spec()
-	s.ISL = 2000
+	s.Lengths = workload.Normal(2000, 10, 16)
 	l := level(b, s, "c1", 0, 0, 1000)
 	b.SetBytes(int64(len(l.Render(record.Profiling, 0).Body)))
 	b.ReportAllocs()

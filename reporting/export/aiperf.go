@@ -67,8 +67,8 @@ func Aggregate(w io.Writer, run *record.Run, l *results.Level) error {
 		field{"input_config", inputConfig(run, l)},
 		field{"run_info", object{
 			{"benchmark_id", id}, {"random_seed", run.Plan.Seed}, {"trial", trial(l)}, {"run_label", run.Plan.BenchmarkName},
-			{"variation_label", record.LevelName(l.Concurrency)}, {"variation_index", slices.Index(run.Plan.Concurrencies, l.Concurrency)},
-			{"variation_values", object{{"concurrency", l.Concurrency}}}, {"cli_command", Command(run)},
+			{"variation_label", l.Point.Name()}, {"variation_index", slices.Index(run.Plan.Points(), l.Point)},
+			{"variation_values", object{load(l)}}, {"cli_command", Command(run)},
 		}},
 		field{"was_cancelled", l.Record.WasCancelled()},
 		field{"error_summary", l.Errors},
@@ -111,14 +111,11 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"timeout_seconds", p.RequestTimeout.Seconds()}, {"use_server_token_count", true},
 		}},
 		{"input", object{
-			{"prompt", object{
-				{"input_tokens", object{{"mean", p.ISL}, {"stddev", p.StdDev}}},
-				{"output_tokens", object{{"mean", p.OSL}, {"stddev", 0}}},
-			}},
+			{"prompt", prompt(p)},
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
 		{"loadgen", object{
-			{"concurrency", l.Concurrency}, {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
+			load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
 		}},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
 		{"output", object{{"artifact_directory", folder(l)}}},
@@ -126,12 +123,37 @@ func inputConfig(run *record.Run, l *results.Level) object {
 	}
 }
 
+// prompt is how long prompts and answers were, and what prompts shared.
+func prompt(p *record.Plan) object {
+	o := object{
+		{"input_tokens", object{{"mean", p.ISL}, {"stddev", p.StdDev}}},
+		{"output_tokens", object{{"mean", p.OSL}, {"stddev", 0}}},
+	}
+	if p.SeqDist != "" {
+		o = object{{"sequence_distribution", p.SeqDist}}
+	}
+	if p.Prefixes == (record.Prefixes{}) {
+		return o
+	}
+	return append(o, field{"prefix_prompt", object{ // AIPerf's prefix comes on top of a prompt's length, ours is part of it
+		{"pool_size", max(1, p.Prefixes.Pool)}, {"length", p.Prefixes.Length}, {"ratio", p.Prefixes.Ratio}, {"shared_system_prompt_length", p.Prefixes.System},
+	}})
+}
+
+// load is what was asked of the level, by AIPerf's name.
+func load(l *results.Level) field {
+	if l.Open() {
+		return field{"request_rate", l.Rate}
+	}
+	return field{"concurrency", l.Concurrency}
+}
+
 // folder is the level's inside the benchmark's, or that of one of its runs.
 func folder(l *results.Level) string {
 	if run := filepath.Base(l.Dir); record.IsRunName(run) {
-		return record.LevelName(l.Concurrency) + "/" + run
+		return l.Point.Name() + "/" + run
 	}
-	return record.LevelName(l.Concurrency)
+	return l.Point.Name()
 }
 
 // trial is the number of a run, from 0; the one at the end repeats the first.
@@ -151,9 +173,9 @@ func Command(run *record.Run) string {
 			flag(name, value)
 		}
 	}
-	levels := make([]string, len(p.Concurrencies))
-	for i, c := range p.Concurrencies {
-		levels[i] = fmt.Sprint(c)
+	levels := make([]string, len(p.Points()))
+	for i, at := range p.Points() {
+		levels[i] = at.Value()
 	}
 	if p.Virtual {
 		command += " -virtual"
@@ -165,10 +187,27 @@ func Command(run *record.Run) string {
 	optional("mock-args", strings.Join(p.MockArgs, " "), len(p.MockArgs) > 0)
 	flag("benchmark-name", p.BenchmarkName)
 	flag("model", p.Model)
-	flag("isl", p.ISL)
-	flag("std", p.StdDev)
-	flag("osl", p.OSL)
-	flag("concurrencies", strings.Join(levels, ","))
+	if p.Input.File == "" && p.SeqDist == "" {
+		flag("isl", p.ISL)
+		flag("std", p.StdDev)
+	}
+	optional("seq-dist", p.SeqDist, p.SeqDist != "")
+	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
+	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
+	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
+	optional("prefix-pool", p.Prefixes.Pool, p.Prefixes.Pool > 0)
+	optional("input-file", p.Input.File, p.Input.File != "")
+	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
+	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
+	optional("osl", p.OSL, p.SeqDist == "")
+	if len(p.RequestRates) > 0 {
+		flag("request-rate", strings.Join(levels, ","))
+		flag("arrival", p.Arrival)
+		optional("burstiness", p.Burstiness, p.Burstiness > 0)
+		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
+	} else {
+		flag("concurrencies", strings.Join(levels, ","))
+	}
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)

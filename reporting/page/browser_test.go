@@ -103,13 +103,14 @@ document.body.dataset.bars = ` + bars + `;
 echarts.getInstanceByDom(document.querySelector("#chart-1 .plot")).dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: 1 });
 const tip = document.querySelector("#chart-1 .tip").textContent;
 document.querySelectorAll("#chart-1 button")[0].click();
-document.body.dataset.hidden = ` + bars + `;
 document.body.dataset.tip = tip;`
 	dom := rendered(t, withScript(written(t, p), script))
 	assert.NotContains(t, dom, `data-state="failed"`)
 	assert.Contains(t, dom, `data-bars="3"`)
 	assert.Contains(t, dom, `vllm-agg8.25 ms [7.5, 9.125]`)
-	assert.Contains(t, dom, `data-hidden="0"`)
+	_, shown, _ := strings.Cut(dom, `id="chart-1"`)
+	shown, _, _ = strings.Cut(shown, `id="chart-2"`)
+	assert.NotContains(t, shown, `stroke="#1f77b4" stroke-width="1.5"`)
 }
 
 func TestBrowserKeepsHostileNamesAsText(t *testing.T) {

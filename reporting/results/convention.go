@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
-	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Follow makes the benchmark's table follow a convention. Of a folder that AIPerf wrote there are aggregates only: its table keeps AIPerf's.
@@ -19,7 +18,7 @@ func (b *Benchmark) Follow(c metric.Convention) {
 		if l.Shown = l.Figures; c != metric.AIPerf {
 			figures, err := l.figuresUnder(c)
 			if err != nil {
-				b.Warnings = append(b.Warnings, fmt.Sprintf("%s: no figures by the definitions of %s: %s", record.LevelName(l.Concurrency), c.Title(), relative(err, filepath.Dir(l.Dir))))
+				b.Warnings = append(b.Warnings, fmt.Sprintf("%s: no figures by the definitions of %s: %s", l.Name(), c.Title(), relative(err, filepath.Dir(l.Dir))))
 			}
 			l.Shown = figures
 		}

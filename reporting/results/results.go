@@ -29,7 +29,7 @@ type Benchmark struct {
 	Convention metric.Convention
 	Levels     []Level // by ascending concurrency
 	Warnings   []string
-	Unread     []int // concurrencies of levels whose folder could not be read
+	Unread     []record.Point // levels whose folder could not be read
 }
 
 // GPUs returns the number of GPUs behind the endpoint, and whether it was only assumed.
@@ -40,25 +40,28 @@ func (b *Benchmark) GPUs() (n int, assumed bool) {
 	return b.Run.Plan.GPUs, b.Run.Plan.GPUsAssumed
 }
 
+// Open reports whether the levels are those of an open loop.
+func (b *Benchmark) Open() bool { return len(b.Levels) > 0 && b.Levels[0].Point.Open() }
+
 // Level is one point of a sweep.
 type Level struct {
-	Dir         string
-	Concurrency int
-	Record      *record.Level   // nil for AIPerf's
-	Tally                       // of the samples in its log
-	Results     []metric.Result // of these
-	Load        steady.Load     // of these
-	Window      steady.Window   // in which the level was steady
-	Settled     Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
-	Validity    steady.Validity // of ours
-	Figures     Figures         // by AIPerf's definitions, as in the files
-	Shown       Figures         // by the benchmark's Convention, for its table
-	Within      []Within        // the Figures that have intervals, with these
-	Runs        []Level         // of a level that was measured several times, in their order; the figures above are over them
-	Over        []Over          // the Figures that have an interval over runs, or would with more of them
-	Sentinel    *Level          // the run at the end of the first level, to be held against its first; nil: none
-	Cancelled   bool            // of AIPerf's: the run was cancelled
-	Warnings    []string
+	Dir string
+	record.Point
+	Record    *record.Level   // nil for AIPerf's
+	Tally                     // of the samples in its log
+	Results   []metric.Result // of these
+	Load      steady.Load     // of these
+	Window    steady.Window   // in which the level was steady
+	Settled   Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
+	Validity  steady.Validity // of ours
+	Figures   Figures         // by AIPerf's definitions, as in the files
+	Shown     Figures         // by the benchmark's Convention, for its table
+	Within    []Within        // the Figures that have intervals, with these
+	Runs      []Level         // of a level that was measured several times, in their order; the figures above are over them
+	Over      []Over          // the Figures that have an interval over runs, or would with more of them
+	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
+	Cancelled bool            // of AIPerf's: the run was cancelled
+	Warnings  []string
 }
 
 // Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and
@@ -103,7 +106,7 @@ func (b *Benchmark) Judged(verdict record.ClientVerdict) string {
 	var levels []string
 	for i := range b.Levels {
 		if verdict == "" || b.Levels[i].Record.Client() == verdict {
-			levels = append(levels, fmt.Sprint(b.Levels[i].Concurrency))
+			levels = append(levels, b.Levels[i].Value())
 		}
 	}
 	return strings.Join(levels, ", ")
@@ -159,13 +162,13 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	for _, d := range dirs {
 		level, err := b.readLevel(d)
 		if err != nil {
-			b.Unread = append(b.Unread, d.Concurrency)
+			b.Unread = append(b.Unread, d.Point)
 			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
 			continue
 		}
 		b.Levels = append(b.Levels, *level)
 		for _, w := range level.Warnings {
-			b.Warnings = append(b.Warnings, record.LevelName(d.Concurrency)+": "+w)
+			b.Warnings = append(b.Warnings, d.Name()+": "+w)
 		}
 	}
 	b.warnOfDrift()
@@ -197,7 +200,7 @@ func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
 
 // ReadLevel reads a level of ours and computes its figures.
 func ReadLevel(d record.LevelDir) (*Level, error) {
-	l := &Level{Dir: d.Path, Concurrency: d.Concurrency, Record: new(record.Level)}
+	l := &Level{Dir: d.Path, Point: d.Point, Record: new(record.Level)}
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
@@ -301,7 +304,7 @@ func readForeign(d record.LevelDir) (*Level, error) {
 			return nil, fmt.Errorf("%s: records: %w", path, err)
 		}
 	}
-	l := &Level{Dir: d.Path, Concurrency: d.Concurrency, Figures: Figures{}}
+	l := &Level{Dir: d.Path, Point: d.Point, Figures: Figures{}}
 	for tag, raw := range document {
 		var fields map[string]any
 		if json.Unmarshal(raw, &fields) != nil || fields["unit"] == nil {

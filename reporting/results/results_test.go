@@ -121,7 +121,7 @@ func TestKilledRunIsCounted(t *testing.T) {
 	l.Status, l.EndedNS = record.Running, 0
 	l.Counts, l.Warmup = record.Counts{Planned: 20, NotStarted: 20}, record.Counts{Planned: 1, NotStarted: 1}
 	require.NoError(t, record.WriteJSON(path, &l))
-	got, err := ReadLevel(record.LevelDir{Path: filepath.Dir(path), Concurrency: 4})
+	got, err := ReadLevel(record.LevelDir{Path: filepath.Dir(path), Point: record.Point{Concurrency: 4}})
 	require.NoError(t, err)
 	assert.Equal(t, record.Counts{Planned: 20, NotStarted: 8, Outcomes: map[record.Outcome]int{record.OK: 12}}, got.Record.Counts)
 	assert.Equal(t, record.Counts{Planned: 1, Outcomes: map[record.Outcome]int{record.OK: 1}}, got.Record.Warmup)

@@ -43,7 +43,7 @@ func (l *Level) Recorded() []*Level {
 
 // readRuns reads a level that was measured several times, or was to be. Its figures are those over the runs.
 func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planned int) (*Level, error) {
-	l := &Level{Dir: d.Path, Concurrency: d.Concurrency}
+	l := &Level{Dir: d.Path, Point: d.Point}
 	var failures []error
 	for _, run := range runs {
 		r, err := ReadLevel(run)
@@ -64,7 +64,7 @@ func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planne
 	}
 	if sentinel != "" {
 		var err error
-		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Concurrency: d.Concurrency}); err != nil {
+		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Point: d.Point}); err != nil {
 			l.Warnings = append(l.Warnings, "the run at the end is left out: "+relative(err, filepath.Dir(d.Path)))
 		}
 	}
@@ -132,6 +132,7 @@ func (l *Level) pool() {
 		for reason, n := range r.FinishReasons {
 			l.FinishReasons[reason] += n
 		}
+		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
 		for source, n := range r.TokenSources {
 			l.TokenSources[source] += n
 		}
@@ -307,7 +308,7 @@ func (b *Benchmark) Drifts() (level string, drifts []Drift, why string) {
 		return "", nil, ""
 	}
 	l := &b.Levels[i]
-	level = record.LevelName(l.Concurrency)
+	level = l.Name()
 	if why := l.Sentinel.Unusable(); why != "" {
 		return level, nil, "the run of " + level + " at the end: " + why
 	}

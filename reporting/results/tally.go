@@ -15,8 +15,11 @@ type Tally struct {
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
 	Unstreamed    bool                       // an answer was asked for as a document
 	Errors        []ErrorGroup               // by Rank once all are in
+	// Prompts and Outputs compare the client's tokenizer with the server's.
+	Prompts, Outputs Deviation
 
 	spans            []steady.Span
+	arrivals         steady.Arrivals      // of an open loop
 	warmup, measured record.Counts        // of which nothing was planned
 	endNS            int64                // of the last request
 	groups           map[record.Error]int // indices in Errors
@@ -54,9 +57,11 @@ func (t *Tally) Add(s *record.Sample) {
 	t.measured.Count(s)
 	t.Unstreamed = t.Unstreamed || s.Unstreamed
 	t.spans = append(t.spans, span)
+	t.arrivals.Add(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
+		t.compare(s)
 	}
 	if s.Error != nil {
 		t.group(*s.Error)

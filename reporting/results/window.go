@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -21,7 +22,7 @@ func (l *Level) settle(intervals *spread) error {
 	}
 	flow := steady.Flow{Window: l.Window}
 	accumulator := l.accumulator(metric.AIPerf)
-	accumulator.Only("time_to_first_token", "inter_token_latency", "request_latency") // a million requests have 31 million gaps
+	accumulator.Only(withinTags()[:perRequest]...) // a million requests have 31 million gaps
 	if _, err := l.eachSample(func(s *record.Sample) {
 		l.Load.Count(s)
 		intervals.addGaps(s)
@@ -42,8 +43,7 @@ func (l *Level) settle(intervals *spread) error {
 func windowFigures(all []metric.Result, flow *steady.Flow) Figures {
 	figures := Figures{}
 	for tag, statistics := range figuresOf(all) {
-		switch tag {
-		case "time_to_first_token", "inter_token_latency", "request_latency":
+		if slices.Contains(withinTags()[:perRequest], tag) {
 			figures[tag] = statistics
 		}
 	}
@@ -57,7 +57,7 @@ func windowFigures(all []metric.Result, flow *steady.Flow) Figures {
 // judge computes the level's validity.
 func (l *Level) judge() {
 	c := &l.Record.Counts
-	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.Load.Reached, Target: l.Concurrency}
+	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.Load.Reached, Target: l.Concurrency, Arrivals: l.arrivals}
 	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0

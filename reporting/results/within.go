@@ -44,10 +44,14 @@ type Estimate struct {
 // estimates are the statistics that have an interval. The average is no percentile: 0.
 func estimates() []float64 { return []float64{0, 50, 99} }
 
-// withinTags are the metrics with intervals. The values of the last one come many to a request.
+// withinTags are the metrics with intervals: perRequest of them have one value a request; those of the last one come many to a request.
 func withinTags() []string {
-	return []string{"time_to_first_token", "inter_token_latency", "request_latency", chunkTag}
+	return []string{
+		"scheduled_time_to_first_token", "time_to_first_token", "inter_token_latency", "scheduled_request_latency", "request_latency", chunkTag,
+	}
 }
+
+const perRequest = 5
 
 const chunkTag = "inter_chunk_latency"
 
@@ -102,11 +106,11 @@ type issued struct {
 	startNS      int64
 	index, place int // place is that in the log
 	gaps         int
-	values       [3]float64
+	values       [perRequest]float64
 }
 
 func newSpread() *spread {
-	return &spread{calculator: metric.NewCalculator(withinTags()[:3]...), chunks: metric.NewCalculator(chunkTag)}
+	return &spread{calculator: metric.NewCalculator(withinTags()[:perRequest]...), chunks: metric.NewCalculator(chunkTag)}
 }
 
 // add takes a sample of the first reading.
@@ -114,7 +118,10 @@ func (w *spread) add(s *record.Sample) {
 	if !s.Valid() {
 		return
 	}
-	r := issued{startNS: s.StartNS, index: s.Index, place: len(w.requests), gaps: max(0, len(s.ChunksNS)-1), values: [3]float64{math.NaN(), math.NaN(), math.NaN()}}
+	r := issued{startNS: s.StartNS, index: s.Index, place: len(w.requests), gaps: max(0, len(s.ChunksNS)-1)}
+	for i := range r.values {
+		r.values[i] = math.NaN()
+	}
 	for _, v := range w.calculator.Of(s) {
 		r.values[slices.Index(withinTags(), v.Tag)] = v.Value
 	}

@@ -55,9 +55,9 @@ func recordLevel(t *testing.T, samples []*record.Sample) record.LevelDir {
 	}
 	require.NoError(t, log.Close())
 	require.NoError(t, record.WriteJSON(filepath.Join(dir, record.LevelFile), &record.Level{
-		SchemaVersion: record.SchemaVersion, Concurrency: 4, Status: record.Done, StartedAt: started, EndedNS: 1e12, Counts: counts,
+		SchemaVersion: record.SchemaVersion, Point: record.Point{Concurrency: 4}, Status: record.Done, StartedAt: started, EndedNS: 1e12, Counts: counts,
 	}))
-	return record.LevelDir{Path: dir, Concurrency: 4}
+	return record.LevelDir{Path: dir, Point: record.Point{Concurrency: 4}}
 }
 
 // TestIntervalsAgainstTwin computes the intervals of a recorded level again, from the samples as they were issued and step by step.

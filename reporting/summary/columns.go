@@ -11,12 +11,14 @@ import (
 
 // Columns are the columns of the headline table, one line a level: load, latency, throughput. Whose formulas they follow stands at the left
 // of the head.
-func Columns(c metric.Convention) []Column {
+func Columns(b *results.Benchmark) []Column {
+	c := b.Convention
 	head := c.Title() + " formulas"
-	columns := []Column{
-		{head, "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
-		{head, "reach", "Reached", "", reached},
-		{head, "ok/fail", "OK / failed", "requests", okFail},
+	load := loadColumn(b)
+	load.Group = head
+	columns := []Column{load, {head, "reach", "Reached", "", reached}, {head, "ok/fail", "OK / failed", "requests", okFail}}
+	if b.Open() {
+		columns[1] = Column{head, "flight", "In flight", "mean", reached}
 	}
 	switch c {
 	case metric.VLLM:
@@ -24,7 +26,37 @@ func Columns(c metric.Convention) []Column {
 	case metric.GuideLLM:
 		return append(columns, guidellmColumns()...)
 	default:
+		if b.Open() {
+			return append(columns, openColumns()...)
+		}
 		return append(columns, aiperfColumns()...)
+	}
+}
+
+// loadColumn names the levels of a benchmark.
+func loadColumn(b *results.Benchmark) Column {
+	cell := func(l *results.Level) string { return l.Value() + mark(l) }
+	if b.Open() {
+		return Column{"", "rate", "Request rate", "1/s", cell}
+	}
+	return Column{"", "conc", "Concurrency", "", cell}
+}
+
+// openColumns have the times from the schedule first: what a user waits begins when he asks. How long the server took from the sending on
+// stands beside them; where the two differ, requests were sent late or waited for a place.
+func openColumns() []Column {
+	const ttft, itl = "scheduled_time_to_first_token", "inter_token_latency"
+	return []Column{
+		{"TTFT ms (schedule)", "avg", "TTFT from schedule avg", "ms", statistic(ttft, 1)},
+		{"TTFT ms (schedule)", "p50", "TTFT from schedule p50", "ms", percentile(ttft, 50)},
+		{"TTFT ms (schedule)", "p99", "TTFT from schedule p99", "ms", percentile(ttft, 99)},
+		{"ITL ms", "avg", "ITL avg", "ms", statistic(itl, 1)},
+		{"ITL ms", "p99", "ITL p99", "ms", percentile(itl, 99)},
+		{"lat", "s", "Latency from schedule avg", "s", statistic("scheduled_request_latency", 1e-3)},
+		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
+		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
+		{"TTFT ms (sent)", "avg", "TTFT from sending avg", "ms", statistic("time_to_first_token", 1)},
+		{"TTFT ms (sent)", "p99", "TTFT from sending p99", "ms", percentile("time_to_first_token", 99)},
 	}
 }
 

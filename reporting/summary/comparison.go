@@ -24,12 +24,12 @@ func Trial(w io.Writer, c TwoArms) error {
 	j := c.Judgement
 	fmt.Fprintf(&b, "\n%s against %s: %s\n", c.Candidate, c.Base, strings.ToUpper(string(j.Verdict)))
 	writeWrapped(&b, "  ", j.Reason)
-	levels := make([]string, 0, len(c.Plan.Concurrencies))
-	for _, n := range c.Plan.Concurrencies {
-		levels = append(levels, fmt.Sprintf("%s with %d requests a run", record.LevelName(n), c.Plan.Requests(n)))
+	levels := make([]string, 0, len(c.Plan.Points()))
+	for _, at := range c.Plan.Points() {
+		levels = append(levels, fmt.Sprintf("%s with %d requests a run", at.Name(), c.Plan.Requests(at)))
 	}
-	fmt.Fprintf(&b, "\nworkload  closed loop, %s\n", strings.Join(levels, ", "))
-	fmt.Fprintf(&b, "          ISL %d +/- %d, OSL %d, seed %d: the same lengths in both arms of a block, another text\n", c.Plan.ISL, c.Plan.StdDev, c.Plan.OSL, c.Plan.Seed)
+	fmt.Fprintf(&b, "\nworkload  %s, %s\n", loop(c.Plan), strings.Join(levels, ", "))
+	fmt.Fprintf(&b, "          %s, seed %d: the same lengths in both arms of a block, another text\n", c.Plan.Lengths(), c.Plan.Seed)
 	fmt.Fprintf(&b, "blocks    %d, in each of them both arms in an order by coin; 1 more discarded, %d measured again\n", j.Blocks, j.Repeats)
 	fmt.Fprintf(&b, "          judged after %s\n\n", joined(j.Looks))
 	var judged, reported []compare.Estimate

@@ -30,15 +30,16 @@ const OverCaption = "By AIPerf's formulas: geometric means over runs, with Stude
 	"More runs make the p99 of short runs near saturation no truer: it is off in each of them."
 
 // OverColumns heads the columns of OverRows.
-func OverColumns() []WithinColumn {
+func OverColumns(b *results.Benchmark) []WithinColumn {
+	load := loadColumn(b)
 	return []WithinColumn{
-		{"conc", "Concurrency", false}, {"", "Figure", true}, {"runs", "Runs", false}, {"avg", "Average", true}, {"p50", "p50", true}, {"p99", "p99", true},
+		{load.Name, load.Title, false}, {"", "Figure", true}, {"runs", "Runs", false}, {"avg", "Average", true}, {"p50", "p50", true}, {"p99", "p99", true},
 	}
 }
 
 // Over writes the figures over runs, a line each metric of a level that was repeated.
 func Over(w io.Writer, b *results.Benchmark) {
-	writeIntervals(w, OverHead(b), OverColumns(), OverRows(b))
+	writeIntervals(w, OverHead(b), OverColumns(b), OverRows(b))
 }
 
 // OverRows are the cells: of each metric of a repeated level, its figures over the runs.
@@ -46,7 +47,7 @@ func OverRows(b *results.Benchmark) [][]string {
 	var rows [][]string
 	for i := range b.Levels {
 		l := &b.Levels[i]
-		conc, tag := fmt.Sprint(l.Concurrency)+mark(l), ""
+		conc, tag := l.Value()+mark(l), ""
 		for _, o := range l.Over {
 			name, factor := overName(o.Tag)
 			if o.Tag != tag {

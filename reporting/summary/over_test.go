@@ -20,7 +20,7 @@ func TestFiguresOverRunsSayWhatTheyNeed(t *testing.T) {
 	}
 	few := over("inter_token_latency", "p99", five)
 	few.Requests, few.HasInterval = stat.Need{Needs: 299, Have: 298}, false
-	level := results.Level{Concurrency: 250, Record: &record.Level{Status: record.Done, Instrument: &record.Instrument{Verdict: record.ClientLimited}}, Over: []results.Over{
+	level := results.Level{Point: record.Point{Concurrency: 250}, Record: &record.Level{Status: record.Done, Instrument: &record.Instrument{Verdict: record.ClientLimited}}, Over: []results.Over{
 		over("time_to_first_token", "avg", five), over("time_to_first_token", "p50", five), over("time_to_first_token", "p99", five), over("inter_token_latency", "avg", five), few,
 		over("request_latency", "avg", three), over("output_token_throughput", "avg", five),
 	}}

@@ -43,6 +43,9 @@ func Write(w io.Writer, in Input) error {
 		writeComparison(&b, in.Benchmarks)
 	}
 	b.WriteString("\n\n" + legend + "\n")
+	if anyOpen(in.Benchmarks) {
+		b.WriteString(openLegend + "\n")
+	}
 	explainOthers(&b, in.Benchmarks)
 	writeWarnings(&b, in)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
@@ -54,8 +57,12 @@ func guideBlock(b *strings.Builder, in Input) {
 	fmt.Fprintf(b, "Benchmark Results Summary\n%s\n\n", strings.Repeat("=", 30))
 	fmt.Fprintf(b, "Results directory: %s\nPlots generated: %s\n\nDeployment Types Found:\n", in.DataDir, in.OutputDir)
 	for _, benchmark := range in.Benchmarks {
-		first, last := benchmark.Levels[0].Concurrency, benchmark.Levels[len(benchmark.Levels)-1].Concurrency
-		fmt.Fprintf(b, "  %s: %d concurrency levels (%d-%d)\n", record.Printable(benchmark.Name), len(benchmark.Levels), first, last)
+		kind := "concurrency levels"
+		if benchmark.Open() {
+			kind = "request rates"
+		}
+		first, last := benchmark.Levels[0].Value(), benchmark.Levels[len(benchmark.Levels)-1].Value()
+		fmt.Fprintf(b, "  %s: %d %s (%s-%s)\n", record.Printable(benchmark.Name), len(benchmark.Levels), kind, first, last)
 	}
 	b.WriteString("\nGenerated Plots:")
 	for _, plot := range in.Plots {
@@ -94,10 +101,10 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	facts := [][2]string{
 		{"Target", target},
 		{"Model", p.Model},
-		{"Lengths", fmt.Sprintf("ISL %d +/- %d, OSL %d tokens", p.ISL, p.StdDev, p.OSL)},
-		{"Tokenizer", p.Tokenizer},
+		{"Lengths", p.Lengths() + " tokens"},
+		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", counting(benchmark)},
-		{"Load", fmt.Sprintf("closed loop, seed %d, nonce %d", p.Seed, p.Nonce) + unusual(benchmark)},
+		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
 	if run.Target.Version != "" {
@@ -114,6 +121,21 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	}
 	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
+}
+
+// loop says what decides when requests start.
+func loop(p *record.Plan) string {
+	if len(p.RequestRates) == 0 {
+		return "closed loop"
+	}
+	text := "open loop, " + p.Arrival + " arrivals"
+	if p.Arrival == "gamma" {
+		text += fmt.Sprintf(" of burstiness %g", p.Burstiness)
+	}
+	if p.MaxInFlight > 0 {
+		text += fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
+	}
+	return text
 }
 
 // unusual names what is not the default of requests and the way that they took: figures depend on it.
@@ -156,6 +178,29 @@ func ceiling(benchmark *results.Benchmark) string {
 		return ""
 	}
 	return fmt.Sprintf("; at most %.2g %% of this machine's calibrated ceiling (at %d)", 100*most, at)
+}
+
+// deviation says how far a tokenizer that stands in for the model's is off.
+func deviation(benchmark *results.Benchmark) string {
+	if !benchmark.Run.Plan.TokenizerApproximate {
+		return ""
+	}
+	var prompts, outputs results.Deviation
+	for i := range benchmark.Levels {
+		l := &benchmark.Levels[i]
+		prompts, outputs = prompts.With(l.Prompts), outputs.With(l.Outputs)
+	}
+	var parts []string
+	if prompts.Requests > 0 {
+		parts = append(parts, fmt.Sprintf("prompts %+.2f %% (the server's with its template)", 100*prompts.Mean()))
+	}
+	if outputs.Requests > 0 {
+		parts = append(parts, fmt.Sprintf("outputs %+.2f %% (%d answers)", 100*outputs.Mean(), outputs.Requests))
+	}
+	if len(parts) == 0 {
+		return ": the server reported no usage to compare it with"
+	}
+	return ": against the server's usage " + strings.Join(parts, ", ")
 }
 
 // counting says who counted the output tokens.
@@ -257,6 +302,12 @@ const legend = `How to read the tables
   VALID     the load was the planned one, and the client could measure it; !
             behind a reading: beyond its limit
   window    the level without its warm-up and drain, if it is long enough`
+
+const openLegend = `  rate      requests a second that were to start; flight: mean in flight
+  schedule  times from when a request was to start, which is when its user
+            would have asked; sent: from when it did
+  waited    requests that found -max-in-flight reached
+  OVERLOADED  more came than was served: figures grow with the level's length`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	var all []string

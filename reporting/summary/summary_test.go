@@ -27,7 +27,7 @@ func TestFigureHasThreeDigits(t *testing.T) {
 // TestUsualTableFits80Columns: figures of a large server still fit a terminal.
 func TestUsualTableFits80Columns(t *testing.T) {
 	level := results.Level{
-		Concurrency: 250, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 750}}},
+		Point: record.Point{Concurrency: 250}, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 750}}},
 		Figures: results.Figures{
 			"time_to_first_token":     {"avg": 2201.1, "p50": 568.4, "p99": 11022, "count": 750},
 			"inter_token_latency":     {"avg": 58.47, "p50": 64.69, "p99": 165.79, "count": 750},
@@ -55,7 +55,7 @@ func TestGroupNamesStandOverTheirColumns(t *testing.T) {
 }
 
 func TestEfficiency(t *testing.T) {
-	l := &results.Level{Concurrency: 10, Figures: results.Figures{"request_throughput": {"avg": 3}, "output_sequence_length": {"avg": 200}}}
+	l := &results.Level{Point: record.Point{Concurrency: 10}, Figures: results.Figures{"request_throughput": {"avg": 3}, "output_sequence_length": {"avg": 200}}}
 	user, gpu, ok := Efficiency(l, 4)
 	assert.True(t, ok)
 	assert.InDelta(t, 60, user, 1e-12)
@@ -65,7 +65,7 @@ func TestEfficiency(t *testing.T) {
 	assert.True(t, ok)
 	assert.InDelta(t, 50, user, 1e-12)
 	assert.InDelta(t, 500, gpu, 1e-12)
-	_, _, ok = Efficiency(&results.Level{Concurrency: 1, Figures: results.Figures{}}, 1)
+	_, _, ok = Efficiency(&results.Level{Point: record.Point{Concurrency: 1}, Figures: results.Figures{}}, 1)
 	assert.False(t, ok)
 }
 
@@ -100,6 +100,27 @@ func TestWhoCountedTheTokens(t *testing.T) {
 	assert.Equal(t, "no answer to count tokens of", by())
 }
 
+// TestHowFarAStandInIsOff stands beside its name.
+func TestHowFarAStandInIsOff(t *testing.T) {
+	l := results.Level{Tally: results.NewTally()}
+	b := &results.Benchmark{Run: &record.Run{Plan: record.Plan{TokenizerApproximate: true, Tokenizer: "cl100k, approximate"}}, Levels: []results.Level{l, l}}
+	fact := func() string {
+		for _, f := range Facts(b) {
+			if f[0] == "Tokenizer" {
+				return f[1]
+			}
+		}
+		return ""
+	}
+	assert.Equal(t, "cl100k, approximate: the server reported no usage to compare it with", fact())
+	for i, estimate := range []int{0, 11} {
+		b.Levels[i].Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Usage: &record.Usage{PromptTokens: 1000, CompletionTokens: 10}, Counted: record.Counted{ISL: 990 - i, Estimate: estimate}})
+	}
+	assert.Equal(t, "cl100k, approximate: against the server's usage prompts -1.05 % (the server's with its template), outputs +10.00 % (1 answers)", fact())
+	b.Run.Plan.TokenizerApproximate = false
+	assert.Equal(t, "cl100k, approximate", fact())
+}
+
 // TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
 func TestPercentilesOfOtherTools(t *testing.T) {
 	l := &results.Level{
@@ -115,7 +136,7 @@ func TestPercentilesOfOtherTools(t *testing.T) {
 // TestOtherTablesFit100Columns with figures of a large server.
 func TestOtherTablesFit100Columns(t *testing.T) {
 	for _, c := range []metric.Convention{metric.VLLM, metric.GuideLLM} {
-		level := results.Level{Concurrency: 250, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 250}}}, Shown: results.Figures{}}
+		level := results.Level{Point: record.Point{Concurrency: 250}, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 250}}}, Shown: results.Figures{}}
 		level.Load.Reached = 250
 		for _, d := range c.Definitions() {
 			level.Shown[d.Tag] = map[string]float64{"avg": 11022, "p50": 5684, "p95": 11022, "p99": 11022, "count": 250}
@@ -133,7 +154,7 @@ func TestOtherTablesFit100Columns(t *testing.T) {
 func TestVerdictOfAllLevels(t *testing.T) {
 	b := &results.Benchmark{}
 	for c, v := range []record.ClientVerdict{record.ClientOK, record.ClientOK} {
-		b.Levels = append(b.Levels, results.Level{Concurrency: c + 1, Record: &record.Level{Instrument: &record.Instrument{Verdict: v}}})
+		b.Levels = append(b.Levels, results.Level{Point: record.Point{Concurrency: c + 1}, Record: &record.Level{Instrument: &record.Instrument{Verdict: v}}})
 	}
 	assert.Equal(t, "client ok", verdict(b))
 	b.Levels[1].Record.Instrument.Verdict = record.ClientLimited

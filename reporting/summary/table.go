@@ -20,7 +20,7 @@ type Column struct {
 
 // Table writes the headline table. It fits 80 columns for usual figures.
 func Table(w io.Writer, benchmark *results.Benchmark) {
-	writeTable(w, Columns(benchmark.Convention), benchmark.Levels)
+	writeTable(w, Columns(benchmark), benchmark.Levels)
 }
 
 func writeTable(w io.Writer, columns []Column, levels []results.Level) {
@@ -170,9 +170,13 @@ func edge(l *results.Level) string {
 }
 
 // CompareColumns heads the columns of Comparison; their cells come from there.
-func CompareColumns() []Column {
+func CompareColumns(benchmarks []*results.Benchmark) []Column {
+	load := Column{Group: "AIPerf", Name: "conc", Title: "Concurrency"}
+	if anyOpen(benchmarks) {
+		load.Name, load.Title = "load", "Load"
+	}
 	return []Column{
-		{Group: "AIPerf", Name: "conc", Title: "Concurrency"},
+		load,
 		{Group: "AIPerf", Name: "benchmark", Title: "Benchmark"},
 		{Group: "TTFT", Name: "ms", Title: "TTFT avg", Unit: "ms"},
 		{Group: "ITL", Name: "ms", Title: "ITL avg", Unit: "ms"},
@@ -188,11 +192,15 @@ func CompareColumns() []Column {
 // figure that assumes one GPU.
 func Comparison(benchmarks []*results.Benchmark) [][]string {
 	var rows [][]string
-	for _, c := range concurrencies(benchmarks) {
+	for _, at := range points(benchmarks) {
 		for _, b := range benchmarks {
 			for i := range b.Levels {
-				if b.Levels[i].Concurrency == c {
-					rows = append(rows, comparison(b, &b.Levels[i]))
+				if b.Levels[i].Point == at {
+					load := at.Value()
+					if anyOpen(benchmarks) { // c10 is another load than r10
+						load = at.Name()
+					}
+					rows = append(rows, append([]string{load + mark(&b.Levels[i])}, comparison(b, &b.Levels[i])...))
 				}
 			}
 		}
@@ -201,7 +209,7 @@ func Comparison(benchmarks []*results.Benchmark) [][]string {
 }
 
 func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
-	groups, names := heads(CompareColumns())
+	groups, names := heads(CompareColumns(benchmarks))
 	rows := append([][]string{names}, Comparison(benchmarks)...)
 	width := 0
 	for _, row := range rows {
@@ -213,6 +221,11 @@ func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
 	writeAligned(w, groups, rows)
 }
 
+func anyOpen(benchmarks []*results.Benchmark) bool {
+	return slices.ContainsFunc(benchmarks, (*results.Benchmark).Open)
+}
+
+// comparison are the cells of a level but the first.
 func comparison(b *results.Benchmark, l *results.Level) []string {
 	gpus, assumed := b.GPUs()
 	perUser, perGPU := missing, missing
@@ -223,14 +236,14 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 		}
 	}
 	return []string{
-		fmt.Sprint(l.Concurrency) + mark(l), record.Printable(b.Name),
+		record.Printable(b.Name),
 		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}
 }
 
-// Efficiency returns output tokens/s per user (the level's throughput / its concurrency) and per GPU. Where the throughput is not
-// recorded it is request rate x mean output length.
+// Efficiency returns output tokens/s per user (the level's throughput / its concurrency, in an open loop the mean in flight) and per GPU. Where
+// the throughput is not recorded it is request rate x mean output length.
 func Efficiency(l *results.Level, gpus int) (perUser, perGPU float64, ok bool) {
 	total, ok := l.Figures.Get("output_token_throughput", "avg")
 	if !ok {
@@ -238,21 +251,21 @@ func Efficiency(l *results.Level, gpus int) (perUser, perGPU float64, ok bool) {
 		length, hasLength := l.Figures.Get("output_sequence_length", "avg")
 		total, ok = rate*length, hasRate && hasLength
 	}
-	return total / float64(l.Concurrency), total / float64(gpus), ok
+	users := float64(l.Concurrency)
+	if l.Open() {
+		users = l.Load.Reached
+	}
+	return total / users, total / float64(gpus), ok && users > 0
 }
 
-// concurrencies lists the levels of all benchmarks in ascending order.
-func concurrencies(benchmarks []*results.Benchmark) []int {
-	seen := map[int]bool{}
-	var all []int
+// points lists the levels of all benchmarks in ascending order.
+func points(benchmarks []*results.Benchmark) []record.Point {
+	var all []record.Point
 	for _, b := range benchmarks {
 		for _, l := range b.Levels {
-			if !seen[l.Concurrency] {
-				seen[l.Concurrency] = true
-				all = append(all, l.Concurrency)
-			}
+			all = append(all, l.Point)
 		}
 	}
-	slices.Sort(all)
-	return all
+	slices.SortFunc(all, record.Point.Compare)
+	return slices.Compact(all)
 }

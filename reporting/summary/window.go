@@ -3,21 +3,24 @@ package summary
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
-	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
 // WindowColumns are the columns of the table of windows, a line each level that has one.
-func WindowColumns() []Column {
-	const ttft, itl, latency = "time_to_first_token", "inter_token_latency", "request_latency"
+func WindowColumns(b *results.Benchmark) []Column {
+	ttft, itl, latency := "time_to_first_token", "inter_token_latency", "request_latency"
+	if b.Open() {
+		ttft, latency = "scheduled_"+ttft, "scheduled_"+latency
+	}
 	seconds := func(ns func(*steady.Window) int64) func(*results.Level) string {
 		return func(l *results.Level) string { return fmt.Sprintf("%.1f", float64(ns(&l.Window))/1e9) }
 	}
 	return []Column{
-		{"", "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
+		loadColumn(b),
 		{"window s", "from", "From", "s", seconds(func(w *steady.Window) int64 { return w.StartNS })},
 		{"window s", "to", "To", "s", seconds(func(w *steady.Window) int64 { return w.EndNS })},
 		{"", "ok", "OK", "requests", func(l *results.Level) string { return fmt.Sprint(l.Window.Requests) }},
@@ -65,9 +68,9 @@ func Unwindowed(b *results.Benchmark) string {
 	for i := range b.Levels {
 		switch l := &b.Levels[i]; l.Window.Verdict {
 		case steady.TooShort:
-			short, needs = append(short, record.LevelName(l.Concurrency)), append(needs, fmt.Sprint(l.Window.Needs))
+			short, needs = append(short, l.Name()), append(needs, fmt.Sprint(l.Window.Needs))
 		case steady.NotSteady, steady.Overloaded:
-			parts = append(parts, fmt.Sprintf("%s: %s: %s", record.LevelName(l.Concurrency), l.Window.Verdict, l.Window.Reason))
+			parts = append(parts, fmt.Sprintf("%s: %s: %s", l.Name(), l.Window.Verdict, l.Window.Reason))
 		}
 	}
 	if len(short) > 0 {
@@ -85,7 +88,7 @@ func windows(b *strings.Builder, benchmark *results.Benchmark) {
 	}
 	b.WriteString("\nSteady window (AIPerf formulas)\n")
 	if len(levels) > 0 {
-		writeTable(b, WindowColumns(), levels)
+		writeTable(b, WindowColumns(benchmark), levels)
 	}
 	if without != "" {
 		writeItem(b, "no window: "+without)
@@ -93,18 +96,23 @@ func windows(b *strings.Builder, benchmark *results.Benchmark) {
 }
 
 // ValidityColumns are the columns of the validity table, a line each level of ours.
-func ValidityColumns() []Column {
+func ValidityColumns(b *results.Benchmark) []Column {
 	of := func(place int) func(*results.Level) string {
 		return func(l *results.Level) string { return reading(l.Validity.Readings[place]) }
 	}
-	return []Column{
-		{"", "conc", "Concurrency", "", func(l *results.Level) string { return fmt.Sprint(l.Concurrency) + mark(l) }},
+	columns := []Column{
+		loadColumn(b),
 		{"", "verdict", "Verdict", "", func(l *results.Level) string { return string(l.Validity.Standing) }},
 		{"failed %", fmt.Sprintf("max %d", steady.MostErrors), "Failed", fmt.Sprintf("%%, at most %d", steady.MostErrors), of(1)},
 		{"reached %", fmt.Sprintf("min %.0f", steady.LeastReached), "Reached", fmt.Sprintf("%%, at least %.0f", steady.LeastReached), of(2)},
 		{"OSL off %", fmt.Sprintf("max %d", steady.MostOSLShifted), "OSL off", fmt.Sprintf("%%, at most %d", steady.MostOSLShifted), of(3)},
 		{"", "client", "Client", "nearest to its limit", client},
 	}
+	if b.Open() {
+		columns[3] = Column{"rate off %", fmt.Sprintf("max %d", steady.MostRateOff), "Rate off", fmt.Sprintf("%%, at most %d", steady.MostRateOff), of(2)}
+		columns = slices.Insert(columns, 4, Column{"waited %", "max 0", "Waited for a place", "%, at most 0", of(4)})
+	}
+	return columns
 }
 
 // reading is the value of a reading; one beyond its limit says so.
@@ -143,7 +151,7 @@ func Judged(b *results.Benchmark) []results.Level {
 func validity(w io.Writer, benchmark *results.Benchmark) {
 	if levels := Judged(benchmark); len(levels) > 0 {
 		fmt.Fprintln(w, "Validity")
-		writeTable(w, ValidityColumns(), levels)
+		writeTable(w, ValidityColumns(benchmark), levels)
 		fmt.Fprintln(w)
 	}
 }

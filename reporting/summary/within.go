@@ -29,21 +29,22 @@ type WithinColumn struct {
 }
 
 // WithinColumns heads the columns of WithinRows.
-func WithinColumns() []WithinColumn {
+func WithinColumns(b *results.Benchmark) []WithinColumn {
+	load := loadColumn(b)
 	return []WithinColumn{
-		{"conc", "Concurrency", false}, {"", "Figure", true}, {"n", "Requests", false}, {"n_eff", "n_eff", false},
+		{load.Name, load.Title, false}, {"", "Figure", true}, {"n", "Requests", false}, {"n_eff", "n_eff", false},
 		{"avg", "Average", true}, {"p50", "p50", true}, {"p99", "p99", true},
 	}
 }
 
 // Within writes the intervals within each run, a line each metric of a level, in 100 columns for usual figures.
 func Within(w io.Writer, b *results.Benchmark) {
-	writeIntervals(w, WithinHead(b), WithinColumns(), WithinRows(b))
+	writeIntervals(w, WithinHead(b), WithinColumns(b), WithinRows(b))
 }
 
 // WithinBrief is Within in the 80 columns of a terminal: without the numbers of requests.
 func WithinBrief(w io.Writer, b *results.Benchmark) {
-	columns, rows := WithinColumns(), WithinRows(b)
+	columns, rows := WithinColumns(b), WithinRows(b)
 	for i, row := range rows {
 		rows[i] = append(row[:2:2], row[4:]...)
 		for k, cell := range rows[i] {
@@ -85,7 +86,7 @@ func WithinRows(b *results.Benchmark) [][]string {
 	var rows [][]string
 	for i := range b.Levels {
 		l := &b.Levels[i]
-		conc := fmt.Sprint(l.Concurrency) + mark(l)
+		conc := l.Value() + mark(l)
 		for k := range l.Within {
 			w := &l.Within[k]
 			name, factor := withinName(w.Tag)
@@ -107,6 +108,10 @@ func WithinRows(b *results.Benchmark) [][]string {
 // withinName is the name of a metric with its unit, and what makes that unit of its milliseconds.
 func withinName(tag string) (name string, factor float64) {
 	switch tag {
+	case "scheduled_time_to_first_token":
+		return "TTFT ms from schedule", 1
+	case "scheduled_request_latency":
+		return "lat s from schedule", 1e-3
 	case "time_to_first_token":
 		return "TTFT ms", 1
 	case "inter_token_latency":

@@ -36,7 +36,7 @@ func TestEstimateSaysWhatItNeeds(t *testing.T) {
 
 // TestIntervalsFit100Columns with the figures of a slow server, the need of a tail, and a mark behind the concurrency.
 func TestIntervalsFit100Columns(t *testing.T) {
-	level := results.Level{Concurrency: 250, Record: &record.Level{Status: record.Done, Instrument: &record.Instrument{Verdict: record.ClientLimited}}}
+	level := results.Level{Point: record.Point{Concurrency: 250}, Record: &record.Level{Status: record.Done, Instrument: &record.Instrument{Verdict: record.ClientLimited}}}
 	e := results.Estimate{Value: 11022, Need: stat.Need{Needs: 1, Have: 298}, Interval: stat.Interval{Low: 10022, High: 12022}, HasInterval: true}
 	none := results.Estimate{Statistic: "p99", Need: stat.Need{Needs: 299, Have: 298}}
 	for _, tag := range []string{"time_to_first_token", "inter_token_latency", "request_latency"} {

@@ -96,7 +96,7 @@ func (p *problems) sweep(s *settings, plan *harness.Plan) {
 			p.fault(name, value, "is for the gate, which the Job does not run")
 		case (name == "virtual" || name == "mock-args") && len(plan.Targets) == 0: // with an endpoint the plan refuses them
 			p.fault(name, value, "is for the embedded mock server: the Job measures an endpoint")
-		case slices.Contains([]string{"ca-cert", "client-cert", "client-key"}, name) && !onVolume(value):
+		case slices.Contains([]string{"ca-cert", "client-cert", "client-key", "input-file"}, name) && !onVolume(value):
 			p.fault(name, value, "must be below "+volume+", where the volume is: the Job has no other files")
 		case name == "output-dir" && !onVolume(value):
 			p.fault(name, value, "must be below "+volume+", where the volume is: anything else is lost with the pod")

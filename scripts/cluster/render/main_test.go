@@ -214,6 +214,7 @@ func TestRefusals(t *testing.T) {
 		"gate":             {required("-gate=x.yaml"), `gate "x.yaml": is for the gate, which the Job does not run`},
 		"virtual":          {[]string{"-benchmark-name=b", "-virtual"}, `virtual "true": is for the embedded mock server: the Job measures an endpoint`},
 		"ca-cert":          {required("-ca-cert=/etc/ca.pem"), `ca-cert "/etc/ca.pem": must be below /data, where the volume is`},
+		"input-file":       {required("-input-file=prompts.jsonl"), `input-file "prompts.jsonl": must be below /data, where the volume is`},
 		"mock-args":        {[]string{"-benchmark-name=b", "-mock-args=-x"}, `mock-args "-x": is for the embedded mock server`},
 		"unspecified":      {[]string{"-benchmark-name=b", "-endpoint=0.0.0.0:8000"}, `endpoint "http://0.0.0.0:8000/v1/chat/completions": is the pod itself`},
 		"127.x":            {[]string{"-benchmark-name=b", "-endpoint=127.0.0.9:8000"}, `is the pod itself`},
