@@ -152,7 +152,7 @@ func (c calibration) load(url, name string, requests, tokens int) (*record.Level
 	set := flag.NewFlagSet("calibrate", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	own := harness.RegisterFlags(set)
-	args := append(flags.Args(), "-endpoint="+url, "-benchmark-name="+name, "-output-dir="+c.dir, "-isl=16", "-std=0", fmt.Sprint("-osl=", tokens),
+	args := append(flags.Args(), "-endpoint="+url, "-benchmark-name="+name, "-output-dir="+c.dir, "-isl=16", "-std=0", "-tokenizer=embedded", fmt.Sprint("-osl=", tokens),
 		fmt.Sprint("-concurrencies=", c.streams), fmt.Sprint("-request-count=", requests), "-max-error-rate=0", "-wait-ready=30s", "-warmup-requests=0",
 		fmt.Sprint("-max-duration=", calibrationLimit))
 	if err := set.Parse(args); err != nil {

@@ -28,13 +28,15 @@ func allowedImports() map[string][]string {
 		"harness/record":    {},
 		"harness/arrival":   {},
 		"harness/tokenizer": {},
-		"harness/host":      {"harness/record"},
-		"harness/process":   {},
-		"harness/kubectl":   {"harness/process"},
-		"harness/clock":     {},
-		"harness/preflight": {},
-		"harness/forecast":  {},
-		"harness/lock":      {"harness/record"},
+		// Files of models, from a cache or the Hub.
+		"harness/tokenizer/hub": {},
+		"harness/host":          {"harness/record"},
+		"harness/process":       {},
+		"harness/kubectl":       {"harness/process"},
+		"harness/clock":         {},
+		"harness/preflight":     {},
+		"harness/forecast":      {},
+		"harness/lock":          {"harness/record"},
 		// What kubectl prints, for tests without a cluster.
 		"harness/kubectl/fakekubectl": {},
 		// What is asked, and the client that asks it.
@@ -51,7 +53,7 @@ func allowedImports() map[string][]string {
 		"harness/ceiling":    {"harness/record", "harness/stat"},
 		"harness/instrument": {"harness/clock", "harness/openai", "harness/record", "harness/stat", "harness/steady", "harness/workload"},
 		"harness": {
-			"harness/arrival", "harness/workload", "harness/workload/dataset", "harness/tokenizer", "harness/openai", "harness/record", "harness/metric", "harness/stat",
+			"harness/arrival", "harness/workload", "harness/workload/dataset", "harness/tokenizer", "harness/tokenizer/hub", "harness/openai", "harness/record", "harness/metric", "harness/stat",
 			"harness/steady", "harness/clock", "harness/host", "harness/kubectl", "harness/process", "harness/instrument", "harness/ceiling", "harness/preflight", "harness/forecast", "harness/lock",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.

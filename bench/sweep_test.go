@@ -39,6 +39,14 @@ func resolvedPlan(t *testing.T) *harness.Plan {
 	for _, warning := range harness.UnknownEnvironment(os.Environ()) {
 		fmt.Println("warning:", warning)
 	}
+	if plan.DryRun || plan.Gate.DataDir != "" || plan.Gate.Baseline != "" {
+		return plan // nothing will be sent
+	}
+	ctx, release := harness.Owned(context.Background())
+	defer release()
+	if err := plan.FindTokenizer(ctx, os.Getenv, func(line string) { fmt.Println(line) }); err != nil {
+		t.Fatal("nothing was sent: " + plainly(plan, err))
+	}
 	return plan
 }
 

@@ -39,6 +39,8 @@ func options() []option {
 			usage: "server to measure: http(s)://host:port[/path]; host:port (http, or what SERVICE_PROTOCOL or DYN_URL_SCHEME says); or k8s://namespace/service:port[/path], through kubectl port-forward; repeat it for replicas; none: the embedded mock server"},
 		{name: "benchmark-name", value: "NAME", usage: "label of this configuration and its folder: letters, digits, - and _; mock for the embedded server"},
 		{name: "model", env: []string{"MODEL"}, value: "NAME", preset: "Qwen/Qwen3-0.6B", usage: "model to ask for"},
+		{name: "tokenizer", value: "NAME",
+			usage: "what lengths are in: a folder or file with a tokenizer.json; a model's id, of Hugging Face's cache or the Hub; server, for its /tokenize route; or embedded; default: the model's own, where it can be had"},
 		{name: "isl", value: "N", preset: "2000", usage: "mean prompt length in tokens"},
 		{name: "std", value: "N", preset: "10", usage: "standard deviation of the prompt length"},
 		{name: "osl", value: "N", preset: "256", usage: "output tokens of each request"},

@@ -20,7 +20,6 @@ import (
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -33,6 +32,7 @@ type levelRun struct {
 	secrets *redactor
 	config  openai.Config // of client
 	client  *openai.Client
+	counted func()            // lets go of what counts tokens
 	watch   *instrument.Watch // nil outside the measurement
 	// What the watch has seen: content chunks and requests that ended.
 	events, requestsEnded int
@@ -156,11 +156,13 @@ func (r *levelRun) open(dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	count, done := r.sweep.counter()
+	r.counted = done
 	r.config = openai.Config{
 		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
 		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
 		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
-		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: tokenizer.Default().Count, Chunks: &r.sweep.progress.chunks,
+		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: count, Estimate: p.TokenizerApproximate, Chunks: &r.sweep.progress.chunks,
 		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
 	}
 	r.client = openai.New(r.config)
@@ -170,6 +172,7 @@ func (r *levelRun) open(dir string) (err error) {
 
 // run runs the level's requests and settles its status.
 func (r *levelRun) run(ctx context.Context) error {
+	defer r.counted()
 	defer r.client.Close()
 	issue, stop := context.WithCancelCause(ctx) // ends issuing; requests in flight go on
 	defer stop(nil)

@@ -37,6 +37,11 @@ type Plan struct {
 	FailInconclusive bool              `json:"-"`
 	Overwrite        bool              `json:"-"`
 	Resume           record.ResumeMode `json:"-"`
+	// TokenizerFrom is where FindTokenizer looks: a folder, a file, the id of a model, server or embedded; "": it has nothing to find.
+	TokenizerFrom string `json:"-"`
+	// TokenizerNamed: the user named it, and it must be had.
+	TokenizerNamed bool `json:"-"`
+	tokens         *tokens
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`
@@ -277,7 +282,7 @@ func (p *Plan) Warnings() []string {
 				record.LevelName(c), n, n))
 		}
 	}
-	return slices.Concat(warnings, p.forwardWarnings(), p.tlsWarnings())
+	return slices.Concat(warnings, p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http

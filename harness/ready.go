@@ -59,6 +59,10 @@ func (s *Sweep) Ready(ctx context.Context) error {
 			s.run.Warnings = append(s.run.Warnings, fmt.Sprintf("replica %s is not like the first: version or model entry differ", s.Plan.Endpoints[i]))
 		}
 	}
+	if err := s.learnWords(ctx); err != nil {
+		s.abandon()
+		return err
+	}
 	if err := s.preflight(ctx, servers); err != nil || s.Plan.PreflightOnly {
 		s.abandon()
 		return err

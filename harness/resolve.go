@@ -79,6 +79,10 @@ func (r *resolver) plan() *Plan {
 		p.BenchmarkName = "mock"
 	}
 	r.arms(p)
+	p.TokenizerFrom, p.TokenizerNamed = r.text("tokenizer"), r.given("tokenizer")
+	if real := len(p.Targets) > 0 || slices.ContainsFunc(p.Arms, func(a Arm) bool { return a.Target != nil }); p.TokenizerFrom == "" && real {
+		p.TokenizerFrom, p.TokenizerNamed = p.Model, false
+	}
 	p.Blocks = r.count("blocks")
 	p.FailInconclusive = r.inconclusive()
 	p.choices = r.choices(p)

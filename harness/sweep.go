@@ -80,7 +80,10 @@ type Sweep struct {
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
 	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
-	var err error
+	err := plan.sought()
+	if err != nil {
+		return nil, err
+	}
 	if s.tls, err = plan.TLSConfig(); err != nil {
 		return nil, err
 	}
@@ -214,7 +217,7 @@ func (s *Sweep) draw() error {
 	p := s.Plan
 	spec := workload.Spec{
 		Model: p.Model, Lengths: workload.Normal(max(1, p.ISL), p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
-		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(),
+		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
 	}
 	serial := 0
 	runs := p.runs()

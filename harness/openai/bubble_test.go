@@ -18,7 +18,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -98,7 +97,7 @@ func inBubbleOver(t *testing.T, transport string, configure func(*openai.Config)
 		s.models = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 		config := openai.Config{
 			Endpoints: []*url.URL{endpoint(t, "http://server:80/v1/chat/completions")}, Header: http.Header{}, UserAgent: "agent/1",
-			Concurrency: 4, Epoch: s.epoch, Dial: s.dial, Count: utf8.RuneCountInString, Transport: transport,
+			Concurrency: 4, Epoch: s.epoch, Dial: s.dial, Count: characters, Transport: transport,
 		}
 		if configure != nil {
 			configure(&config)

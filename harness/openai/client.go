@@ -58,8 +58,10 @@ type Config struct {
 	// Dial replaces the network, as in virtual time. Nil: TCP.
 	// All the time that it takes counts as connecting; a proxy of the environment is not used.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Count counts the tokens of a text, for servers that report no usage.
-	Count func(text string) int
+	// Count counts the tokens of a text, for servers that report no usage. Where it fails, chunks are counted.
+	Count func(text string) (int, error)
+	// Estimate has outputs counted that the server counts too, as long as their text is kept (the first few of an endpoint).
+	Estimate bool
 	// TLS is the configuration for https; nil is the default one.
 	TLS *tls.Config
 	// Transport is one of AutoTransport (also if empty), OwnTransport, NetHTTP and HTTP2.

@@ -112,25 +112,50 @@ func (st *stream) count() {
 	switch {
 	case fromServer:
 		c.Source, c.OSL, c.Reasoning = record.FromServer, s.Usage.CompletionTokens, s.Usage.ReasoningTokens
-		if c.Reasoning == 0 && k.thought.dropped {
-			c.Source, c.Reasoning = record.FromChunks, min(k.thought.chunks, c.OSL)
-		} else if c.Reasoning == 0 {
-			c.Reasoning = min(st.x.client.countTokens(k.thought.text), c.OSL)
+		if c.Reasoning == 0 {
+			st.countReasoning()
+		}
+		if st.x.client.config.Estimate && !k.answer.dropped && !k.thought.dropped {
+			c.Estimate, _, _ = st.x.client.countKept(k)
 		}
 	case k.answer.dropped || k.thought.dropped:
 		c.Source, c.OSL, c.Reasoning = record.FromChunks, len(s.ChunksNS), k.thought.chunks
 	default:
-		c.Source, c.Reasoning = record.FromTokenizer, st.x.client.countTokens(k.thought.text)
-		c.OSL = c.Reasoning + st.x.client.countTokens(k.answer.text)
+		var ok bool
+		c.Source = record.FromTokenizer
+		if c.OSL, c.Reasoning, ok = st.x.client.countKept(k); !ok {
+			c.Source, c.OSL, c.Reasoning = record.FromChunks, len(s.ChunksNS), k.thought.chunks
+		}
 	}
 	if st.whole {
 		k.promise.observe(fromServer, k.thought.chunks > 0, fromServer && s.Usage.ReasoningTokens > 0)
 	}
 }
 
-func (c *Client) countTokens(text []byte) int {
-	if len(text) == 0 || c.config.Count == nil {
-		return 0
+// countReasoning counts the reasoning in an output whose tokens the server counted without saying how many of them are.
+func (st *stream) countReasoning() {
+	c, thought := &st.sample.Counted, &st.kept.thought
+	n, ok := st.x.client.countTokens(thought.text)
+	if thought.dropped || !ok {
+		c.Source, n = record.FromChunks, thought.chunks
 	}
-	return c.config.Count(string(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
+	c.Reasoning = min(n, c.OSL)
+}
+
+// countKept gives the tokens of what was kept, and how many of them are reasoning; ok is false, and they are 0, where they cannot be counted.
+func (c *Client) countKept(k *kept) (all, reasoning int, ok bool) {
+	reasoning, ok1 := c.countTokens(k.thought.text)
+	answer, ok2 := c.countTokens(k.answer.text)
+	if !ok1 || !ok2 {
+		return 0, 0, false
+	}
+	return reasoning + answer, reasoning, true
+}
+
+func (c *Client) countTokens(text []byte) (n int, ok bool) {
+	if len(text) == 0 || c.config.Count == nil {
+		return 0, true
+	}
+	n, err := c.config.Count(string(bytes.ToValidUTF8(text, []byte("\uFFFD"))))
+	return n, err == nil
 }

@@ -1,15 +1,20 @@
 package openai_test
 
 import (
+	"errors"
 	"net/url"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
+
+// characters counts a character as a token.
+func characters(text string) (int, error) { return utf8.RuneCountInString(text), nil }
 
 // answered sends the n-th request and answers it well: events a millisecond apart, then the end.
 func (s *stage) answered(n int, events ...string) record.Counted {
@@ -107,5 +112,27 @@ func TestTextBehindUsageIsNotKept(t *testing.T) {
 		assert.Equal(t, counted(record.FromServer, 2, 0), s.answered(0, withUsage("a", 1), text("long"), withUsage("b", 2)))
 		assert.Equal(t, counted(record.FromChunks, 2, 0), s.answered(1, withUsage("a", 1), text("long"), withUsage("", 0)))
 		assert.Equal(t, counted(record.FromServer, 20, len("let me see")), s.answered(2, withUsage("a", 1), thinking, withUsage("", 20)), "reasoning is kept")
+	})
+}
+
+// TestChunksAreCountedWhereTheTokenizerFails, as a source of its own.
+func TestChunksAreCountedWhereTheTokenizerFails(t *testing.T) {
+	failing := func(c *openai.Config) { c.Count = func(string) (int, error) { return 0, errors.New("no answer") } }
+	inBubble(t, failing, func(s *stage) {
+		assert.Equal(t, counted(record.FromChunks, 3, 1), s.answered(0, thinking, text("one"), text("two")))
+		assert.Equal(t, counted(record.FromChunks, 9, 2), s.answered(1, thinking, thinking, text("one"), withUsage("", 9)))
+	})
+}
+
+// TestEstimateStandsBesideTheServersCount as long as text is kept.
+func TestEstimateStandsBesideTheServersCount(t *testing.T) {
+	inBubble(t, func(c *openai.Config) { c.Estimate = true }, func(s *stage) {
+		for n, want := range []int{6, 6, 6, 0} {
+			got := s.answered(n, text("one"), text("two"), withUsage("", 9))
+			assert.Equal(t, record.Counted{ISL: 5, OSL: 9, Source: record.FromServer, Estimate: want}, got)
+		}
+	})
+	inBubble(t, nil, func(s *stage) {
+		assert.Zero(t, s.answered(0, text("one"), withUsage("", 9)).Estimate, "nobody asked for it")
 	})
 }

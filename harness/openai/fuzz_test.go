@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,7 +60,7 @@ func FuzzAnswer(f *testing.F) {
 		for i, transport := range []string{openai.OwnTransport, openai.NetHTTP, openai.OwnTransport, openai.OwnTransport, openai.NetHTTP} {
 			c := openai.New(openai.Config{
 				Completions: i%2 == 1, Whole: i > 1,
-				Endpoints: []*url.URL{{Scheme: "http", Host: "h", Path: openai.ChatPath}}, Concurrency: 1, Epoch: time.Now(), Count: utf8.RuneCountInString,
+				Endpoints: []*url.URL{{Scheme: "http", Host: "h", Path: openai.ChatPath}}, Concurrency: 1, Epoch: time.Now(), Count: characters,
 				Transport: transport, NoReuse: true, RequestTimeout: time.Minute,
 				Dial: func(context.Context, string, string) (net.Conn, error) {
 					return canned{answer: bytes.NewReader(answer)}, nil

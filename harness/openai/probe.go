@@ -114,6 +114,35 @@ func (p *Prober) Try(ctx context.Context, model, lengthKey string) error {
 	return err
 }
 
+// Tokenize asks how many tokens a text has, without those of a template: vLLM's and SGLang's /tokenize, or llama.cpp's, which calls the text content.
+func (p *Prober) Tokenize(ctx context.Context, model, text string) (int, error) {
+	body, err := json.Marshal(map[string]any{
+		"model": model, "prompt": text, "add_special_tokens": false, "content": text, "add_special": false,
+	})
+	if err != nil {
+		return 0, err
+	}
+	route := p.atRoot("tokenize")
+	data, _, err := p.send(ctx, http.MethodPost, route, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Count  *int              `json:"count"`
+		Tokens []json.RawMessage `json:"tokens"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return 0, fmt.Errorf("%s gave no tokens: %w", route.Path, err)
+	}
+	switch {
+	case answer.Count != nil && *answer.Count >= 0:
+		return *answer.Count, nil
+	case answer.Tokens != nil:
+		return len(answer.Tokens), nil
+	}
+	return 0, fmt.Errorf("%s gave neither count nor tokens", route.Path)
+}
+
 // beside is a route next to that of requests, in the same version of the API.
 func (p *Prober) beside(route string) *url.URL {
 	u := *p.Chat

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,7 +19,7 @@ import (
 func (v *vector) runHTTP2(t *testing.T, steps []step) record.Sample {
 	t.Helper()
 	var got record.Sample
-	overHTTP2(t, func(c *openai.Config) { c.Count = utf8.RuneCountInString; v.configure(c) }, func(f *framed) {
+	overHTTP2(t, func(c *openai.Config) { c.Count = characters; v.configure(c) }, func(f *framed) {
 		f.begin()
 		stream := f.request()
 		time.Sleep(steps[0].at - begin)

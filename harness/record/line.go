@@ -106,6 +106,7 @@ func recordTrace(c codec, s *Sample) {
 	c.count("osl", &s.Counted.OSL)
 	c.count("reasoning", &s.Counted.Reasoning)
 	c.word("source", (*string)(&s.Counted.Source))
+	c.optionalCount("estimate", &s.Counted.Estimate)
 	c.close()
 	recordConn(c, &s.Conn)
 	c.optionalRetries("retries", &s.Retries)

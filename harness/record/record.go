@@ -173,6 +173,8 @@ type Counted struct {
 	OSL       int         `json:"osl"`
 	Reasoning int         `json:"reasoning"`
 	Source    TokenSource `json:"source"`
+	// Estimate is what the client's tokenizer makes of an output that the server counted, where the two are compared; 0: they were not.
+	Estimate int `json:"estimate,omitempty"`
 }
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
@@ -347,13 +349,13 @@ type Plan struct {
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
 	Concurrencies     []int             `json:"concurrencies"`
-	RequestRates      []float64         `json:"request_rates,omitempty"` // of open-loop levels, in requests a second; there are no concurrencies then
-	Arrival           string            `json:"arrival,omitempty"`       // of these: constant, poisson or gamma
-	Burstiness        float64           `json:"burstiness,omitempty"`    // of gamma: its shape; 1 is poisson
+	RequestRates      []float64         `json:"request_rates,omitempty"`   // of open-loop levels, in requests a second; there are no concurrencies then
+	Arrival           string            `json:"arrival,omitempty"`         // of these: constant, poisson or gamma
+	Burstiness        float64           `json:"burstiness,omitempty"`      // of gamma: its shape; 1 is poisson
 	Duration          time.Duration     `json:"duration_ns,omitempty"`     // how long requests of a level are started; 0: until their number is reached
 	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"` // how long those in flight may go on after it
-	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
-	RequestCount      int               `json:"request_count"`           // 0: see Requests
+	MaxInFlight       int               `json:"max_in_flight,omitempty"`   // of open-loop levels; 0: no cap
+	RequestCount      int               `json:"request_count"`             // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
 	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
@@ -383,6 +385,8 @@ type Plan struct {
 	Virtual           bool              `json:"virtual"`
 	Tokenizer         string            `json:"tokenizer"`
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
+	// TokenizerApproximate: the tokenizer is not the model's, but stands in for it.
+	TokenizerApproximate bool `json:"tokenizer_approximate,omitempty"`
 }
 
 // What -endpoint-type may be.

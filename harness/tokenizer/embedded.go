@@ -24,24 +24,25 @@ var (
 
 // The unpacked forms are made once, at first use: unpacking takes some milliseconds that a program which never counts should not pay.
 var (
-	defaultBPE   = sync.OnceValue(loadDefault)
-	defaultWords = sync.OnceValue(func() wordList { return parseWords(wordsFile) })
+	defaultBPE  = sync.OnceValue(loadDefault)
+	threeDigits = sync.OnceValue(func() *BPE {
+		return embedded("cl100k (embedded)", Default().sha256, Default().vocabulary, 3)
+	})
+	defaultWords = sync.OnceValue(func() WordList { return parseWords(wordsFile) })
 )
+
+// StandIn returns the tokenizer that stands in for a model's own: cl100k with the digit rule of the model's family, which is Qwen's for names
+// that hold "qwen", and runs of up to three digits for all others.
+func StandIn(model string) *BPE {
+	if strings.Contains(strings.ToLower(model), "qwen") {
+		return Default()
+	}
+	return threeDigits()
+}
 
 // Default returns the embedded tokenizer: cl100k's ranks with Qwen's digit rule. Every call returns the same one. The first
 // call unpacks it, in a few tens of milliseconds, so make it before the clock starts.
 func Default() *BPE { return defaultBPE() }
-
-// Words returns the words, of three to ten letters a-z and in alphabetical order, of which prompts of exactly N tokens are
-// joined: first[i] + " " + rest[j] + " " + rest[k] ... has as many tokens as words, by the default tokenizer and by those of
-// OpenAI's cl100k, o200k and p50k and of Qwen. A word of rest is one token together with the blank before it;
-// those of first, a subset, are one token without it too. Slurs and obscenities are left out.
-//
-// All callers share the two slices: do not change them.
-func Words() (first, rest []string) {
-	words := defaultWords()
-	return words.first, words.rest
-}
 
 func loadDefault() *BPE {
 	ranks, err := parseRanks(ranksFile)
@@ -49,15 +50,31 @@ func loadDefault() *BPE {
 		panic(fmt.Sprintf("tokenizer: reading the embedded cl100k.ranks.gz: %v; run gen/main.go again", err))
 	}
 	sum := sha256.Sum256(ranksFile)
-	return newBPE("cl100k, Qwen digit rule (embedded default)", hex.EncodeToString(sum[:]), ranks, 1)
+	return embedded("cl100k, Qwen digit rule (embedded default)", hex.EncodeToString(sum[:]), ranksVocabulary(ranks), 1)
 }
 
-func newBPE(name, sha256 string, ranks map[string]uint32, digitRun int) *BPE {
-	longest := 0
-	for token := range ranks {
-		longest = max(longest, len(token))
+// embedded makes a tokenizer of the embedded vocabulary.
+func embedded(name, sha256 string, v *vocabulary, digitRun int) *BPE {
+	return &BPE{name: name, sha256: sha256, vocabulary: v, pre: pretokenizer{cuts: []cutter{scanCL100K(digitRun)}}}
+}
+
+// ranksVocabulary makes a vocabulary of ranks, where any two tokens become one that together are one, the lowest rank first.
+func ranksVocabulary(ranks map[string]uint32) *vocabulary {
+	v := &vocabulary{whole: ranks, pairs: newPairs(3 * len(ranks))}
+	for token, rank := range ranks {
+		v.longest = max(v.longest, len(token))
+		if len(token) == 1 {
+			v.bytes[token[0]] = rank
+		}
+		for i := 1; i < len(token); i++ {
+			left, ok1 := ranks[token[:i]]
+			right, ok2 := ranks[token[i:]]
+			if ok1 && ok2 {
+				v.pairs.set(left, right, rank, rank)
+			}
+		}
 	}
-	return &BPE{name: name, sha256: sha256, ranks: ranks, longest: longest, digitRun: digitRun}
+	return v
 }
 
 // parseRanks reads a gzip'd list of tokens in the order of their ranks from 0, each one byte of length and that many bytes.
@@ -94,16 +111,14 @@ func parseRanks(packed []byte) (map[string]uint32, error) {
 	return ranks, nil
 }
 
-type wordList struct{ first, rest []string }
-
 // parseWords reads one word a line; a "^" before it says that the word may begin a prompt.
-func parseWords(file string) wordList {
-	var words wordList
+func parseWords(file string) WordList {
+	var words WordList
 	for line := range strings.Lines(file) {
 		word, canBegin := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "^")
-		words.rest = append(words.rest, word)
+		words.Rest = append(words.Rest, word)
 		if canBegin {
-			words.first = append(words.first, word)
+			words.First = append(words.First, word)
 		}
 	}
 	return words

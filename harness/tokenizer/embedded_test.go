@@ -14,26 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func ExampleWords() {
-	first, rest := Words()
-	prompt := first[100] + " " + rest[2000] + " " + rest[3000] + " " + rest[4000]
-	fmt.Println(Default().Count(prompt))
-	// Output: 4
+func ExampleBPE_Words() {
+	words, _ := Default().Words()
+	prompt := words.First[100] + " " + words.Rest[2000] + " " + words.Rest[3000] + " " + words.Rest[4000]
+	tokens, err := Default().Count(prompt)
+	fmt.Println(tokens, err)
+	// Output: 4 <nil>
 }
 
 func TestWordsAreSingleTokens(t *testing.T) {
-	first, rest := Words()
+	first, rest := defaultWords().First, defaultWords().Rest
 	assert.Greater(t, len(rest), 15000)
 	assert.Greater(t, len(first), 3000)
 	form := regexp.MustCompile(`^[a-z]{3,10}$`)
 	for _, word := range rest {
 		assert.True(t, form.MatchString(word), "%q", word)
-		assert.Equal(t, 1, Default().Count(" "+word), "%q behind a blank", word)
+		assert.Equal(t, 1, count(t, Default(), " "+word), "%q behind a blank", word)
 	}
 	for _, word := range first {
 		_, also := slices.BinarySearch(rest, word)
 		assert.True(t, also, "%q must be in rest too", word)
-		assert.Equal(t, 1, Default().Count(word), "%q", word)
+		assert.Equal(t, 1, count(t, Default(), word), "%q", word)
 	}
 	for _, words := range [][]string{first, rest} {
 		assert.True(t, slices.IsSorted(words))
@@ -42,7 +43,7 @@ func TestWordsAreSingleTokens(t *testing.T) {
 }
 
 func TestWordsJoinToExactlyN(t *testing.T) {
-	first, rest := Words()
+	first, rest := defaultWords().First, defaultWords().Rest
 	draw := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{1, 2, 128, 1024, 8192} {
 		for range 20 {
@@ -51,14 +52,14 @@ func TestWordsJoinToExactlyN(t *testing.T) {
 				words = append(words, rest[draw.IntN(len(rest))])
 			}
 			prompt := strings.Join(words, " ")
-			assert.Equal(t, n, Default().Count(prompt))
-			assert.Equal(t, n, withDigits(3).Count(prompt))
+			assert.Equal(t, n, count(t, Default(), prompt))
+			assert.Equal(t, n, count(t, withDigits(3), prompt))
 		}
 	}
 }
 
 func TestWordsAreFitToRead(t *testing.T) {
-	_, rest := Words()
+	rest := defaultWords().Rest
 	for _, word := range []string{"fuck", "shit", "cunt", "rape", "retard"} {
 		assert.NotContains(t, rest, word)
 	}

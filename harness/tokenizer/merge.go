@@ -8,23 +8,24 @@ const noPair = math.MaxUint32
 // merger is the scratch memory of merging one piece. The slices but the heap are indexed by byte: parts are named by the byte where they
 // start, so merging two of them moves nothing.
 type merger struct {
-	next []int    // start -> start of the part behind it; the last part's is the length of the piece
-	prev []int    // start -> start of the part before it
-	pair []uint32 // start -> rank of this part joined with the one behind it, or noPair
-	heap []uint64 // candidates rank<<40 | start, smallest first; outdated ones stay until they are popped
+	next   []int    // start -> start of the part behind it; the last part's is the length of the piece
+	prev   []int    // start -> start of the part before it
+	id     []uint32 // start -> the part as a token
+	pair   []uint32 // start -> rank of this part joined with the one behind it, or noPair
+	joined []uint32 // start -> the token that these two would be
+	heap   []uint64 // candidates rank<<40 | start, smallest first; outdated ones stay until they are popped
 }
 
-// merge cuts piece into tokens and returns how many; m.next then leads from one token's start to that of the next.
+// merge cuts piece into tokens and returns how many; m.next then leads from one token's start to that of the next, and m.id has their ids.
 //
 // As the reference does, the pair with the lowest rank goes first, the leftmost of equals. The textbook loop searches
 // all pairs again for each merge, which for a run of a megabyte without a cut takes hours: hence the heap.
-func (m *merger) merge(b *BPE, piece string) int {
+func (m *merger) merge(v *vocabulary, piece string) int {
+	parts := m.begin(v, piece)
 	n := len(piece)
-	m.reset(n)
-	for start := range n {
-		m.offer(b, piece, start)
+	for start := 0; start < n; start = m.next[start] {
+		m.offer(v.pairs, start, n)
 	}
-	parts := n
 	for len(m.heap) > 0 {
 		top := m.pop()
 		start, rank := int(top&(1<<40-1)), uint32(top>>40)
@@ -32,39 +33,49 @@ func (m *merger) merge(b *BPE, piece string) int {
 			continue
 		}
 		gone := m.next[start]
-		m.next[start] = m.next[gone]
+		m.id[start], m.next[start] = m.joined[start], m.next[gone]
 		m.prev[m.next[start]] = start
 		m.pair[gone] = noPair
 		parts--
-		m.offer(b, piece, start)
+		m.offer(v.pairs, start, n)
 		if start > 0 {
-			m.offer(b, piece, m.prev[start])
+			m.offer(v.pairs, m.prev[start], n)
 		}
 	}
 	return parts
 }
 
-// reset makes every byte of a piece of n bytes a part.
+// begin makes every symbol of piece a part: a character that is a token, or else each of its bytes. It returns how many there are.
+func (m *merger) begin(v *vocabulary, piece string) (parts int) {
+	m.reset(len(piece))
+	last := -1
+	for start := 0; start < len(piece); parts++ {
+		id, size := v.symbol(piece[start:])
+		m.id[start], m.next[start], m.prev[start] = id, start+size, last
+		last, start = start, start+size
+	}
+	return parts
+}
+
+// reset makes room for a piece of n bytes.
 func (m *merger) reset(n int) {
 	if cap(m.next) <= n {
 		size := max(n+1, 2*cap(m.next), 64)
-		m.next, m.prev, m.pair = make([]int, size), make([]int, size), make([]uint32, size)
+		m.next, m.prev = make([]int, size), make([]int, size)
+		m.id, m.pair, m.joined = make([]uint32, size), make([]uint32, size), make([]uint32, size)
 	}
-	m.next, m.prev, m.pair, m.heap = m.next[:n+1], m.prev[:n+1], m.pair[:n+1], m.heap[:0]
-	for i := range m.next {
-		m.next[i], m.prev[i] = i+1, i-1
-	}
+	m.next, m.prev, m.id, m.pair, m.joined, m.heap = m.next[:n+1], m.prev[:n+1], m.id[:n+1], m.pair[:n+1], m.joined[:n+1], m.heap[:0]
 }
 
-// offer notes the pair that starts at start, if it is a token.
-func (m *merger) offer(b *BPE, piece string, start int) {
+// offer notes the pair that starts at start, if it becomes a token. n is the length of the piece.
+func (m *merger) offer(p *pairs, start, n int) {
 	m.pair[start] = noPair
 	second := m.next[start]
-	if second == len(piece) {
+	if second == n {
 		return
 	}
-	if rank, ok := b.rank(piece[start:m.next[second]]); ok {
-		m.pair[start] = rank
+	if rank, id, ok := p.get(m.id[start], m.id[second]); ok {
+		m.pair[start], m.joined[start] = rank, id
 		m.push(uint64(rank)<<40 | uint64(start))
 	}
 }

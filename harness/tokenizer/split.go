@@ -21,13 +21,24 @@ const asciiClass = ".........SRSSR.................." +
 	".LLLLLLLLLLLLLLLLLLLLLLLLLL....." +
 	".LLLLLLLLLLLLLLLLLLLLLLLLLL....."
 
-// pieceLen gives the length in bytes of the first piece of text, which must not be empty, by the pattern of the cl100k family:
-//
-//	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,digitRun}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-//
-// The cases below are its alternatives in order. What comes before a piece never matters, so a caller cuts it off and goes on.
+// The split patterns that have a scanner of their own. Those of the cl100k family differ in the longest run of digits only.
+const (
+	qwenPattern   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	cl100kPattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	gpt2Pattern   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+)
+
+// scanner gives the length in bytes of the first piece of a text, which must not be empty. What comes before a piece never matters to it, so
+// a caller cuts the piece off and goes on.
+type scanner func(text string) int
+
+// scanCL100K scans by the pattern of the cl100k family. The cases below are its alternatives in order.
+func scanCL100K(digitRun int) scanner {
+	return func(text string) int { return pieceLen(text, digitRun) }
+}
+
 func pieceLen(text string, digitRun int) int {
-	if n := contraction(text); n > 0 {
+	if n := contraction(text, true); n > 0 {
 		return n
 	}
 	class, size := classAt(text, 0)
@@ -43,24 +54,63 @@ func pieceLen(text string, digitRun int) int {
 	return blanks(text)
 }
 
+// scanGPT2 scans by gpt2Pattern, in the order of its alternatives.
+func scanGPT2(text string) int {
+	if n := contraction(text, false); n > 0 {
+		return n
+	}
+	class, size := classAt(text, 0)
+	if text[0] == ' ' {
+		if second, _ := classAt(text, size); second == letter || second == number || second == symbol {
+			return run(text, size, second)
+		}
+	}
+	if class == letter || class == number || class == symbol {
+		return run(text, 0, class)
+	}
+	return anyBlanks(text)
+}
+
+// anyBlanks gives the length of the piece in text, which starts with white space, where newlines are as other white space: all of
+// it but the last (\s+(?!\S)), unless nothing follows or there is no other (\s+).
+func anyBlanks(text string) int {
+	to, last := 0, 0
+	for {
+		c, size := classAt(text, to)
+		if c != newline && c != blank {
+			break
+		}
+		last = to
+		to += size
+	}
+	if to == len(text) || last == 0 {
+		return to
+	}
+	return last
+}
+
 // contraction gives the length of the contraction that text starts with, or 0. Ignoring case brings in U+017F, the long s.
-func contraction(text string) int {
+func contraction(text string, anyCase bool) int {
 	if len(text) < 2 || text[0] != '\'' {
 		return 0
 	}
-	switch text[1] | 0x20 {
+	fold := byte(0)
+	if anyCase {
+		fold = 0x20
+	}
+	switch text[1] | fold {
 	case 's', 't', 'm', 'd':
 		return 2
 	case 'r', 'v':
-		if len(text) > 2 && text[2]|0x20 == 'e' {
+		if len(text) > 2 && text[2]|fold == 'e' {
 			return 3
 		}
 	case 'l':
-		if len(text) > 2 && text[2]|0x20 == 'l' {
+		if len(text) > 2 && text[2]|fold == 'l' {
 			return 3
 		}
 	}
-	if len(text) > 2 && text[1:3] == "\u017f" {
+	if anyCase && len(text) > 2 && text[1:3] == "\u017f" {
 		return 3
 	}
 	return 0

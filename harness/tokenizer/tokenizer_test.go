@@ -17,8 +17,29 @@ import (
 
 // withDigits is the default tokenizer with another digit rule: 3 makes it cl100k itself.
 func withDigits(run int) *BPE {
-	return newBPE("test", "", Default().ranks, run)
+	return embedded("test", "", Default().vocabulary, run)
 }
+
+// count is Count of a text that can be counted.
+func count(t testing.TB, b *BPE, text string) int {
+	n, err := b.Count(text)
+	require.NoError(t, err)
+	return n
+}
+
+func encode(t testing.TB, b *BPE, text string) []int {
+	ids, err := b.Encode(nil, text)
+	require.NoError(t, err)
+	return ids
+}
+
+var defaultRanks = sync.OnceValue(func() map[string]uint32 {
+	ranks, err := parseRanks(ranksFile)
+	if err != nil {
+		panic(err)
+	}
+	return ranks
+})
 
 // decode joins the bytes of the tokens.
 func decode(ids []int) string {
@@ -31,8 +52,8 @@ func decode(ids []int) string {
 }
 
 var tokensByID = sync.OnceValue(func() []string {
-	tokens := make([]string, len(Default().ranks))
-	for token, id := range Default().ranks {
+	tokens := make([]string, len(defaultRanks()))
+	for token, id := range defaultRanks() {
 		tokens[id] = token
 	}
 	return tokens
@@ -49,9 +70,9 @@ func TestReferenceVectors(t *testing.T) {
 	require.Greater(t, len(vectors), 300)
 	cl100k, differing := withDigits(3), 0
 	for _, v := range vectors {
-		assert.Equal(t, v.Qwen, Default().Encode(nil, v.Text), "Qwen rule, %q", v.Text)
-		assert.Equal(t, v.Cl100k, cl100k.Encode(nil, v.Text), "cl100k rule, %q", v.Text)
-		assert.Equal(t, len(v.Qwen), Default().Count(v.Text), "count of %q", v.Text)
+		assert.Equal(t, v.Qwen, encode(t, Default(), v.Text), "Qwen rule, %q", v.Text)
+		assert.Equal(t, v.Cl100k, encode(t, cl100k, v.Text), "cl100k rule, %q", v.Text)
+		assert.Equal(t, len(v.Qwen), count(t, Default(), v.Text), "count of %q", v.Text)
 		if len(v.Qwen) != len(v.Cl100k) {
 			differing++
 		}
@@ -60,17 +81,21 @@ func TestReferenceVectors(t *testing.T) {
 }
 
 func TestEncodeAppends(t *testing.T) {
-	hello := Default().Encode(nil, "hello, world")
-	assert.Equal(t, append([]int{7, 8}, hello...), Default().Encode([]int{7, 8}, "hello, world"))
-	assert.Equal(t, []int{7}, Default().Encode([]int{7}, ""))
-	assert.Equal(t, 0, Default().Count(""))
+	hello := encode(t, Default(), "hello, world")
+	appended, err := Default().Encode([]int{7, 8}, "hello, world")
+	require.NoError(t, err)
+	assert.Equal(t, append([]int{7, 8}, hello...), appended)
+	appended, err = Default().Encode([]int{7}, "")
+	require.NoError(t, err)
+	assert.Equal(t, []int{7}, appended)
+	assert.Equal(t, 0, count(t, Default(), ""))
 }
 
 func TestBytesThatAreNotUTF8(t *testing.T) {
 	for _, text := range []string{"\xff", "a\xffb", "\xe4\xb8", "\xed\xa0\x80", " \xc3\n", "\xf0\x9f\x98 \x80"} {
-		ids := Default().Encode(nil, text)
+		ids := encode(t, Default(), text)
 		assert.Equal(t, text, decode(ids))
-		assert.Equal(t, len(ids), Default().Count(text), "%q", text)
+		assert.Equal(t, len(ids), count(t, Default(), text), "%q", text)
 	}
 }
 
@@ -92,7 +117,7 @@ func TestLongRuns(t *testing.T) {
 			for size := 16 << 10; size <= 1<<20; size *= 4 {
 				text := strings.Repeat(unit, size/len(unit))
 				start := time.Now()
-				tokens := Default().Count(text)
+				tokens := count(t, Default(), text)
 				require.Less(t, time.Since(start), enough, "%d bytes", size)
 				require.Positive(t, tokens)
 				require.LessOrEqual(t, tokens, len(text))
@@ -108,13 +133,13 @@ func TestConcurrentCounts(t *testing.T) {
 	texts := randomTexts(50)
 	want := make([]int, len(texts))
 	for i, text := range texts {
-		want[i] = Default().Count(text)
+		want[i] = count(t, Default(), text)
 	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for i, text := range texts {
-				assert.Equal(t, want[i], Default().Count(text), "%q", text)
+				assert.Equal(t, want[i], count(t, Default(), text), "%q", text)
 			}
 		})
 	}
@@ -126,10 +151,10 @@ func TestConcurrentCounts(t *testing.T) {
 func TestCountKeepsItsMemory(t *testing.T) {
 	const calls = 100
 	text := strings.Repeat(" qzxj vwkqj", 10)
-	require.Greater(t, Default().Count(text), 40, "the words must need merging for this to test anything")
+	require.Greater(t, count(t, Default(), text), 40, "the words must need merging for this to test anything")
 	allocated := testing.AllocsPerRun(10, func() {
 		for range calls {
-			Default().Count(text)
+			count(t, Default(), text)
 		}
 	})
 	assert.Less(t, allocated, 4.0*calls)
@@ -154,16 +179,17 @@ func FuzzCount(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		ids := Default().Encode(nil, text)
-		assert.Equal(t, len(ids), Default().Count(text))
+		ids := encode(t, Default(), text)
+		assert.Equal(t, len(ids), count(t, Default(), text))
 		assert.Equal(t, text, decode(ids))
 	})
 }
 
+var prose = strings.Repeat("A token counter that is slow disturbs what it measures, so this one is kept well above the speed of any stream. "+
+	"Mr. O'Brien's 1,024 requests didn't wait; the unforeseeable backpressure (see 4.2) came from elsewhere.\n\n", 5000)
+
 func BenchmarkCount(b *testing.B) {
 	Default() // unpacked before the clock starts
-	prose := strings.Repeat("A token counter that is slow disturbs what it measures, so this one is kept well above the speed of any stream. "+
-		"Mr. O'Brien's 1,024 requests didn't wait; the unforeseeable backpressure (see 4.2) came from elsewhere.\n\n", 5000)
 	for name, text := range map[string]string{
 		"prose":        prose,
 		"code":         strings.Repeat("\tif err := json.Unmarshal(body, &out); err != nil {\n\t\treturn fmt.Errorf(\"status %d: %w\", code, err)\n\t}\n", 10000),
@@ -174,7 +200,7 @@ func BenchmarkCount(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				Default().Count(text)
+				count(b, Default(), text)
 			}
 		})
 	}

@@ -13,7 +13,6 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -244,7 +243,7 @@ func TestBodyIsJSON(t *testing.T) {
 					want, err := json.Marshal(body)
 					require.NoError(t, err)
 					require.Equal(t, string(want), string(r.Body))
-					require.Equal(t, r.ISL, tokenizer.Default().Count(prompt(t, r)))
+					require.Equal(t, r.ISL, counted(t, prompt(t, r)))
 					answers[r.OSL] = true
 				}
 				assert.Equal(t, strings.Contains(text, "5-50") || strings.Contains(text, ",1:"), len(answers) > 1, "%s: answers of several lengths", text)

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -45,7 +44,7 @@ func TestPrefixPool(t *testing.T) {
 	for _, r := range requests {
 		w := words(t, r)
 		require.Len(t, w, r.ISL, "the prefix is a part of the length that was drawn")
-		require.Equal(t, r.ISL, tokenizer.Default().Count(strings.Join(w, " ")))
+		require.Equal(t, r.ISL, counted(t, strings.Join(w, " ")))
 		require.Equal(t, 20, r.Shared)
 		pool[w[0]+" "+w[1]]++
 		uses[strings.Join(w[:20], " ")]++
@@ -76,8 +75,8 @@ func TestSharedSystemPrompt(t *testing.T) {
 		m := messages(t, r)
 		require.Len(t, m, 2)
 		require.Equal(t, []string{"system", "user"}, []string{m[0].Role, m[1].Role})
-		require.Equal(t, 12, tokenizer.Default().Count(m[0].Content))
-		require.Equal(t, r.ISL-12, tokenizer.Default().Count(m[1].Content))
+		require.Equal(t, 12, counted(t, m[0].Content))
+		require.Equal(t, r.ISL-12, counted(t, m[1].Content))
 		require.Equal(t, 15, r.Shared)
 		systems[m[0].Content]++
 		own = append(own, words(t, r)[3:])

@@ -54,16 +54,29 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
-		isl = tokenizer.Default().Count(said(e))
+		if isl, err = s.count(said(e)); err != nil {
+			return drawn{}, err
+		}
 	}
 	switch {
 	case osl > 0 || e.Body != nil:
 	case e.Answer != "":
-		osl = max(1, tokenizer.Default().Count(e.Answer))
+		if osl, err = s.count(e.Answer); err != nil {
+			return drawn{}, err
+		}
+		osl = max(1, osl)
 	default:
 		_, osl = s.Lengths.Draw(s.Seed, stream, i)
 	}
 	return drawn{int32(isl), int32(osl)}, nil
+}
+
+// count counts tokens.
+func (s Spec) count(text string) (int, error) {
+	if s.Count != nil {
+		return s.Count(text)
+	}
+	return tokenizer.Default().Count(text)
 }
 
 // streams reports whether a record's body asks for a stream, if it has one.

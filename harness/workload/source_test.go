@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
-	"github.com/llmsweep/llmsweep/harness/tokenizer"
 	"github.com/llmsweep/llmsweep/harness/workload"
 	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
@@ -57,7 +56,7 @@ func TestSourceOfTexts(t *testing.T) {
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "system", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "world"}]}], "temperature": 1, "user": "u"}`, bodies[1])
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5, "top_p": 1, "user": "u"}`, bodies[2], "a record's fields go over those of the plan")
 	assert.Contains(t, string(level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0).Body), `"What is <deep> \"learning\"?"`, "as it stands in the file")
-	count := tokenizer.Default().Count
+	count := func(text string) int { return counted(t, text) }
 	assert.Equal(t, [][2]int{{count(`What is <deep> "learning"?`), 40}, {count("Hello world"), 16}, {1, 16}}, lengths)
 }
 
@@ -66,7 +65,7 @@ func TestSourceOfMessages(t *testing.T) {
 	s := fromFile(t, dataset.Mooncake, `{"messages": `+messages+`, "tools": [{"type": "function"}], "output_length": 7}`)
 	bodies, lengths := asked(t, s, 1)
 	assert.JSONEq(t, `{"max_tokens": 7, "messages": `+messages+`, "tools": [{"type": "function"}]}`, bodies[0])
-	assert.Equal(t, [][2]int{{tokenizer.Default().Count("Be brief. Hi there"), 7}}, lengths)
+	assert.Equal(t, [][2]int{{counted(t, "Be brief. Hi there"), 7}}, lengths)
 }
 
 // TestSourceOfBodies: they are sent byte for byte, whatever the plan says.
@@ -104,7 +103,7 @@ func TestSourceOfBlocks(t *testing.T) {
 		for i := range 5 {
 			r := l.Render(record.Profiling, i)
 			text := prompt(t, r)
-			require.Equal(t, r.ISL, tokenizer.Default().Count(text))
+			require.Equal(t, r.ISL, counted(t, text))
 			all = append(all, text)
 		}
 		return all

@@ -25,7 +25,7 @@ const (
 	CompatOpenAI = "openai" // only what the public OpenAI API knows
 )
 
-// Spec determines a synthetic workload. Lengths are in tokens of the embedded tokenizer.
+// Spec determines a synthetic workload. Lengths are in tokens.
 type Spec struct {
 	Model       string
 	Lengths     Lengths // OSL is exact, as far as the server obeys
@@ -36,6 +36,11 @@ type Spec struct {
 	Completions bool           // the body is one for /v1/completions
 	Unstreamed  bool           // the answer is asked for as a document
 	Extra       map[string]any // merged into the body, over our own fields
+	// Words are those of the tokenizer that lengths are in; nil: of the embedded one.
+	Words *tokenizer.WordList
+	// Count counts the tokens of a text by it; nil: by the embedded one.
+	Count func(text string) (int, error)
+	heads []string // of Words, once they are known
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -79,6 +84,12 @@ type drawn struct{ isl, osl int32 }
 func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
+	}
+	if w := s.words(); s.joins() && len(w.Rest) > 0 {
+		s.heads = w.Heads()
+	}
+	if s.joins() && len(s.words().Rest) > 0 && len(s.heads) == 0 {
+		return nil, errors.New("the tokenizer has no word that is one token at the start of a text and behind a blank: prompts that share a part cannot have an exact length")
 	}
 	var system []byte
 	if s.Prefixes.System > 0 {
@@ -215,18 +226,54 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 // appendText appends a text of exactly n tokens. Its first words are its number (of prompts: that of the request in the run), written in words and
 // shifted by the nonce, so that no two texts of a purpose share them. Behind a blank the text has n tokens, too.
 func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
-	first, rest := tokenizer.Words()
+	words := s.words()
+	first, rest := words.First, words.Rest
+	if s.joins() {
+		if heads := s.headsOf(words); len(heads) > 0 {
+			first = heads
+		}
+	}
 	r := Stream(s.Seed^s.Nonce, purpose, "", number)
 	b = append(b, first[shifted(number, s.Nonce, len(first))]...)
+	digit, digits := number/len(first), numbering(len(first), len(rest))
 	for i := 1; i < n; i++ {
 		word := r.IntN(len(rest))
-		if i == 1 {
-			word = shifted(number/len(first), s.Nonce, len(rest))
+		if i < digits {
+			word = shifted(digit, s.Nonce, len(rest))
+			digit /= len(rest)
 		}
 		b = append(b, ' ')
 		b = append(b, rest[word]...)
 	}
 	return b
+}
+
+// headsOf are the words that texts begin with which are put behind others. A server's are learnt after the level was drawn.
+func (s Spec) headsOf(words *tokenizer.WordList) []string {
+	if s.heads != nil {
+		return s.heads
+	}
+	return words.Heads()
+}
+
+// joins reports whether texts are put behind others.
+func (s Spec) joins() bool { return s.Prefixes.any() || s.Source != nil }
+
+func (s Spec) words() *tokenizer.WordList {
+	if s.Words != nil {
+		return s.Words
+	}
+	words, _ := tokenizer.Default().Words() // it has them, without a search
+	return &words
+}
+
+// numbering is how many words the number of a request in a run takes, of which there may be 2^25.
+func numbering(first, rest int) int {
+	digits := 1
+	for n := first; n < 1<<25 && rest > 1; n *= rest {
+		digits++
+	}
+	return digits
 }
 
 // shifted is (number + nonce) mod n. Each is reduced first: a sum that overflows would let two texts share their words.

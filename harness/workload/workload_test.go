@@ -33,6 +33,14 @@ func level(t testing.TB, s workload.Spec, name string, serial, warmup, requests 
 	return l
 }
 
+// counted are the tokens of a text by the embedded tokenizer.
+func counted(t testing.TB, text string) int {
+	t.Helper()
+	n, err := tokenizer.Default().Count(text)
+	require.NoError(t, err)
+	return n
+}
+
 // all renders a level, warm-up first.
 func all(l *workload.Level) []*workload.Request {
 	var requests []*workload.Request
@@ -109,7 +117,9 @@ func TestOneStreamEach(t *testing.T) {
 // TestNoTwoPromptsBeginAlike over a whole run: several levels, warm-up included, more requests than there are first words, and
 // nonces at the ends of their range.
 func TestNoTwoPromptsBeginAlike(t *testing.T) {
-	first, _ := tokenizer.Words()
+	words, err := tokenizer.Default().Words()
+	require.NoError(t, err)
+	first := words.First
 	for _, nonce := range []uint64{0, 1, 1 << 47, math.MaxUint64 - 3, math.MaxUint64} {
 		s := spec()
 		s.Lengths, s.Nonce = workload.Normal(3, 0, 16), nonce
@@ -141,11 +151,55 @@ func TestPromptHasExactlyISLTokens(t *testing.T) {
 		s.Lengths, s.Nonce = workload.Normal(isl, 0, 16), r.Uint64()
 		request := level(t, s, "c1", i*1000, 0, 1).Render(record.Profiling, 0)
 		require.Equal(t, isl, request.ISL, "std 0")
-		require.Equal(t, isl, tokenizer.Default().Count(prompt(t, request)))
+		require.Equal(t, isl, tokens(t, tokenizer.Default(), request))
 	}
 	for _, request := range all(level(t, spec(), "c9", 0, 5, 100)) {
-		require.Equal(t, request.ISL, tokenizer.Default().Count(prompt(t, request)), "std 10")
+		require.Equal(t, request.ISL, tokens(t, tokenizer.Default(), request), "std 10")
 	}
+}
+
+func tokens(t *testing.T, by *tokenizer.BPE, request *workload.Request) int {
+	n, err := by.Count(prompt(t, request))
+	require.NoError(t, err)
+	return n
+}
+
+// TestPromptsOfATokenizer have their length by it, and begin differently, however few its words are.
+func TestPromptsOfATokenizer(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama3", "qwen", "o200k", "deepseek", "deepseekcoder", "llama2", "gemma", "metaspace"} {
+		data, err := os.ReadFile("../tokenizer/testdata/reference/" + name + ".json")
+		require.NoError(t, err)
+		by, err := tokenizer.Load(name, data)
+		require.NoError(t, err)
+		words, err := by.Words()
+		require.NoError(t, err)
+		s := spec()
+		s.Words = &words
+		for i, isl := range []int{1, 2, 3, 500, 5000} {
+			s.Lengths = workload.Normal(isl, isl/10, 16)
+			s.Prefixes = workload.Prefixes{}
+			for _, request := range all(level(t, s, "c1", i*1000, 5, 20)) {
+				require.Equal(t, request.ISL, tokens(t, by, request), name)
+			}
+			if s.Prefixes = (workload.Prefixes{Pool: 3, Length: 7}); isl < 10 || len(words.Heads()) == 0 {
+				continue
+			}
+			for _, request := range all(level(t, s, "c1", i*1000, 5, 20)) {
+				require.Equal(t, request.ISL, tokens(t, by, request), "%s: joined to a prefix", name)
+			}
+		}
+	}
+}
+
+func TestFewWordsNumberAllPrompts(t *testing.T) {
+	s := spec()
+	s.Lengths, s.Nonce = workload.Normal(12, 0, 16), 1<<63+5
+	s.Words = &tokenizer.WordList{First: []string{"a", "b", "c"}, Rest: []string{"x", "y", "z", "w", "v"}}
+	seen := map[string]bool{}
+	for _, request := range all(level(t, s, "c1", 0, 0, 20_000)) {
+		seen[prompt(t, request)] = true
+	}
+	assert.Len(t, seen, 20_000)
 }
 
 func TestLengthsAreNormal(t *testing.T) {

@@ -15,6 +15,8 @@ type Tally struct {
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
 	Unstreamed    bool                       // an answer was asked for as a document
 	Errors        []ErrorGroup               // by Rank once all are in
+	// Prompts and Outputs compare the client's tokenizer with the server's.
+	Prompts, Outputs Deviation
 
 	spans            []steady.Span
 	arrivals         steady.Arrivals      // of an open loop
@@ -59,6 +61,7 @@ func (t *Tally) Add(s *record.Sample) {
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
+		t.compare(s)
 	}
 	if s.Error != nil {
 		t.group(*s.Error)

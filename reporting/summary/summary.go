@@ -102,7 +102,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Target", target},
 		{"Model", p.Model},
 		{"Lengths", p.Lengths() + " tokens"},
-		{"Tokenizer", p.Tokenizer},
+		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", counting(benchmark)},
 		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
@@ -178,6 +178,29 @@ func ceiling(benchmark *results.Benchmark) string {
 		return ""
 	}
 	return fmt.Sprintf("; at most %.2g %% of this machine's calibrated ceiling (at %d)", 100*most, at)
+}
+
+// deviation says how far a tokenizer that stands in for the model's is off.
+func deviation(benchmark *results.Benchmark) string {
+	if !benchmark.Run.Plan.TokenizerApproximate {
+		return ""
+	}
+	var prompts, outputs results.Deviation
+	for i := range benchmark.Levels {
+		l := &benchmark.Levels[i]
+		prompts, outputs = prompts.With(l.Prompts), outputs.With(l.Outputs)
+	}
+	var parts []string
+	if prompts.Requests > 0 {
+		parts = append(parts, fmt.Sprintf("prompts %+.2f %% (the server's with its template)", 100*prompts.Mean()))
+	}
+	if outputs.Requests > 0 {
+		parts = append(parts, fmt.Sprintf("outputs %+.2f %% (%d answers)", 100*outputs.Mean(), outputs.Requests))
+	}
+	if len(parts) == 0 {
+		return ": the server reported no usage to compare it with"
+	}
+	return ": against the server's usage " + strings.Join(parts, ", ")
 }
 
 // counting says who counted the output tokens.

@@ -100,6 +100,27 @@ func TestWhoCountedTheTokens(t *testing.T) {
 	assert.Equal(t, "no answer to count tokens of", by())
 }
 
+// TestHowFarAStandInIsOff stands beside its name.
+func TestHowFarAStandInIsOff(t *testing.T) {
+	l := results.Level{Tally: results.NewTally()}
+	b := &results.Benchmark{Run: &record.Run{Plan: record.Plan{TokenizerApproximate: true, Tokenizer: "cl100k, approximate"}}, Levels: []results.Level{l, l}}
+	fact := func() string {
+		for _, f := range Facts(b) {
+			if f[0] == "Tokenizer" {
+				return f[1]
+			}
+		}
+		return ""
+	}
+	assert.Equal(t, "cl100k, approximate: the server reported no usage to compare it with", fact())
+	for i, estimate := range []int{0, 11} {
+		b.Levels[i].Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Usage: &record.Usage{PromptTokens: 1000, CompletionTokens: 10}, Counted: record.Counted{ISL: 990 - i, Estimate: estimate}})
+	}
+	assert.Equal(t, "cl100k, approximate: against the server's usage prompts -1.05 % (the server's with its template), outputs +10.00 % (1 answers)", fact())
+	b.Run.Plan.TokenizerApproximate = false
+	assert.Equal(t, "cl100k, approximate", fact())
+}
+
 // TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
 func TestPercentilesOfOtherTools(t *testing.T) {
 	l := &results.Level{

@@ -3,8 +3,8 @@
 #
 #   NAMESPACE=benchmarking HF_TOKEN=… scripts/cluster/setup.sh
 #
-# Environment: NAMESPACE (default default), HF_TOKEN (optional: kept for what else runs here; this version of llmsweep does not read it, its
-# tokenizer is built in), PVC_NAME (default dynamo-pvc), YES=1 or FORCE=1, also y, yes or true (ask nothing), KUBECTL (default kubectl),
+# Environment: NAMESPACE (default default), HF_TOKEN (optional: for the tokenizers of gated models),
+# PVC_NAME (default dynamo-pvc), YES=1 or FORCE=1, also y, yes or true (ask nothing), KUBECTL (default kubectl),
 # REQUEST_TIMEOUT (of one request to the API server, default 20s).
 # Exits 0 when everything is there, 1 when something is missing or was declined.
 set -euo pipefail
@@ -78,7 +78,7 @@ if [[ -n $token ]]; then
 		kube create secret generic hf-token-secret --from-file=HF_TOKEN=/dev/stdin --dry-run=client -o yaml |
 		kube apply -f -
 else
-	echo "HF_TOKEN is not set: no secret hf-token-secret, which this version of llmsweep does not need"
+	echo "HF_TOKEN is not set: no secret hf-token-secret, which only the tokenizers of gated models need"
 fi
 
 expected=("pvc/$claim" serviceaccount/dynamo-sa)

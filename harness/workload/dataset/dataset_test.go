@@ -372,7 +372,7 @@ func TestNotesOfManyKeysAreFew(t *testing.T) {
 	d, err := read(content.String(), dataset.SingleTurn)
 	require.NoError(t, err)
 	require.Len(t, d.Notes, 20)
-	assert.Equal(t, `key "k0" ignored in 1 records, the first in line 1: it is none of single_turn's`, d.Notes[0])
+	assert.Equal(t, `key "k0" ignored in 1 record, the first in line 1: it is none of single_turn's`, d.Notes[0])
 	assert.Equal(t, `key "again" ignored in 1000 records, the first in line 1: it is none of single_turn's`, d.Notes[1])
 }
 
