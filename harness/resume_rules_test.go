@@ -237,7 +237,7 @@ pass the options of that run, or choose another -benchmark-name`)
 
 // TestEverySettingIsCompared: a field that is added to a plan determines a run, or is listed here.
 func TestEverySettingIsCompared(t *testing.T) {
-	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError"}
+	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError", "TokenizerApproximate" /* the name says so */}
 	plan := reflect.TypeFor[record.Plan]()
 	for i := range plan.NumField() {
 		var is record.Plan
@@ -261,9 +261,12 @@ func TestEverySettingIsCompared(t *testing.T) {
 			f.Set(reflect.MakeMap(f.Type()))
 			f.SetMapIndex(reflect.ValueOf("k"), reflect.New(f.Type().Elem()).Elem())
 		case reflect.Struct:
-			if f = f.Field(0); f.Kind() == reflect.String {
+			switch f = f.Field(0); f.Kind() {
+			case reflect.String:
 				f.SetString("x")
-			} else {
+			case reflect.Int:
+				f.SetInt(7)
+			default:
 				f.SetBool(true)
 			}
 		default:

@@ -43,9 +43,10 @@ func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string, sa
 	case "", embeddedTokenizer:
 		return nil
 	case servedTokenizer:
-		p.tokens = &tokens{served: true, words: new(tokenizer.WordList)}
+		words, err := tokenizer.Default().Words() // until the server is asked
+		p.tokens = &tokens{served: true, words: &words}
 		p.Tokenizer, p.TokenizerSHA256 = servedName, ""
-		return nil
+		return err
 	}
 	h := hub.FromEnvironment(getenv)
 	h.UserAgent, h.Say = userAgent(), say
@@ -88,9 +89,9 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return readTokenizerFile(filepath.Join(path, name))
+		return readTokenizerFile(from, filepath.Join(path, name))
 	case err == nil:
-		return readTokenizerFile(path)
+		return readTokenizerFile(from, path)
 	case filepath.IsAbs(from) || strings.HasPrefix(from, ".") || strings.HasSuffix(from, ".json"):
 		return nil, fmt.Errorf("there is no such file: %w", err)
 	}
@@ -104,7 +105,8 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 	return tokenizer.Load(from, file.Data)
 }
 
-func readTokenizerFile(path string) (*tokenizer.BPE, error) {
+// readTokenizerFile reads a tokenizer by the name that the user gave it.
+func readTokenizerFile(name, path string) (*tokenizer.BPE, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -116,7 +118,7 @@ func readTokenizerFile(path string) (*tokenizer.BPE, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tokenizer.Load(path, data)
+	return tokenizer.Load(name, data)
 }
 
 // tokenizerWarnings says what is to be known of the tokenizer.
@@ -167,6 +169,15 @@ func (s *Sweep) counter() (count func(string) (int, error), done func()) {
 	}, done
 }
 
+// redraw makes what levels say of other words. Lengths and schedule stay as they were drawn.
+func (s *Sweep) redraw() error {
+	run := s.run
+	s.levels = nil
+	err := s.draw()
+	s.run = run
+	return err
+}
+
 // learnWords finds the words that prompts are made of where the server counts tokens.
 func (s *Sweep) learnWords(ctx context.Context) error {
 	t := s.Plan.tokens
@@ -188,5 +199,5 @@ func (s *Sweep) learnWords(ctx context.Context) error {
 		return errors.New(s.Plan.Redact(fmt.Sprintf("tokenizer %q: %v", servedTokenizer, err)))
 	}
 	*t.words = words
-	return nil
+	return s.redraw()
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,7 @@ const smallQwen = "harness/tokenizer/testdata/reference/qwen.json" // from the m
 // find resolves flags and finds the tokenizer, with nothing of this machine's environment.
 func find(t *testing.T, env map[string]string, args ...string) (*harness.Plan, error) {
 	t.Helper()
-	plan := planOf(t, env, append([]string{"-benchmark-name=x", "-output-dir=" + t.TempDir(), "-std=0", "-concurrencies=1"}, args...)...)
+	plan := planOf(t, env, append([]string{"-benchmark-name=x", "-output-dir=" + t.TempDir(), "-concurrencies=1"}, args...)...)
 	return plan, plan.FindTokenizer(t.Context(), func(name string) string { return env[name] }, nil)
 }
 
@@ -42,7 +43,7 @@ func TestTokenizerOfAFile(t *testing.T) {
 	for _, from := range []string{smallQwen, dir, filepath.Join(dir, "tokenizer.json")} {
 		plan, err := find(t, offline(t), "-tokenizer="+from)
 		require.NoError(t, err)
-		assert.True(t, strings.HasSuffix(plan.Tokenizer, ".json"), plan.Tokenizer)
+		assert.Equal(t, from, plan.Tokenizer)
 		assert.Len(t, plan.TokenizerSHA256, 64)
 		assert.NotEqual(t, tokenizer.Default().SHA256(), plan.TokenizerSHA256)
 		assert.False(t, plan.TokenizerApproximate)
@@ -217,7 +218,10 @@ func requirePrompts(t *testing.T, by *tokenizer.BPE, inputs string, want int) {
 }
 
 func (s *countingServer) args(more ...string) []string {
-	return append([]string{"-endpoint=" + s.URL, "-model=m", "-isl=333", "-osl=9", "-request-count=12", "-wait-ready=10s"}, more...)
+	if !slices.ContainsFunc(more, func(arg string) bool { return strings.HasPrefix(arg, "-input-file=") }) {
+		more = append(more, "-isl=333", "-std=0")
+	}
+	return append([]string{"-endpoint=" + s.URL, "-model=m", "-osl=9", "-request-count=12", "-wait-ready=10s"}, more...)
 }
 
 // TestServerCounts: with -tokenizer=server its /tokenize route makes the prompts' lengths and counts the answers, in few calls.
@@ -238,6 +242,20 @@ func TestServerCounts(t *testing.T) {
 		}
 		require.Len(t, samples, 12)
 		assert.Less(t, s.calls.Load(), int32(3000), "this vocabulary of 1,800 tokens is the worst case")
+	}
+}
+
+// TestServedWordsOfATrace: texts that are put behind others have their length by the server's words, though lengths are drawn before it is asked.
+func TestServedWordsOfATrace(t *testing.T) {
+	s := newCountingServer(t, "llama2")
+	trace := filepath.Join(t.TempDir(), "trace.jsonl")
+	require.NoError(t, os.WriteFile(trace, []byte(strings.Repeat(`{"input_length":700,"hash_ids":[1,2],"output_length":5}`+"\n", 12)), 0o600))
+	plan, err := find(t, offline(t), s.args("-tokenizer=server", "-input-file="+trace)...)
+	require.NoError(t, err)
+	samples, _, inputs := measure(t, plan)
+	requirePrompts(t, s.by, inputs, 700)
+	for _, x := range samples {
+		assert.Equal(t, 700, x.Counted.ISL)
 	}
 }
 

@@ -40,7 +40,7 @@ type Spec struct {
 	Words *tokenizer.WordList
 	// Count counts the tokens of a text by it; nil: by the embedded one.
 	Count func(text string) (int, error)
-	heads []string // of Words, once they are known
+	heads []string // of Words
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -85,10 +85,10 @@ func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if w := s.words(); s.joins() && len(w.Rest) > 0 {
-		s.heads = w.Heads()
+	if s.joins() {
+		s.heads = s.words().Heads()
 	}
-	if s.joins() && len(s.words().Rest) > 0 && len(s.heads) == 0 {
+	if s.joins() && len(s.heads) == 0 {
 		return nil, errors.New("the tokenizer has no word that is one token at the start of a text and behind a blank: prompts that share a part cannot have an exact length")
 	}
 	var system []byte
@@ -229,9 +229,7 @@ func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
 	words := s.words()
 	first, rest := words.First, words.Rest
 	if s.joins() {
-		if heads := s.headsOf(words); len(heads) > 0 {
-			first = heads
-		}
+		first = s.heads
 	}
 	r := Stream(s.Seed^s.Nonce, purpose, "", number)
 	b = append(b, first[shifted(number, s.Nonce, len(first))]...)
@@ -246,14 +244,6 @@ func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
 		b = append(b, rest[word]...)
 	}
 	return b
-}
-
-// headsOf are the words that texts begin with which are put behind others. A server's are learnt after the level was drawn.
-func (s Spec) headsOf(words *tokenizer.WordList) []string {
-	if s.heads != nil {
-		return s.heads
-	}
-	return words.Heads()
 }
 
 // joins reports whether texts are put behind others.
