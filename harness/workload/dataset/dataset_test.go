@@ -263,7 +263,7 @@ func TestBadConversations(t *testing.T) {
 		"[]\n\n1":                     `data.jsonl:3: "1": text after the JSON value: nothing behind it can be read`,
 		"[]":                          "data.jsonl: has no record",
 		"[{},{\"conversations\":[]}]": "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations",
-		`[{"text":"a"}]`:               "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations: its keys are those of single_turn",
+		`[{"text":"a"}]`:              "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations: its keys are those of single_turn",
 		"x":                           "data.jsonl:1: is not JSON: invalid character 'x' looking for beginning of value",
 	} {
 		_, err := read(content, dataset.ShareGPT)
