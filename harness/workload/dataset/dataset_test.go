@@ -263,6 +263,7 @@ func TestBadConversations(t *testing.T) {
 		"[]\n\n1":                     `data.jsonl:3: "1": text after the JSON value: nothing behind it can be read`,
 		"[]":                          "data.jsonl: has no record",
 		"[{},{\"conversations\":[]}]": "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations",
+		`[{"text":"a"}]`:              "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations: its keys are those of single_turn",
 		"x":                           "data.jsonl:1: is not JSON: invalid character 'x' looking for beginning of value",
 	} {
 		_, err := read(content, dataset.ShareGPT)
@@ -372,7 +373,7 @@ func TestNotesOfManyKeysAreFew(t *testing.T) {
 	d, err := read(content.String(), dataset.SingleTurn)
 	require.NoError(t, err)
 	require.Len(t, d.Notes, 20)
-	assert.Equal(t, `key "k0" ignored in 1 records, the first in line 1: it is none of single_turn's`, d.Notes[0])
+	assert.Equal(t, `key "k0" ignored in 1 record, the first in line 1: it is none of single_turn's`, d.Notes[0])
 	assert.Equal(t, `key "again" ignored in 1000 records, the first in line 1: it is none of single_turn's`, d.Notes[1])
 }
 

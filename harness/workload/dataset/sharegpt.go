@@ -16,7 +16,7 @@ func parseConversation(raw []byte, f *found) (string, error) {
 	case err != nil:
 		return "", err
 	case f.conversations == nil:
-		return "has no conversations", nil
+		return "has no conversations" + hint(raw, ShareGPT), nil
 	case !isArray(f.conversations):
 		return "", fmt.Errorf("conversations %s: must be a list", excerpt(f.conversations))
 	}
