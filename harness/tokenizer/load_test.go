@@ -123,6 +123,14 @@ func TestMergesOfBothShapes(t *testing.T) {
 	assert.Equal(t, [][2]string{{"a b", "c"}}, merges, "a blank within a token")
 }
 
+// TestTextIsCutAtBlanks where no merge goes across one, and only there.
+func TestTextIsCutAtBlanks(t *testing.T) {
+	cuts := func(name string) int { return len(loadReference(t, name).pre.cuts) }
+	assert.Equal(t, 1, cuts("llama2"), "its file cuts nothing")
+	assert.Zero(t, cuts("mistral"), "merges go across blanks")
+	assert.Equal(t, 1, cuts("metaspace"), "its file cuts")
+}
+
 // TestPairTable holds the table against a map.
 func TestPairTable(t *testing.T) {
 	type entry struct{ rank, id uint32 }
