@@ -25,7 +25,7 @@ import (
 )
 
 // TestCalibrate measures the ceiling of this machine against the built-in mock server, in a process of its own, prints it and keeps it
-// for later runs. -concurrencies, or CONCURRENCIES in the environment, chooses other numbers of streams; the ceiling is that of the transport
+// for later runs. -concurrencies, or CONCURRENCIES in the environment, chooses other numbers of streams, -request-rate other rates of an open loop; the ceiling is that of the transport
 // and the reuse of connections that the other flags ask for.
 func TestCalibrate(t *testing.T) {
 	entryPoint(t, "Calibrate")
@@ -39,9 +39,9 @@ func TestCalibrate(t *testing.T) {
 	if plan.DryRun || plan.PreflightOnly {
 		t.Fatal("nothing was sent: -dry-run and -preflight-only are for -run Sweep")
 	}
-	streams := []int{1, 10, 100, 500, 1000, 5000}
-	if flags.Chosen("concurrencies", os.Getenv) {
-		streams = plan.Concurrencies
+	streams, rates := []int{1, 10, 100, 500, 1000, 5000}, []float64{1000, 5000}
+	if flags.Chosen("concurrencies", os.Getenv) || flags.Chosen("request-rate", os.Getenv) {
+		streams, rates = plan.Concurrencies, plan.RequestRates
 	}
 	ctx, release := harness.Owned(context.Background())
 	defer release()
@@ -58,6 +58,16 @@ func TestCalibrate(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("stopped: %v", context.Cause(ctx))
 		}
+	}
+	for _, rate := range rates {
+		t.Run(fmt.Sprintf("r%g", rate), func(t *testing.T) {
+			d, err := calibration{ctx: ctx, dir: t.TempDir(), of: &table.Setup}.dispatch(rate)
+			if err != nil {
+				d.Failure = err.Error()
+				t.Error(err)
+			}
+			table.OpenLoop = append(table.OpenLoop, d)
+		})
 	}
 	fmt.Println()
 	if err := table.Print(os.Stdout); err != nil {
@@ -130,6 +140,27 @@ func (c calibration) fast(row *ceiling.Row) error {
 	return errors.Join(err, server.stop())
 }
 
+// dispatch sends an open loop for five seconds.
+func (c calibration) dispatch(rate float64) (d ceiling.Dispatch, err error) {
+	d.RequestsPerSecond = rate
+	server, err := c.serve("-ttft=0s", "-speedup-ratio=0")
+	if err != nil {
+		return d, err
+	}
+	level, _, err := c.load(server.url, "open", int(5*rate), 1, fmt.Sprintf("-request-rate=%g", rate))
+	if err = errors.Join(err, server.stop()); err != nil {
+		return d, err
+	}
+	d.Planned, d.Ended, d.Client = level.Counts.Planned, level.Counts.Outcomes[record.OK], string(level.Client())
+	if i := level.Instrument; i != nil && i.Lateness != nil {
+		d.LateP50MS, d.LateP99MS = i.Lateness.P50MS, i.Lateness.P99MS
+		if i.TimerFloor != nil {
+			d.FloorP99MS = i.TimerFloor.LateP99MS
+		}
+	}
+	return d, nil
+}
+
 // rate is a figure of the whole level.
 func rate(samples []*record.Sample, tag string) float64 {
 	a := metric.NewAccumulator(time.Time{})
@@ -148,13 +179,16 @@ func rate(samples []*record.Sample, tag string) float64 {
 const calibrationLimit = 40 * time.Second
 
 // load runs one level and returns it with its measured samples.
-func (c calibration) load(url, name string, requests, tokens int) (*record.Level, []*record.Sample, error) {
+func (c calibration) load(url, name string, requests, tokens int, more ...string) (*record.Level, []*record.Sample, error) {
 	set := flag.NewFlagSet("calibrate", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	own := harness.RegisterFlags(set)
 	args := append(flags.Args(), "-endpoint="+url, "-benchmark-name="+name, "-output-dir="+c.dir, "-isl=16", "-std=0", "-tokenizer=embedded", fmt.Sprint("-osl=", tokens),
-		fmt.Sprint("-concurrencies=", c.streams), fmt.Sprint("-request-count=", requests), "-max-error-rate=0", "-wait-ready=30s", "-warmup-requests=0",
+		fmt.Sprint("-request-count=", requests), "-max-error-rate=0", "-wait-ready=30s", "-warmup-requests=0",
 		fmt.Sprint("-max-duration=", calibrationLimit))
+	if args = append(args, more...); c.streams > 0 {
+		args = append(args, fmt.Sprint("-concurrencies=", c.streams))
+	}
 	if err := set.Parse(args); err != nil {
 		return nil, nil, err
 	}

@@ -33,6 +33,9 @@ func TestCeilingIsKeptAndQuoted(t *testing.T) {
 	assert.Regexp(t, `(?m)^ +2 +\d.* (ok|suspect|limited)$`, r.output)
 	assert.Contains(t, r.output, "Kept in "+filepath.Join(dir, "cache", "llmsweep", "ceiling-"))
 
+	r = child{entry: "TestCalibrate", env: env, args: []string{"-request-rate=20"}}.passes(t)
+	assert.Regexp(t, `(?m)^ +20 +100 +0 .* (ok|suspect|limited)$`, r.output, "of an open loop nothing is lost, and the row of streams stays")
+
 	after, summary := load("after")
 	share := after.Instrument.CeilingShare
 	// The embedded mock gives some 340 tokens a second to two streams; the machine reads hundreds of thousands.

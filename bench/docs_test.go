@@ -45,6 +45,7 @@ func documentedCommands() []documented {
 		{has: "-llmsweep.help", prints: "-benchmark-name NAME"},
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
+		{has: "grep Lengths:", prints: "Lengths: "},
 		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},
 		{has: "cmd/mockserver", prints: "mockserver: serving Qwen/Qwen3-0.6B on http://"},
@@ -90,8 +91,13 @@ func (b block) run(t *testing.T, url, recorded string) string {
 	results := filepath.Join(dir, "benchmarks/results")
 	require.NoError(t, os.CopyFS(results, os.DirFS(recorded)))
 	script := strings.NewReplacer("benchmarks/results", results, "http://localhost:8000", url, "-port 8000", "-port 0").Replace(b.text)
-	environment := append(cleanEnvironment(), "CONCURRENCIES=1,2", "REQUEST_COUNT=5", "BENCH_OSL=8", "BENCH_OVERWRITE=true",
+	environment := append(cleanEnvironment(), "REQUEST_COUNT=5", "BENCH_OVERWRITE=true",
 		"BENCH_OUTPUT_DIR="+results, "DATA_DIR="+results, "OUT="+filepath.Join(dir, "gate"))
+	for variable, beside := range map[string]string{"CONCURRENCIES=1,2": "-request-rate", "BENCH_OSL=8": "-seq-dist"} {
+		if !strings.Contains(script, beside) { // with which it cannot go
+			environment = append(environment, variable)
+		}
+	}
 	if b.info == "go" {
 		file := filepath.Join(dir, "main.go")
 		require.NoError(t, os.WriteFile(file, []byte(script), 0o600))

@@ -185,8 +185,8 @@ func TestNoVerdictOnAnInvalidLevel(t *testing.T) {
 	}
 }
 
-// TestOpenLoopOfASweep: from the flag to every output, in virtual time, byte for byte the same each time; more than the server serves is OVERLOADED.
-func TestOpenLoopOfASweep(t *testing.T) {
+// TestOpenLoopInVirtualTime: from the flag to every output, in virtual time, byte for byte the same each time; more than the server serves is OVERLOADED.
+func TestOpenLoopInVirtualTime(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir()}
 	var r result
 	for _, dir := range dirs {

@@ -50,7 +50,7 @@ func TestConfigSaysWhatFlagsSay(t *testing.T) {
 	env := map[string]string{"TOKEN": "secret"}
 	want, err := planFrom(t, env, "-endpoint=a:1", "-endpoint=b:2", "-benchmark-name=x", "-isl=500", "-seed=18446744073709551615", "-concurrencies=1,10", "-retry-429",
 		"-plot=false", "-max-error-rate=0.5", "-max-duration=1h", "-header=X-A: 1:2", "-header=X-B:env:TOKEN", "-extra-inputs=temperature:0.5", "-extra-inputs=stop:[\"a\",null]",
-		"-extra-inputs=day:2026-01-02", "-extra-inputs=seed:12345678901234567890", "-extra-inputs=hex:16", "-extra-inputs=on:true", "-extra-inputs=nvext:{\"a\":{}}")
+		"-extra-inputs=day:2026-01-02", "-extra-inputs=seed:123456789012345678901234567890", "-extra-inputs=hex:16", "-extra-inputs=on:true", "-extra-inputs=nvext:{\"a\":{}}")
 	require.NoError(t, err)
 	for name, text := range map[string]string{
 		"lists": `
@@ -61,7 +61,7 @@ header:
 extra-inputs:
   - temperature:0.5
   - {"stop": ["a", null], "day": 2026-01-02}
-  - 'seed:12345678901234567890'
+  - 'seed:123456789012345678901234567890'
   - hex: 0x10
     on: true
   - {"nvext": {"a": {}}}
@@ -76,7 +76,7 @@ extra-inputs:
   temperature: 0.5
   stop: [a, null]
   day: 2026-01-02
-  seed: 12345678901234567890
+  seed: 123456789012345678901234567890
   hex: 0x10
   on: true
   nvext:
@@ -270,7 +270,7 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 // samples are values for each flag, and some that no YAML reader should take for anything else.
 func samples() map[string][]string {
 	nasty := []string{
-		"plain", "yes", "1e3", "null", "~", "- x", "a: b", "a #b", `say "x"`, "it's", "$HOME", "a\nb: c", "a\r\nb", "tab\tx", "{a: b}", "[x]", "*x", "&x", "!x", "%x", "@x", "`x`", `back\slash`,
+		"plain", "yes", "1e3", "null", "~", "- x", "a: b", "a #b", `say "x"`, "it's", "$HOME", "a\nb: c", "a\r\nb", "a\rb", "a\n  b\n\nc", "\ta\n b", "a \nb", "tab\tx", "{a: b}", "[x]", "*x", "&x", "!x", "%x", "@x", "`x`", `back\slash`,
 		"é, 漢字", "\u2028", "\u0085", "\x7f", "\x01", "\ufeff", "x:", "---", "...", "| x", "> x", "\U0001F600", "#", "0x10", "1_000", "007", "0.10", "-0", ".inf", "2026-01-02", "true", "=", "<<",
 	}
 	var inputs []string
@@ -279,7 +279,9 @@ func samples() map[string][]string {
 	}
 	return map[string][]string{
 		"endpoint": {"h:8000", "http://[::1%25eth0]:1/v1", "k8s://ns/svc:8000", "https://h/openai/chat/completions"}, "benchmark-name": {"x", "007", "null", "-", "1e3", "true"},
-		"model": nasty, "isl": {"1", " 500 "}, "std": {"0"}, "osl": {"8"}, "concurrencies": {"1", "10, 1,5", "100,100"}, "request-count": {"0", "7"}, "warmup-requests": {"3"},
+		"model": nasty, "isl": {"1", " 500 "}, "std": {"0"}, "osl": {"8"},
+		"seq-dist": {"256|10,128|5:40;512,256:60", " 1-9,lognormal(5|1) "}, "input-file": {"f: x.jsonl"}, "shared-system-prompt-length": {"0", "7"}, "prefix-length": {"20"},
+		"prefix-ratio": {"0.5", "0"}, "prefix-pool": {"3"}, "concurrencies": {"1", "10, 1,5", "100,100"}, "request-count": {"0", "7"}, "warmup-requests": {"3"},
 		"repeats": {"1", "5"}, "seed": {"0", "18446744073709551615"}, "nonce": {"0", "281474976710655"}, "output-dir": {"/tmp/r", "r: s"}, "overwrite": {"true", "1", "false"},
 		"resume": {"request", "false"}, "header": {"A: b", "X-T:env:TOKEN", "X-T: env:OTHER"}, "extra-inputs": append(inputs, `{"a":1e400,"b":[null]}`, "temperature: 0.50"),
 		"endpoint-type": {"completions"}, "streaming": {"false", "0"}, "gpus": {"1", "8"}, "dry-run": {"true"}, "preflight-only": {"true"}, "wait-ready": {"0", "90s"}, "request-timeout": {"1h30m"}, "first-token-timeout": {"1m"}, "idle-timeout": {"5s"},
@@ -335,7 +337,7 @@ func TestPrintedConfigIsReadBack(t *testing.T) {
 		require.Equal(t, alike(want), alike(got), "%q %v\n%s", args, env, text)
 	}
 	for name := range samples() {
-		if !slices.Contains([]string{"baseline", "candidate", "arm-command", "client-cert", "client-key"}, name) { // that go together
+		if !slices.Contains([]string{"baseline", "candidate", "arm-command", "client-cert", "client-key", "prefix-pool"}, name) { // that go together
 			assert.NotZero(t, seen[name], "no plan has -%s", name)
 		}
 	}

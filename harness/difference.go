@@ -24,8 +24,11 @@ func determinants(p *record.Plan) []setting {
 	return []setting{
 		{"endpoint", endpoints}, {"mock-args", strings.Join(p.MockArgs, " ")}, {"virtual", text(p.Virtual)}, {"model", p.Model},
 		{"input-file", p.Input.File}, {"custom-dataset-type", p.Input.Format}, {"dataset-sampling", p.Input.Sampling}, {"SHA-256 of the input-file", p.Input.SHA256},
-		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
-		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)}, {"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
+		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"seq-dist", p.SeqDist},
+		{"shared-system-prompt-length", text(p.Prefixes.System)}, {"prefix-length", text(p.Prefixes.Length)}, {"prefix-ratio", text(p.Prefixes.Ratio)},
+		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
+		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
+		{"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
 		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
 		{"endpoint-type", cmp.Or(p.EndpointType, record.Chat)}, {"streaming", text(!p.Unstreamed)}, {"compat", p.Compat}, {"extra-inputs", object(p.ExtraInputs)}, {"header", object(p.Headers)},
 		{"request-timeout", text(p.RequestTimeout)}, {"first-token-timeout", text(p.FirstTokenTimeout)}, {"idle-timeout", text(p.IdleTimeout)},

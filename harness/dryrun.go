@@ -109,8 +109,8 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
 		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
 	}
-	if run.Plan.Model != p.Model || run.Plan.ISL != p.ISL {
-		return nil, fmt.Sprintf("%s the earlier run of %s had another model or -isl.", assumed, p.BenchmarkName)
+	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
+		return nil, fmt.Sprintf("%s the earlier run of %s had another model or other prompts.", assumed, p.BenchmarkName)
 	}
 	if run.Plan.Unstreamed {
 		return nil, fmt.Sprintf("%s the earlier run of %s was not streamed, and tells neither.", assumed, p.BenchmarkName)

@@ -54,7 +54,7 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 
 	run.Plan.ISL, run.Plan.Unstreamed = 501, false
 	store(record.RunFile, run)
-	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or -isl."}, dry())
+	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or other"}, dry())
 }
 
 // TestDryRunOfRepeats lists each run, in their order, the one at the end too.

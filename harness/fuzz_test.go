@@ -48,7 +48,7 @@ func FuzzFlags(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"header", "X-A: b"}, {"header", "A:env:HOME"}, {"header", "Authorization: Bearer x\ny"}, {"header", "Cookie: a=b; c"}, {"endpoint", "http://u:p@h?q"},
 		{"extra-inputs", `{"a":{"b":[1e999]}}`}, {"extra-inputs", "k: 1"}, {"concurrencies", "1,,2"}, {"isl", "0x10"}, {"wait-ready", "1h-1m"}, {"max-error-rate", "NaN"},
-		{"nonce", "-0"}, {"mock-args", " -a  -b"}, {"gate", "x"}, {"model", "\x00"}, {"request-timeout", "9999999h"},
+		{"nonce", "-0"}, {"mock-args", " -a  -b"}, {"gate", "x"}, {"model", "\x00"}, {"seq-dist", "1,2:50;lognormal(3|1),4-5:50"}, {"prefix-ratio", "NaN"}, {"request-timeout", "9999999h"},
 	} {
 		f.Add(seed[0], seed[1])
 	}

@@ -435,7 +435,7 @@ func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
 		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)

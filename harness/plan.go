@@ -84,12 +84,8 @@ func (p *Plan) Validate() error {
 	if p.Model == "" {
 		c.fault("model", "", "must not be empty")
 	}
-	if p.Input.File == "" {
-		c.within("isl", p.ISL, 1, maxTokens)
-		c.within("std", p.StdDev, 0, maxTokens)
-	}
+	c.lengths(p)
 	c.input(p.Input)
-	c.within("osl", p.OSL, 1, maxTokens)
 	if len(p.Points()) == 0 {
 		c.fault("concurrencies", "", "must name at least one level")
 	}

@@ -107,6 +107,12 @@ func (s *Sweep) load() preflight.Load {
 		}
 		l.Requests += level.Requests + p.WarmupRequests
 	}
+	switch {
+	case p.Input.File != "":
+		l.LengthsOf = "input-file"
+	case p.SeqDist != "":
+		l.LengthsOf = "seq-dist"
+	}
 	return l
 }
 

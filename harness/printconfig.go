@@ -5,10 +5,8 @@ import (
 	"io"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -73,6 +71,9 @@ func (r *resolver) shown(p *Plan, name string) []string {
 	default:
 		hide = strings.TrimSpace
 	}
+	if !r.given(name) && p.saysElsewhere(name) {
+		return nil
+	}
 	values, _ := r.values(name)
 	var shown []string
 	for _, text := range values {
@@ -82,6 +83,17 @@ func (r *resolver) shown(p *Plan, name string) []string {
 		return []string{"false"}
 	}
 	return shown
+}
+
+// saysElsewhere reports whether another flag stands in the place of a length's, beside which that could not be given.
+func (p *Plan) saysElsewhere(name string) bool {
+	switch name {
+	case "isl", "std":
+		return p.SeqDist != "" || p.Input.File != ""
+	case "osl":
+		return p.SeqDist != ""
+	}
+	return false
 }
 
 // endpointShown is an endpoint in full, with a mark for its credentials.
@@ -187,11 +199,8 @@ var plainYAML = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false)$`
 
 func yamlText(text string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Value: text, Tag: "!!str"}
-	switch {
-	case plainYAML.MatchString(text):
+	if plainYAML.MatchString(text) {
 		node.Tag = ""
-	case slices.ContainsFunc([]rune(text), func(r rune) bool { return !unicode.IsPrint(r) }):
-		node.Style = yaml.DoubleQuotedStyle // on one line, and breaks stay what they are
 	}
 	return node
 }

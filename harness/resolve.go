@@ -55,6 +55,7 @@ func (r *resolver) plan() *Plan {
 		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
+	r.lengths(p)
 	r.input(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
@@ -95,11 +96,7 @@ func (r *resolver) input(p *Plan) {
 	if p.Input.File == "" {
 		return
 	}
-	for _, name := range []string{"isl", "std"} {
-		if values, source := r.values(name); r.given(name) {
-			r.fault(source, values[0], "cannot go with -input-file, which has the prompts")
-		}
-	}
+	r.alone("input-file, which has the prompts", "isl", "std")
 	p.ISL, p.StdDev = 0, 0
 }
 

@@ -261,9 +261,12 @@ func TestEverySettingIsCompared(t *testing.T) {
 			f.Set(reflect.MakeMap(f.Type()))
 			f.SetMapIndex(reflect.ValueOf("k"), reflect.New(f.Type().Elem()).Elem())
 		case reflect.Struct:
-			if f = f.Field(0); f.Kind() == reflect.String {
+			switch f = f.Field(0); f.Kind() {
+			case reflect.String:
 				f.SetString("x")
-			} else {
+			case reflect.Int:
+				f.SetInt(7)
+			default:
 				f.SetBool(true)
 			}
 		default:

@@ -76,11 +76,15 @@ func performBefore(t *testing.T, dir string, args []string, serve func(*memnet.L
 	})
 }
 
-// flagsOf are the flags of a small run, with prompts of four tokens unless a file has them.
+// flagsOf are the flags of a small run, with prompts and answers of four tokens unless a file or a mixture has them.
 func flagsOf(dir string, args []string) []string {
-	all := []string{"-endpoint=server:80", "-benchmark-name=b", "-osl=4", "-output-dir=" + dir}
-	if !strings.Contains(strings.Join(args, " "), "-input-file=") {
-		all = append(all, "-isl=4", "-std=0")
+	all := []string{"-endpoint=server:80", "-benchmark-name=b", "-output-dir=" + dir}
+	switch given := strings.Join(args, " "); {
+	case strings.Contains(given, "-seq-dist="):
+	case strings.Contains(given, "-input-file="):
+		all = append(all, "-osl=4")
+	default:
+		all = append(all, "-osl=4", "-isl=4", "-std=0")
 	}
 	return append(all, args...)
 }

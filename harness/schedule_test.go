@@ -245,7 +245,7 @@ func TestRandomSchedules(t *testing.T) {
 	t.Logf("%v", total)
 	for _, o := range record.FailedOutcomes() {
 		for _, r := range record.Reasons(o) {
-			if r != record.TooLarge { // of 64 MiB: elsewhere
+			if r != record.TooLarge && r != record.NoDocument { // of 64 MiB, and where no streams are asked for: elsewhere
 				assert.Positive(t, total[o][r], "%s: %s did not happen", o, r)
 			}
 		}

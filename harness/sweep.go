@@ -215,8 +215,12 @@ func (s *Sweep) abandon() {
 // draw fixes lengths and schedule of every level.
 func (s *Sweep) draw() error {
 	p := s.Plan
+	drawn, err := lengths(&p.Plan)
+	if err != nil {
+		return err
+	}
 	spec := workload.Spec{
-		Model: p.Model, Lengths: workload.Normal(max(1, p.ISL), p.StdDev, p.OSL), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
+		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
 	}
 	serial := 0

@@ -12,7 +12,9 @@
 //   - events as fast as they come: answers of many tokens, no waiting.
 //   - requests as fast as they come: answers of one token, no waiting.
 //
-// The last two are the ceiling. Client and server share the machine's processors, as they do in no real benchmark against another machine,
+// And of an open loop, at each rate, how late its requests are sent.
+//
+// The last two of the runs are the ceiling. Client and server share the machine's processors, as they do in no real benchmark against another machine,
 // where the ceiling is therefore higher: a share is too high rather than too low.
 package ceiling
 
@@ -75,7 +77,24 @@ type Table struct {
 	SchemaVersion string `json:"schema_version"`
 	Setup
 	Rows []Row `json:"rows"` // by rising number of streams
+	// OpenLoop is how punctually requests of an open loop are sent, by rising rate; nil: not measured.
+	OpenLoop []Dispatch `json:"open_loop,omitempty"`
 }
+
+// Dispatch is an open loop with poisson arrivals, each answered with one token at once. Times are in milliseconds.
+type Dispatch struct {
+	RequestsPerSecond float64 `json:"requests_per_s"`
+	Planned           int     `json:"planned"`
+	Ended             int     `json:"ended"`       // well; the others were dropped or failed
+	LateP50MS         float64 `json:"late_p50_ms"` // start of a request less its time in the schedule
+	LateP99MS         float64 `json:"late_p99_ms"`
+	FloorP99MS        float64 `json:"floor_p99_ms"` // lateness of an idle process' sleep before the same run
+	Client            string  `json:"client"`       // the verdict on it
+	Failure           string  `json:"failure,omitempty"`
+}
+
+// Own is the p99 lateness that is the client's, less what a sleep of an idle process is late.
+func (d *Dispatch) Own() float64 { return d.LateP99MS - d.FloorP99MS }
 
 // Share is which part of the ceiling a load uses, from 0; above 1 the load is more than calibration has seen. Events and requests add up, since
 // the same processors do both. It reports false where the table has no figures at so many streams or more: what they would be is not known.
@@ -111,7 +130,7 @@ func (t *Table) Save() (string, error) {
 	if file == "" {
 		return "", errors.New("keeping the ceiling: the user has no cache directory: set XDG_CACHE_HOME or HOME")
 	}
-	if !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.whole() }) {
+	if len(t.OpenLoop) == 0 && !slices.ContainsFunc(t.Rows, func(r Row) bool { return r.whole() }) {
 		return "", errors.New("keeping the ceiling: there is no number of streams with all figures")
 	}
 	kept, err := Load(&t.Setup)
@@ -125,6 +144,9 @@ func (t *Table) Save() (string, error) {
 		if r.whole() {
 			kept.put(r)
 		}
+	}
+	if len(t.OpenLoop) > 0 {
+		kept.OpenLoop = t.OpenLoop
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", fmt.Errorf("keeping the ceiling: %w", err)

@@ -90,6 +90,7 @@ func TestNotStreamed(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		"time_to_first_token", "time_to_second_token", "time_to_first_output_token", "inter_token_latency", "inter_chunk_latency", "stream_setup_latency",
 		"stream_prefill_latency", "stream_drain_latency", "output_token_throughput_per_user", "prefill_throughput_per_user", "chunk_token_mismatch_count",
+		"scheduled_time_to_first_token",
 	}, absent)
 	assert.Len(t, got, len(streamed)-len(absent), "nothing is there instead")
 	for _, d := range metric.Definitions() {

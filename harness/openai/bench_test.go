@@ -3,6 +3,7 @@ package openai_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,9 +26,13 @@ const chunk = `data: {"id":"chatcmpl-0123456789abcdef","object":"chat.completion
 
 // inProcess returns a client, in real time, of a server that answers every request with n chunks, and what ends both.
 func inProcess(tb testing.TB, transport string, n int) (c *openai.Client, stop func()) {
+	return answering(tb, openai.Config{Transport: transport}, headers+strings.Repeat(chunked(chunk), n)+chunked(done)+chunked(""))
+}
+
+// answering returns a client, configured but for where the server is, of one that answers every request in the same way.
+func answering(tb testing.TB, config openai.Config, answer string) (c *openai.Client, stop func()) {
 	tb.Helper()
 	l := memnet.Listen("mock:80")
-	answer := []byte(headers + strings.Repeat(chunked(chunk), n) + chunked(done) + chunked(""))
 	accepted := make(chan struct{})
 	go func() {
 		defer close(accepted)
@@ -43,17 +48,16 @@ func inProcess(tb testing.TB, transport string, n int) (c *openai.Client, stop f
 				return
 			}
 			_, _ = r.Discard(int(request.ContentLength))
-			_, _ = conn.Write(answer)
+			_, _ = io.WriteString(conn, answer)
 		}
 	}()
 	target, err := url.Parse("http://mock" + openai.ChatPath)
 	require.NoError(tb, err)
-	c = openai.New(openai.Config{
-		Endpoints: []*url.URL{target}, Concurrency: 1, Epoch: time.Now(), Header: http.Header{}, IdleTimeout: time.Minute, Transport: transport,
-		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return l.DialContext(ctx, network, address)
-		},
-	})
+	config.Endpoints, config.Concurrency, config.Epoch, config.Header, config.IdleTimeout = []*url.URL{target}, 1, time.Now(), http.Header{}, time.Minute
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return l.DialContext(ctx, network, address)
+	}
+	c = openai.New(config)
 	return c, func() {
 		c.Close()
 		_ = l.Close()

@@ -149,3 +149,27 @@ func TestDocumentIsRefusedAndSentAgain(t *testing.T) {
 		assert.Equal(s.t, []int64{stamp(3 * time.Second)}, got.ChunksNS)
 	})
 }
+
+// usualDocument is an answer of 256 tokens with usage.
+func usualDocument() string {
+	body := `{"id":"chatcmpl-0123456789abcdef","object":"chat.completion","created":1700000000,"model":"some/model","choices":[{"index":0,"message":{"role":"assistant","content":"` +
+		strings.Repeat(" word", 256) + `"},"logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":2000,"completion_tokens":256,"total_tokens":2256}}`
+	steps := document(body, 0, 0)
+	return steps[0].raw + steps[1].raw
+}
+
+// TestDocumentsAllocateLittle: buffers and parser are used again, whatever the size.
+func TestDocumentsAllocateLittle(t *testing.T) {
+	c, stop := answering(t, openai.Config{Whole: true}, usualDocument())
+	defer stop()
+	take(t, c, 1)
+	assert.Less(t, testing.AllocsPerRun(50, func() { take(t, c, 1) }), 35.0)
+}
+
+func BenchmarkDocument(b *testing.B) {
+	c, stop := answering(b, openai.Config{Whole: true}, usualDocument())
+	defer stop()
+	for b.Loop() {
+		take(b, c, 1)
+	}
+}

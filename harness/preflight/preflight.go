@@ -58,6 +58,7 @@ type Load struct {
 	Transport     string // that carries them
 	LongestPrompt int    // of the longest request, in tokens
 	OSL           int    // its answer, in tokens
+	LengthsOf     string // the flag that says so of both in place of -isl and -osl; "": none does
 	BytesWritten  int64  // by the run
 	OutputDir     string // where to
 	Now           time.Time

@@ -143,6 +143,11 @@ func TestEachCheck(t *testing.T) {
 			"context length: the model takes 4096 tokens, the longest request has 6035: a prompt of 2035 and an answer of 4000; lower -osl by 1955, or serve the " +
 				"model with a longer context",
 		},
+		"lengths of a mixture": {
+			func(f *preflight.Facts) { f.Servers[0].Context, f.Load.LengthsOf = 2290, "seq-dist" }, preflight.Refusal,
+			"context length: the model takes 2290 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256; shorten the longest requests of " +
+				"-seq-dist by 17 tokens, or serve the model with a longer context",
+		},
 		"both too long": {
 			func(f *preflight.Facts) { f.Servers[0].Context = 100 }, preflight.Refusal,
 			"context length: the model takes 100 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256; lower -isl and -osl, or serve the " +

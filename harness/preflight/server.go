@@ -108,6 +108,9 @@ func (s *Server) context(l Load) Finding {
 // shorten says how much the larger of both must shrink.
 func (s *Server) shorten(l Load) string {
 	over := l.LongestPrompt + l.OSL + templateRoom - s.Context
+	if l.LengthsOf != "" {
+		return fmt.Sprintf("shorten the longest requests of -%s by %d tokens, or serve the model with a longer context", l.LengthsOf, over)
+	}
 	flag := "isl"
 	if l.OSL > l.LongestPrompt {
 		flag = "osl"

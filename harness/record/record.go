@@ -348,6 +348,8 @@ type Plan struct {
 	ISL               int               `json:"isl"`
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
+	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
+	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
 	Concurrencies     []int             `json:"concurrencies"`
 	RequestRates      []float64         `json:"request_rates,omitempty"`   // of open-loop levels, in requests a second; there are no concurrencies then
 	Arrival           string            `json:"arrival,omitempty"`         // of these: constant, poisson or gamma
@@ -412,7 +414,36 @@ func (p *Plan) Lengths() string {
 	if p.Input.File != "" {
 		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
 	}
-	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL)
+	if p.SeqDist != "" {
+		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
+	}
+	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL) + p.Prefixes.String()
+}
+
+// Prefixes is what prompts share on purpose. It is part of their lengths.
+type Prefixes struct {
+	System int     `json:"system,omitempty"` // tokens of a system message, the same for all requests
+	Pool   int     `json:"pool,omitempty"`   // how many prefixes there are, of which each request takes one at random; 0 is 1
+	Length int     `json:"length,omitempty"` // tokens of a prefix
+	Ratio  float64 `json:"ratio,omitempty"`  // instead of Length: the part of each prompt's tokens that is its prefix
+}
+
+// String says in words what is shared, as they stand behind the lengths; "" if nothing is.
+func (p Prefixes) String() string {
+	text := ""
+	if p.System > 0 {
+		text += fmt.Sprintf(", a system message of %d shared", p.System)
+	}
+	switch {
+	case p.Ratio > 0:
+		text += fmt.Sprintf(", %.4g %% of each prompt shared", 100*p.Ratio)
+	case p.Length > 0:
+		text += fmt.Sprintf(", a prefix of %d shared", p.Length)
+	}
+	if p.Pool > 1 {
+		text += fmt.Sprintf(", one of %d", p.Pool)
+	}
+	return text
 }
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.

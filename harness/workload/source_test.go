@@ -55,6 +55,7 @@ func TestSourceOfTexts(t *testing.T) {
 	assert.JSONEq(t, `{"max_tokens": 40, "messages": [{"role": "user", "content": "What is <deep> \"learning\"?"}], "temperature": 1, "user": "u"}`, bodies[0])
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "system", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "world"}]}], "temperature": 1, "user": "u"}`, bodies[1])
 	assert.JSONEq(t, `{"max_tokens": 16, "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5, "top_p": 1, "user": "u"}`, bodies[2], "a record's fields go over those of the plan")
+	assert.Contains(t, string(level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0).Body), `"What is <deep> \"learning\"?"`, "as it stands in the file")
 	count := func(text string) int { return counted(t, text) }
 	assert.Equal(t, [][2]int{{count(`What is <deep> "learning"?`), 40}, {count("Hello world"), 16}, {1, 16}}, lengths)
 }

@@ -111,10 +111,7 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"timeout_seconds", p.RequestTimeout.Seconds()}, {"use_server_token_count", true},
 		}},
 		{"input", object{
-			{"prompt", object{
-				{"input_tokens", object{{"mean", p.ISL}, {"stddev", p.StdDev}}},
-				{"output_tokens", object{{"mean", p.OSL}, {"stddev", 0}}},
-			}},
+			{"prompt", prompt(p)},
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
 		{"loadgen", object{
@@ -124,6 +121,23 @@ func inputConfig(run *record.Run, l *results.Level) object {
 		{"output", object{{"artifact_directory", folder(l)}}},
 		{"cli_command", Command(run)},
 	}
+}
+
+// prompt is how long prompts and answers were, and what prompts shared.
+func prompt(p *record.Plan) object {
+	o := object{
+		{"input_tokens", object{{"mean", p.ISL}, {"stddev", p.StdDev}}},
+		{"output_tokens", object{{"mean", p.OSL}, {"stddev", 0}}},
+	}
+	if p.SeqDist != "" {
+		o = object{{"sequence_distribution", p.SeqDist}}
+	}
+	if p.Prefixes == (record.Prefixes{}) {
+		return o
+	}
+	return append(o, field{"prefix_prompt", object{ // AIPerf's prefix comes on top of a prompt's length, ours is part of it
+		{"pool_size", max(1, p.Prefixes.Pool)}, {"length", p.Prefixes.Length}, {"ratio", p.Prefixes.Ratio}, {"shared_system_prompt_length", p.Prefixes.System},
+	}})
 }
 
 // load is what was asked of the level, by AIPerf's name.
@@ -173,14 +187,19 @@ func Command(run *record.Run) string {
 	optional("mock-args", strings.Join(p.MockArgs, " "), len(p.MockArgs) > 0)
 	flag("benchmark-name", p.BenchmarkName)
 	flag("model", p.Model)
-	if p.Input.File == "" {
+	if p.Input.File == "" && p.SeqDist == "" {
 		flag("isl", p.ISL)
 		flag("std", p.StdDev)
 	}
+	optional("seq-dist", p.SeqDist, p.SeqDist != "")
+	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
+	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
+	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
+	optional("prefix-pool", p.Prefixes.Pool, p.Prefixes.Pool > 0)
 	optional("input-file", p.Input.File, p.Input.File != "")
 	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
 	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
-	flag("osl", p.OSL)
+	optional("osl", p.OSL, p.SeqDist == "")
 	if len(p.RequestRates) > 0 {
 		flag("request-rate", strings.Join(levels, ","))
 		flag("arrival", p.Arrival)

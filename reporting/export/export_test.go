@@ -131,3 +131,32 @@ func TestCommandRepeatsTheRun(t *testing.T) {
 	run.Plan.Virtual = true
 	assert.Contains(t, Command(run), " -virtual ")
 }
+
+// TestLengthsOfTheWorkload: whatever says how long prompts are, the command says it again, and the configuration names it as AIPerf's does.
+func TestLengthsOfTheWorkload(t *testing.T) {
+	run, level := readRecorded(t)
+	for _, c := range []struct {
+		plan            record.Plan
+		command, config string
+	}{
+		{record.Plan{ISL: 5, OSL: 6}, " -isl=5 -std=0 -osl=6 -concurrencies=", `{"input_tokens":{"mean":5,"stddev":0},"output_tokens":{"mean":6,"stddev":0}}`},
+		{record.Plan{SeqDist: "5,6:40;lognormal(7|1),8:60"}, ` -seq-dist='5,6:40;lognormal(7|1),8:60' -concurrencies=`, `{"sequence_distribution":"5,6:40;lognormal(7|1),8:60"}`},
+		{record.Plan{SeqDist: "5,6", Prefixes: record.Prefixes{System: 1, Length: 2, Pool: 3}},
+			" -seq-dist=5,6 -shared-system-prompt-length=1 -prefix-length=2 -prefix-pool=3 -concurrencies=",
+			`{"sequence_distribution":"5,6","prefix_prompt":{"pool_size":3,"length":2,"ratio":0,"shared_system_prompt_length":1}}`},
+		{record.Plan{ISL: 5, OSL: 6, Prefixes: record.Prefixes{Ratio: 0.5}}, " -isl=5 -std=0 -prefix-ratio=0.5 -osl=6 -concurrencies=",
+			`{"input_tokens":{"mean":5,"stddev":0},"output_tokens":{"mean":6,"stddev":0},"prefix_prompt":{"pool_size":1,"length":0,"ratio":0.5,"shared_system_prompt_length":0}}`},
+	} {
+		run.Plan = c.plan
+		assert.Contains(t, Command(run), c.command)
+		var b bytes.Buffer
+		require.NoError(t, Aggregate(&b, run, level))
+		var document struct {
+			Config struct {
+				Input struct{ Prompt json.RawMessage }
+			} `json:"input_config"`
+		}
+		require.NoError(t, json.Unmarshal(b.Bytes(), &document))
+		assert.JSONEq(t, c.config, string(document.Config.Input.Prompt))
+	}
+}
