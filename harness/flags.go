@@ -31,7 +31,13 @@ type option struct {
 // jsonPairs makes a mapping of a configuration file one JSON object.
 const jsonPairs = "{}"
 
+// options are all flags, in the order of the help.
 func options() []option {
+	return slices.Concat(loadOptions(), runOptions(), judgeOptions())
+}
+
+// loadOptions say what is measured, and what it is asked when.
+func loadOptions() []option {
 	return []option{
 		{name: "config", value: "FILE", commandLine: true, usage: "flags of a YAML file, their names as keys; what flags and environment say counts more"},
 		{name: "print-config", boolean: true, commandLine: true, usage: "print all flags as a file for -config, each with where its value comes from, and stop: nothing is sent"},
@@ -64,6 +70,12 @@ func options() []option {
 		{name: "repeats", value: "N", preset: "1", usage: "runs of each level: all levels once, then all again; from 5 on the figures have intervals over runs, and the first level is measured once more at the end"},
 		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},
 		{name: "nonce", value: "N", usage: "determines the text together with the seed; default: new for each run"},
+	}
+}
+
+// runOptions say where results go, how requests are sent, and when to stop.
+func runOptions() []option {
+	return []option{
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
 		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
 		{name: "resume", boolean: true, usage: "go on with the benchmark of this name: finished levels are kept, one that was cut short is repeated; -resume=request continues it"},
@@ -91,6 +103,12 @@ func options() []option {
 		{name: "max-error-rate", value: "SHARE", preset: "0.05", usage: "a level fails above this share of failed requests, and stops, once 20 ended; with fewer, if most failed"},
 		{name: "continue-on-error", boolean: true, usage: "go on with the next level after a failed one"},
 		{name: "compat", value: "KIND", preset: "llm", usage: "request body: llm, or openai for servers that refuse min_tokens and ignore_eos"},
+	}
+}
+
+// judgeOptions are those of gates and comparisons, of the mock server, and of what is shown.
+func judgeOptions() []option {
+	return []option{
 		{name: "gate", value: "FILE", usage: "limits and margins for -run Gate (YAML)"},
 		{name: "data-dir", value: "DIR", usage: "with -gate: judge the recorded -benchmark-name in this directory instead of measuring"},
 		{name: "baseline", value: "DIR", usage: "recorded benchmark to compare -candidate with, DATA-DIR/NAME"},

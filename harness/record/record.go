@@ -129,8 +129,9 @@ type Sample struct {
 	Outcome      Outcome `json:"outcome"`
 	Reason       Reason  `json:"reason,omitempty"` // of an outcome other than OK
 	FinishReason string  `json:"finish_reason,omitempty"`
-	Status       int     `json:"status,omitempty"` // HTTP status
-	RequestedOSL int     `json:"requested_osl"`    // output tokens asked for
+	Status       int     `json:"status,omitempty"`        // HTTP status
+	RequestedOSL int     `json:"requested_osl"`           // output tokens asked for
+	SharedTokens int     `json:"shared_tokens,omitempty"` // of its prompt, that others have on purpose
 
 	Usage         *Usage  `json:"usage,omitempty"`
 	Counted       Counted `json:"counted"`
@@ -278,6 +279,8 @@ type Level struct {
 	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
 	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
 	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
+	// FromFile: the prompts are of a file, and share what they share.
+	FromFile bool `json:"from_file,omitempty"`
 }
 
 // Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
@@ -339,7 +342,7 @@ type Tool struct {
 // Plan holds every setting of a run, resolved, as it is stored: no secret is among them.
 type Plan struct {
 	BenchmarkName     string            `json:"benchmark_name"`
-	Endpoints         []string          `json:"endpoints"`            // full URLs of the chat route, credentials removed
+	Endpoints         []string          `json:"endpoints"`            // full URLs of the route, credentials removed
 	EmbeddedMock      bool              `json:"embedded_mock"`        // no endpoint was given
 	MockArgs          []string          `json:"mock_args,omitempty"`  // of the embedded mock
 	MockFiles         map[string]string `json:"mock_files,omitempty"` // SHA-256 of each file that these name, by its path

@@ -210,6 +210,21 @@ func TestLastWaveIsEdge(t *testing.T) {
 	assert.InDelta(t, 4/200e-9, l.TokensPerSecond(), 1, "the token of the last wave is not of the plateau")
 }
 
+// TestPlateauOfDocuments: when the tokens of an answer came that was not streamed is not known. They count evenly over its time.
+func TestPlateauOfDocuments(t *testing.T) {
+	samples := []*record.Sample{busy(0, 100), busy(0, 100), busy(100, 200), busy(100, 250)}
+	for _, s := range samples {
+		s.Unstreamed, s.ChunksNS, s.ChunkTokens, s.Counted.OSL = true, []int64{s.EndNS}, nil, 30
+	}
+	l := measure(samples, 2)
+	assert.Equal(t, []int64{0, 200}, []int64{l.PlateauStartNS, l.PlateauEndNS})
+	assert.InDelta(t, 30+30+30+20, l.PlateauTokens, 1e-12)
+	instant := busy(5, 5)
+	instant.Unstreamed, instant.Counted.OSL = true, 30
+	l.Count(instant)
+	assert.InDelta(t, 110, l.PlateauTokens, 1e-12, "one that took no time is of no time")
+}
+
 func TestNinetyFivePercent(t *testing.T) {
 	for _, c := range []struct{ target, held int }{{20, 19}, {100, 95}, {40, 38}, {50, 48}, {250, 238}, {10, 10}, {1, 1}} {
 		level := func(n int) []*record.Sample {

@@ -49,7 +49,7 @@ type segment struct {
 }
 
 // cut appends the segments of text to dst. It follows Hugging Face's library in the corners too: a token that is refused because it
-// is no single word hides those that overlap it, and white space that a token took belongs to no other. A nil a has no tokens.
+// is no single word hides those that overlap it. A nil a has no tokens.
 func (a *addedTokens) cut(dst []segment, text string) []segment {
 	if text == "" {
 		return dst
@@ -70,7 +70,7 @@ func (a *addedTokens) cut(dst []segment, text string) []segment {
 			continue
 		}
 		if token.LStrip {
-			from = max(len(strings.TrimRightFunc(text[:from], unicode.IsSpace)), taken)
+			from = len(strings.TrimRightFunc(text[:from], unicode.IsSpace)) // which may be in what was taken already
 		}
 		if token.RStrip {
 			to = len(text) - len(strings.TrimLeftFunc(text[to:], unicode.IsSpace))

@@ -60,19 +60,16 @@ func load(data []byte) (*BPE, error) {
 		return nil, err
 	}
 	l := loader{file: &f}
-	b := &BPE{unicodeOnly: true}
-	var errs [4]error
-	b.normalizers, errs[0] = l.normalizers(f.Normalizer, nil)
-	errs[1] = l.preTokenizer(f.PreTokenizer)
-	errs[2] = l.decoder(f.Decoder)
-	if err := errors.Join(errs[:]...); err != nil {
+	normalizers, err := l.normalizers(f.Normalizer, nil)
+	if err := errors.Join(err, l.preTokenizer(f.PreTokenizer), l.decoder(f.Decoder)); err != nil {
 		return nil, err
 	}
-	b.pre = l.pre
-	if b.vocabulary, errs[3] = l.vocabulary(); errs[3] != nil {
-		return nil, errs[3]
+	b := &BPE{unicodeOnly: true, normalizers: normalizers}
+	if b.vocabulary, err = l.vocabulary(); err != nil {
+		return nil, err
 	}
-	b.added, b.addedNormalized = l.added(b.normalizers)
+	b.pre = l.pre // to which the vocabulary may have added a cut
+	b.added, b.addedNormalized = l.added(normalizers)
 	return b, nil
 }
 

@@ -123,6 +123,14 @@ func TestMergesOfBothShapes(t *testing.T) {
 	assert.Equal(t, [][2]string{{"a b", "c"}}, merges, "a blank within a token")
 }
 
+// TestTextIsCutAtBlanks where no merge goes across one, and only there.
+func TestTextIsCutAtBlanks(t *testing.T) {
+	cuts := func(name string) int { return len(loadReference(t, name).pre.cuts) }
+	assert.Equal(t, 1, cuts("llama2"), "its file cuts nothing")
+	assert.Zero(t, cuts("mistral"), "merges go across blanks")
+	assert.Equal(t, 1, cuts("metaspace"), "its file cuts")
+}
+
 // TestPairTable holds the table against a map.
 func TestPairTable(t *testing.T) {
 	type entry struct{ rank, id uint32 }
@@ -292,4 +300,48 @@ func ExampleLoad() {
 	}
 	fmt.Println(tokenizer.Count("the latency of a request<|im_end|>"))
 	// Output: 6 <nil>
+}
+
+// FuzzLoad: no file makes the loader or what it loads panic, and what is loaded counts as it encodes.
+func FuzzLoad(f *testing.F) {
+	for _, seed := range []string{
+		`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"pre_tokenizer":{"type":"ByteLevel"}}`,
+		`{"added_tokens":[{"id":0,"content":"<s>","lstrip":true,"normalized":true}],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}}`,
+		`{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\\p{L}+|(?!\\S)"},"behavior":"MergedWithNext","invert":true},{"type":"Digits"},{"type":"ByteLevel","add_prefix_space":false}]}}`,
+		`{"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false},"decoder":{"type":"Sequence","decoders":[{"type":"Fuse"}]}}`,
+	} {
+		f.Add([]byte(seed), "a <s>1 b\n")
+	}
+	base := map[string]json.RawMessage{}
+	data, err := os.ReadFile("testdata/reference/llama2.json")
+	require.NoError(f, err)
+	require.NoError(f, json.Unmarshal(data, &base))
+	bytesOnly := map[string]int{}
+	for b, r := range byteAlphabet() {
+		bytesOnly[string(r)] = b
+	}
+	byteModel, err := json.Marshal(map[string]any{"type": "BPE", "vocab": bytesOnly, "merges": []string{"a b", "Ġ a"}})
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, part []byte, text string) {
+		var changed map[string]json.RawMessage
+		if json.Unmarshal(part, &changed) != nil {
+			_, err := Load("fuzz", part)
+			require.Error(t, err)
+			return
+		}
+		for _, model := range []json.RawMessage{changed["model"], base["model"], byteModel} {
+			changed["model"] = model
+			whole, err := json.Marshal(changed)
+			require.NoError(t, err)
+			b, err := Load("fuzz", whole)
+			if err != nil {
+				continue
+			}
+			ids, err1 := b.Encode(nil, text)
+			n, err2 := b.Count(text)
+			if err1 == nil && err2 == nil {
+				require.Len(t, ids, n)
+			}
+		}
+	})
 }

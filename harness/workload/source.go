@@ -49,21 +49,20 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
-		if isl, err = s.count(said(e)); err != nil {
-			return drawn{}, err
-		}
+		isl, err = s.count(said(e))
 	}
 	switch {
-	case osl > 0 || e.Body != nil:
+	case err != nil || osl > 0 || e.Body != nil:
 	case e.Answer != "":
-		if osl, err = s.count(e.Answer); err != nil {
-			return drawn{}, err
-		}
+		osl, err = s.count(e.Answer)
 		osl = max(1, osl)
 	default:
 		_, osl = s.Lengths.Draw(s.Seed, stream, i)
 	}
-	return drawn{int32(isl), int32(osl)}, nil
+	if err != nil {
+		err = fmt.Errorf("%s:%d: counting its tokens: %w", s.Source.Name, e.Line, err)
+	}
+	return drawn{int32(isl), int32(osl)}, err
 }
 
 // unfit says why a record cannot be asked by requests of this form; "": it can.

@@ -227,3 +227,21 @@ func TestMeanBodyOfASource(t *testing.T) {
 	assert.Equal(t, len(`{"stream":true,"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
 	assert.Zero(t, level(t, s, "c1", 0, 1, 0).MeanBody())
 }
+
+// TestSourceIsCountedByTheTokenizer that lengths are in, and not by the embedded one.
+func TestSourceIsCountedByTheTokenizer(t *testing.T) {
+	s := fromFile(t, dataset.ShareGPT, `[{"conversations": [{"from": "human", "value": "four"}, {"from": "gpt", "value": "to six"}]}]`)
+	s.Count = func(text string) (int, error) { return len(text), nil }
+	_, lengths := asked(t, s, 1)
+	assert.Equal(t, [][2]int{{4, 6}}, lengths)
+	for _, failing := range []string{"four", "to six"} {
+		s.Count = func(text string) (int, error) {
+			if text == failing {
+				return 0, errors.New("it takes too long")
+			}
+			return 1, nil
+		}
+		_, err := s.Level("c1", 0, 0, 1)
+		require.ErrorContains(t, err, "counting its tokens: it takes too long")
+	}
+}

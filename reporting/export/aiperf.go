@@ -264,6 +264,11 @@ func ours(run *record.Run, l *results.Level) object {
 		o = append(o, field{"client", i})
 	}
 	o = append(o, field{"validity", l.Validity})
+	if c := l.Cache; c.Requests > 0 {
+		o = append(o, field{"prefix_cache", object{ // tokens of prompts, by the server's count
+			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
+		}})
+	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})
 	}

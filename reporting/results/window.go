@@ -61,6 +61,9 @@ func (l *Level) judge() {
 	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0
+	if !l.Record.FromFile {
+		facts.Cache = l.Cache
+	}
 	l.Validity = steady.Judge(facts)
 }
 
@@ -69,6 +72,10 @@ func (l *Level) standingWarnings() []string {
 	var warnings []string
 	if broken := l.Validity.Broken(false); broken != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: %s", steady.Invalid, broken))
+	}
+	if r, _ := l.Validity.Reading(steady.CacheReading); r.Verdict == steady.HeldInvalid {
+		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, as after a run with the same -nonce; "+
+			"leave -nonce out or start the server anew", l.Cache.Percent(l.Cache.Hits), l.Cache.Percent(l.Cache.Shared)))
 	}
 	switch l.Window.Verdict {
 	case steady.NotSteady, steady.Overloaded:
