@@ -54,11 +54,13 @@ func said(message []byte, turn bool) (asks, answers bool, value []byte, err erro
 	}
 	var from []byte
 	_ = object(message, func(key, v []byte) error {
-		switch {
-		case isNull(v):
-		case string(key) == "from":
+		if isNull(v) {
+			v = nil
+		}
+		switch string(key) {
+		case "from":
 			from = v
-		case string(key) == "value":
+		case "value":
 			value = v
 		}
 		return nil
