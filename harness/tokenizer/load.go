@@ -97,6 +97,7 @@ type loader struct {
 	file      *file
 	pre       pretokenizer
 	byteLevel bool
+	words     bool              // it cuts before every blank
 	ids       map[string]uint32 // of the vocab as it is spelled in the file
 }
 
@@ -223,6 +224,7 @@ func (l *loader) metaspace(p *part) error {
 		return fmt.Errorf(`pre_tokenizer "Metaspace": prepend_scheme %q: must be always, first or never`, scheme)
 	}
 	if p.Split == nil || *p.Split {
+		l.words = true
 		l.pre.cuts = append(l.pre.cuts, beforeMark(p.Replacement))
 	}
 	return nil
@@ -345,10 +347,10 @@ func inUTF8(b int) bool { return b != 0xC0 && b != 0xC1 && b < 0xF5 }
 // blankMark stands for a blank in vocabularies of characters.
 const blankMark = "▁"
 
-// cutAtBlanks makes pieces of the words of a text that is not cut otherwise. That changes no token as long as no merge
+// cutAtBlanks makes pieces of the words of a text that no pre-tokenizer cuts into words. That changes no token as long as no merge
 // joins the end of a word with the mark of the blank behind it, and it makes the pieces short.
 func (l *loader) cutAtBlanks(merges [][2]string) {
-	if l.byteLevel || len(l.pre.cuts) > 0 {
+	if _, isToken := l.ids[blankMark]; l.byteLevel || l.words || l.file.Model.IgnoreMerges || !isToken {
 		return
 	}
 	for _, m := range merges {

@@ -127,8 +127,12 @@ func TestMergesOfBothShapes(t *testing.T) {
 func TestTextIsCutAtBlanks(t *testing.T) {
 	cuts := func(name string) int { return len(loadReference(t, name).pre.cuts) }
 	assert.Equal(t, 1, cuts("llama2"), "its file cuts nothing")
+	assert.Equal(t, 2, cuts("gemma"), "its file cuts at what is not there any more")
 	assert.Zero(t, cuts("mistral"), "merges go across blanks")
 	assert.Equal(t, 1, cuts("metaspace"), "its file cuts")
+	b, err := Load("changed", changed(t, "llama2", "model.ignore_merges", "true"))
+	require.NoError(t, err)
+	assert.Empty(t, b.pre.cuts, "a whole text may be one token")
 }
 
 // TestPairTable holds the table against a map.
