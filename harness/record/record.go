@@ -13,6 +13,7 @@ package record
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -420,7 +421,7 @@ func (p *Plan) Lengths() string {
 	if p.SeqDist != "" {
 		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
 	}
-	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL) + p.Prefixes.String()
+	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d", p.ISL, p.StdDev, p.Prefixes, p.OSL)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.
@@ -431,22 +432,26 @@ type Prefixes struct {
 	Ratio  float64 `json:"ratio,omitempty"`  // instead of Length: the part of each prompt's tokens that is its prefix
 }
 
-// String says in words what is shared, as they stand behind the lengths; "" if nothing is.
+// String says in words what is shared, as it stands behind the lengths of prompts; "" if nothing is.
 func (p Prefixes) String() string {
-	text := ""
+	var parts []string
 	if p.System > 0 {
-		text += fmt.Sprintf(", a system message of %d shared", p.System)
+		parts = append(parts, fmt.Sprintf("a system message of %d", p.System))
+	}
+	prefix := "a prefix"
+	if p.Pool > 1 {
+		prefix = fmt.Sprintf("one of %d prefixes", p.Pool)
 	}
 	switch {
 	case p.Ratio > 0:
-		text += fmt.Sprintf(", %.4g %% of each prompt shared", 100*p.Ratio)
+		parts = append(parts, fmt.Sprintf("%s of %.4g %% of each prompt", prefix, 100*p.Ratio))
 	case p.Length > 0:
-		text += fmt.Sprintf(", a prefix of %d shared", p.Length)
+		parts = append(parts, fmt.Sprintf("%s of %d", prefix, p.Length))
 	}
-	if p.Pool > 1 {
-		text += fmt.Sprintf(", one of %d", p.Pool)
+	if len(parts) == 0 {
+		return ""
 	}
-	return text
+	return " (shared: " + strings.Join(parts, ", ") + ")"
 }
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.
