@@ -282,6 +282,8 @@ type Level struct {
 	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
 	// FromFile: the prompts are of a file, and share what they share.
 	FromFile bool `json:"from_file,omitempty"`
+	// FilledNS is the stamp at which a ramp of the load ends; 0: there is none.
+	FilledNS int64 `json:"filled_ns,omitempty"`
 }
 
 // Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
@@ -355,13 +357,16 @@ type Plan struct {
 	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
 	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
 	Concurrencies     []int             `json:"concurrencies"`
-	RequestRates      []float64         `json:"request_rates,omitempty"`   // of open-loop levels, in requests a second; there are no concurrencies then
-	Arrival           string            `json:"arrival,omitempty"`         // of these: constant, poisson or gamma
-	Burstiness        float64           `json:"burstiness,omitempty"`      // of gamma: its shape; 1 is poisson
-	Duration          time.Duration     `json:"duration_ns,omitempty"`     // how long requests of a level are started; 0: until their number is reached
-	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"` // how long those in flight may go on after it
-	MaxInFlight       int               `json:"max_in_flight,omitempty"`   // of open-loop levels; 0: no cap
-	RequestCount      int               `json:"request_count"`             // 0: see Requests
+	RequestRates      []float64         `json:"request_rates,omitempty"`       // of open-loop levels, in requests a second; there are no concurrencies then
+	Arrival           string            `json:"arrival,omitempty"`             // of these: constant, poisson or gamma
+	Burstiness        float64           `json:"burstiness,omitempty"`          // of gamma: its shape; 1 is poisson
+	Duration          time.Duration     `json:"duration_ns,omitempty"`         // how long requests of a level are started; 0: until their number is reached
+	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"`     // how long those in flight may go on after it
+	ConcurrencyRamp   time.Duration     `json:"concurrency_ramp_ns,omitempty"` // over which the slots of a closed loop are filled
+	RateRamp          time.Duration     `json:"rate_ramp_ns,omitempty"`        // over which the rate of an open loop rises, or falls, from RateRampFrom
+	RateRampFrom      float64           `json:"rate_ramp_from,omitempty"`
+	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
+	RequestCount      int               `json:"request_count"`           // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
 	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
