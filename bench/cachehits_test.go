@@ -63,7 +63,7 @@ func TestPlannedCacheHits(t *testing.T) {
 		assert.InDelta(t, 0.5, cache["shared_on_purpose"].(float64)/cache["prompt_tokens"].(float64), 0.001)
 		assert.Zero(t, cache["unplanned_hits"])
 		if name == "c1" {
-			assert.EqualValues(t, []int{hits, shared}, []int{int(cache["hits"].(float64)), int(cache["shared_on_purpose"].(float64))})
+			assert.Equal(t, []int{hits, shared}, []int{int(cache["hits"].(float64)), int(cache["shared_on_purpose"].(float64))})
 		}
 		// What is missing to the design is of the first request and at most a block of each other.
 		missing := cache["shared_on_purpose"].(float64) - cache["hits"].(float64)

@@ -20,7 +20,7 @@ func measure(samples []*record.Sample, target int) steady.Load {
 			spans = append(spans, span)
 		}
 	}
-	l := steady.Measure(spans, target)
+	l := steady.Measure(spans, target, 0)
 	for _, s := range samples {
 		l.Count(s)
 	}

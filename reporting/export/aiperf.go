@@ -204,9 +204,12 @@ func Command(run *record.Run) string {
 		flag("request-rate", strings.Join(levels, ","))
 		flag("arrival", p.Arrival)
 		optional("burstiness", p.Burstiness, p.Burstiness > 0)
+		optional("request-rate-ramp-duration", p.RateRamp, p.RateRamp > 0)
+		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
 		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
 	} else {
 		flag("concurrencies", strings.Join(levels, ","))
+		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
 	}
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)

@@ -12,8 +12,9 @@ import (
 // settle finds the level's plateau and window, and computes their figures in a second reading of the log.
 func (l *Level) settle(intervals *spread) error {
 	if !l.Broken() {
-		l.Load = steady.Measure(l.spans, l.Concurrency)
-		l.Window = steady.FindWindow(l.spans, l.Concurrency)
+		filled := l.Record.FilledNS
+		l.Load = steady.Measure(l.spans, l.Concurrency, filled)
+		l.Window = steady.FindWindow(slices.DeleteFunc(l.spans, func(s steady.Span) bool { return s.StartNS < filled }), l.Concurrency)
 	}
 	l.spans = nil
 	windowed := l.Window.Verdict == steady.Steady

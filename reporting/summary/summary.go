@@ -155,11 +155,17 @@ func cache(benchmark *results.Benchmark) string {
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
 	if len(p.RequestRates) == 0 {
+		if p.ConcurrencyRamp > 0 {
+			return fmt.Sprintf("closed loop, filled over %v", p.ConcurrencyRamp)
+		}
 		return "closed loop"
 	}
 	text := "open loop, " + p.Arrival + " arrivals"
 	if p.Arrival == "gamma" {
 		text += fmt.Sprintf(" of burstiness %g", p.Burstiness)
+	}
+	if p.RateRamp > 0 {
+		text += fmt.Sprintf(", from %g requests/s on within %v", p.RateRampFrom, p.RateRamp)
 	}
 	if p.MaxInFlight > 0 {
 		text += fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
