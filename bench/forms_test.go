@@ -152,8 +152,8 @@ func TestCompletionsWithoutAModelList(t *testing.T) {
 	assert.Contains(t, r.output, "/v1/chat/completions answered 404")
 }
 
-// TestFormsDoNotCompare: a run of documents is not judged by one of streams, and by itself in what it has.
-func TestFormsDoNotCompare(t *testing.T) {
+// TestFormsAreNotMixed: a run of documents is not judged by one of streams, and by itself in what it has.
+func TestFormsAreNotMixed(t *testing.T) {
 	dir := t.TempDir()
 	for name, args := range map[string][]string{"streams": nil, "whole": {"-streaming=false"}, "again": {"-streaming=false"}} {
 		child{args: append([]string{"-virtual", "-nonce=7", "-benchmark-name=" + name, "-concurrencies=2", "-isl=20", "-osl=8", "-plot=false", "-output-dir=" + dir}, args...)}.passes(t)
