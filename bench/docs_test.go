@@ -45,7 +45,7 @@ func documentedCommands() []documented {
 		{has: "-llmsweep.help", prints: "-benchmark-name NAME"},
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
-		{has: "grep Lengths:", prints: "Lengths: "},
+		{has: "grep", prints: "Lengths: "},
 		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},
 		{has: "cmd/mockserver", prints: "mockserver: serving Qwen/Qwen3-0.6B on http://"},

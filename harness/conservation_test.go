@@ -160,7 +160,7 @@ func load(samples []*record.Sample, concurrency int) steady.Load {
 			spans = append(spans, span)
 		}
 	}
-	return steady.Measure(spans, concurrency)
+	return steady.Measure(spans, concurrency, 0)
 }
 
 // nanoseconds takes a figure in ms back to the whole number that it was made from.

@@ -29,6 +29,7 @@ func determinants(p *record.Plan) []setting {
 		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
 		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
 		{"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
+		{"concurrency-ramp-duration", text(p.ConcurrencyRamp)}, {"request-rate-ramp-duration", text(p.RateRamp)}, {"request-rate-ramp-from", text(p.RateRampFrom)},
 		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
 		{"endpoint-type", cmp.Or(p.EndpointType, record.Chat)}, {"streaming", text(!p.Unstreamed)}, {"compat", p.Compat}, {"extra-inputs", object(p.ExtraInputs)}, {"header", object(p.Headers)},
 		{"request-timeout", text(p.RequestTimeout)}, {"first-token-timeout", text(p.FirstTokenTimeout)}, {"idle-timeout", text(p.IdleTimeout)},

@@ -3,7 +3,7 @@
 //
 // The way of the data:
 //
-//  1. RegisterFlags defines every flag; Flags.Plan resolves flags, environment and defaults into a Plan.
+//  1. RegisterFlags defines every flag; Flags.Plan resolves flags, environment, a file of flags and defaults into a Plan.
 //  2. Plan.Validate reports all problems at once; Plan.FindTokenizer finds what lengths are in, if it is not the embedded tokenizer.
 //  3. Open claims the benchmark's folder; Sweep.Ready waits for the server, judges with package preflight whether the sweep can run, and
 //     writes run.json. Of an endpoint inside a cluster it first starts a port-forward, which lives until Sweep.Close. A run that is resumed

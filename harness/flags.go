@@ -31,7 +31,13 @@ type option struct {
 // jsonPairs makes a mapping of a configuration file one JSON object.
 const jsonPairs = "{}"
 
+// options are all flags, in the order of the help.
 func options() []option {
+	return slices.Concat(loadOptions(), runOptions(), judgeOptions())
+}
+
+// loadOptions say what is measured, and what it is asked when.
+func loadOptions() []option {
 	return []option{
 		{name: "config", value: "FILE", commandLine: true, usage: "flags of a YAML file, their names as keys; what flags and environment say counts more"},
 		{name: "print-config", boolean: true, commandLine: true, usage: "print all flags as a file for -config, each with where its value comes from, and stop: nothing is sent"},
@@ -56,6 +62,9 @@ func options() []option {
 		{name: "request-rate", value: "LIST", list: ",", usage: "open loop: levels by requests a second, which start by a schedule whatever became of the ones before; in place of -concurrencies"},
 		{name: "arrival", value: "KIND", preset: "poisson", usage: "gaps of an open loop: constant, poisson (by chance) or gamma (of a -burstiness)"},
 		{name: "burstiness", value: "B", preset: "1", usage: "shape of -arrival=gamma: below 1 requests come in bursts, 1 is poisson, above 1 they come more evenly"},
+		{name: "concurrency-ramp-duration", value: "D", preset: "0", usage: "fill the slots of a closed loop one after another over this time; 0: all at once"},
+		{name: "request-rate-ramp-duration", value: "D", preset: "0", usage: "let the rate of an open loop rise to -request-rate over this time; 0: it is that from the start"},
+		{name: "request-rate-ramp-from", value: "R", preset: "0", usage: "rate at the start of that time, in requests a second"},
 		{name: "max-in-flight", value: "N", preset: "0", usage: "most requests in flight of an open loop: one that finds no place waits for it, which its times from the schedule show; 0: no cap"},
 		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10), or a minute of a -request-rate"},
 		{name: "duration", value: "D", preset: "0", usage: "how long requests of a level are started, in place of their number or whichever ends first; 0: until their number is reached"},
@@ -64,6 +73,12 @@ func options() []option {
 		{name: "repeats", value: "N", preset: "1", usage: "runs of each level: all levels once, then all again; from 5 on the figures have intervals over runs, and the first level is measured once more at the end"},
 		{name: "seed", value: "N", preset: "100", usage: "determines lengths and schedule"},
 		{name: "nonce", value: "N", usage: "determines the text together with the seed; default: new for each run"},
+	}
+}
+
+// runOptions say where results go, how requests are sent, and when to stop.
+func runOptions() []option {
+	return []option{
 		{name: "output-dir", value: "DIR", preset: "./benchmarks/results", usage: "where results go"},
 		{name: "overwrite", boolean: true, usage: "replace the results of an earlier benchmark of this name"},
 		{name: "resume", boolean: true, usage: "go on with the benchmark of this name: finished levels are kept, one that was cut short is repeated; -resume=request continues it"},
@@ -91,6 +106,12 @@ func options() []option {
 		{name: "max-error-rate", value: "SHARE", preset: "0.05", usage: "a level fails above this share of failed requests, and stops, once 20 ended; with fewer, if most failed"},
 		{name: "continue-on-error", boolean: true, usage: "go on with the next level after a failed one"},
 		{name: "compat", value: "KIND", preset: "llm", usage: "request body: llm, or openai for servers that refuse min_tokens and ignore_eos"},
+	}
+}
+
+// judgeOptions are those of gates and comparisons, of the mock server, and of what is shown.
+func judgeOptions() []option {
+	return []option{
 		{name: "gate", value: "FILE", usage: "limits and margins for -run Gate (YAML)"},
 		{name: "data-dir", value: "DIR", usage: "with -gate: judge the recorded -benchmark-name in this directory instead of measuring"},
 		{name: "baseline", value: "DIR", usage: "recorded benchmark to compare -candidate with, DATA-DIR/NAME"},

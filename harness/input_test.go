@@ -82,7 +82,7 @@ func TestRunOfAFile(t *testing.T) {
 			File: path, SHA256: "bb7b28d0ec461c12cf8f338d479337dcf114e7e6ce3a2434811418975e4181ab", Format: "single_turn", Sampling: "sequential", Records: 3,
 		}, run.Plan.Input)
 		assert.Equal(t, []string{
-			`input-file "` + path + `": key "unknown" ignored in 1 records, the first in line 3: it is none of single_turn's`,
+			`input-file "` + path + `": key "unknown" ignored in 1 record, the first in line 3: it is none of single_turn's`,
 			`input-file "` + path + `": 6 requests have 3 records, so that prompts repeat: a server that caches prefixes answers those faster`,
 		}, run.Warnings)
 		assert.Zero(t, run.Plan.ISL)

@@ -66,9 +66,9 @@ func TestRunOfAMixture(t *testing.T) {
 		assert.Equal(t, "seq-dist", s.sweep.load().LengthsOf)
 	})
 	for _, prompt := range server.prompts(t) {
-		tokens, err := tokenizer.Default().Count(prompt)
+		n, err := tokenizer.Default().Count(prompt)
 		require.NoError(t, err)
-		assert.Contains(t, []int{10, 20, 21}, tokens)
+		assert.Contains(t, []int{10, 20, 21}, n)
 	}
 }
 

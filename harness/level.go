@@ -64,6 +64,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
 		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
+		FromFile: s.input != nil,
 	}
 	p := s.past[level.Name]
 	before, err := p.setAside(dir, &r.record)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/arrival"
@@ -26,6 +27,8 @@ type loop struct {
 	stop     context.CancelCauseFunc // of issue
 	feed     chan *workload.Request
 	ended    chan *record.Sample
+	left     atomic.Int64  // requests that have not ended
+	over     chan struct{} // closed when none is left
 }
 
 // runPhase runs one phase of a level. issue ends the sending of new requests, ctx also those in flight. It returns when every goroutine
@@ -46,17 +49,22 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	defer done()
 	l := &loop{
 		levelRun: r, phase: phase, inFlight: inFlight, issue: sending, stop: stop,
-		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024),
+		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024), over: make(chan struct{}),
 	}
+	l.left.Store(int64(total))
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
 	r.begun = time.Since(r.epoch)
+	ramp := r.ramp(phase)
 	if r.level.Open() {
 		slots.Go(func() { l.open(&slots) })
 	} else {
-		for _, offset := range arrival.Closed(min(r.level.Concurrency, total)) {
+		for _, offset := range arrival.Ramp(min(r.level.Concurrency, total), ramp) {
 			slots.Go(func() { l.slot(r.begun + offset) })
 		}
+	}
+	if ramp > 0 {
+		r.record.FilledNS = (r.begun + ramp).Nanoseconds()
 	}
 	workers.Go(func() {
 		slots.Wait()
@@ -64,6 +72,18 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	})
 	l.collect()
 	workers.Wait()
+}
+
+// ramp is the time over which the load of a phase reaches its size.
+func (r *levelRun) ramp(phase record.Phase) time.Duration {
+	switch p := r.sweep.Plan; {
+	case phase == record.Warmup:
+		return 0
+	case r.level.Open():
+		return p.RateRamp
+	default:
+		return p.ConcurrencyRamp
+	}
 }
 
 // forDuration returns a context that ends with issue or after -duration. The measured requests that are in flight a grace period later are abandoned.
@@ -106,8 +126,18 @@ func (l *loop) render() {
 
 // slot is one user of the closed loop: it sends its next request as soon as the last one ended.
 func (l *loop) slot(first time.Duration) {
-	// Only virtual time has not yet reached the start: its slots are nanoseconds apart.
-	time.Sleep(time.Until(l.epoch.Add(first)))
+	// Without a ramp only virtual time has not yet reached the start: its slots are nanoseconds apart.
+	if wait := time.Until(l.epoch.Add(first)); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.issue.Done():
+			return
+		case <-l.over: // the slots before it have sent everything
+			return
+		}
+	}
 	scheduled := first.Nanoseconds()
 	for request := range l.feed {
 		// Both: when they end together, requests in flight may be told before issue is.
@@ -125,6 +155,9 @@ func (l *loop) slot(first time.Duration) {
 func (l *loop) end(s *record.Sample) {
 	l.flying.Add(-1)
 	l.spend(s)
+	if l.left.Add(-1) == 0 {
+		close(l.over)
+	}
 	l.ended <- s
 }
 

@@ -18,10 +18,14 @@ import (
 // fingerprint.
 func (l *Level) schedule(p *record.Plan) (string, error) {
 	if !l.Open() {
+		loop := workload.ClosedLoop
 		if p.Duration > 0 {
-			return fmt.Sprintf("%s for %v", workload.ClosedLoop, p.Duration), nil
+			loop += fmt.Sprintf(" for %v", p.Duration)
 		}
-		return workload.ClosedLoop, nil
+		if p.ConcurrencyRamp > 0 {
+			loop += fmt.Sprintf(" filled over %v", p.ConcurrencyRamp)
+		}
+		return loop, nil
 	}
 	l.starts = map[record.Phase][]time.Duration{}
 	process := arrivals(p, l.Rate)
@@ -31,7 +35,9 @@ func (l *Level) schedule(p *record.Plan) (string, error) {
 		var err error
 		switch {
 		case phase == record.Warmup:
-			starts, err = process.Count(r, p.WarmupRequests)
+			steady := process
+			steady.Ramp, steady.RampFrom = 0, 0 // the ramp is the measurement's
+			starts, err = steady.Count(r, p.WarmupRequests)
 		case p.Duration > 0:
 			if starts, err = process.Within(r, p.Duration); p.RequestCount > 0 {
 				starts = starts[:min(len(starts), p.RequestCount)]
@@ -62,7 +68,7 @@ func (l *Level) expect(p *record.Plan) {
 
 // arrivals is the open loop of a plan at one of its rates.
 func arrivals(p *record.Plan, rate float64) arrival.Open {
-	return arrival.Open{Process: p.Arrival, Rate: rate, Burstiness: p.Burstiness}
+	return arrival.Open{Process: p.Arrival, Rate: rate, Burstiness: p.Burstiness, Ramp: p.RateRamp, RampFrom: p.RateRampFrom}
 }
 
 // flying is how many requests an open loop has in flight with a server of that pace.

@@ -217,7 +217,7 @@ func TestDuration(t *testing.T) {
 		// Starts at 0, 100, ..., 900 ms.
 		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s"}, 250 * time.Millisecond, 10, 0, 1150 * time.Millisecond, 10, 0},
 		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-request-count=4"}, 250 * time.Millisecond, 4, 0, 550 * time.Millisecond, 4, 0},
-		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-grace-period=2s"}, 2500 * time.Millisecond, 6, 4, 3 * time.Second, 10, 0},
+		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-grace-period=2s"}, 2450 * time.Millisecond, 6, 4, 3 * time.Second, 10, 0},
 		{[]string{"-request-rate=10", "-arrival=constant", "-duration=1s", "-grace-period=2s", "-max-in-flight=3"}, time.Hour, 0, 3, 3 * time.Second, 10, 7},
 		// Three slots, 300 ms each: four rounds begin before 1 s.
 		{[]string{"-concurrencies=3", "-duration=1s"}, 300 * time.Millisecond, 12, 0, 1200*time.Millisecond + 2, 12, 0},

@@ -128,7 +128,16 @@ func (c *checks) openLoop(p *Plan) {
 		if p.MaxInFlight > 0 {
 			c.fault("max-in-flight", p.MaxInFlight, "is for an open loop: -concurrencies says what is in flight in a closed one")
 		}
+		if p.RateRamp != 0 {
+			c.fault("request-rate-ramp-duration", p.RateRamp, "is for an open loop: -concurrency-ramp-duration is for a closed one")
+		}
+		if p.RateRampFrom != 0 {
+			c.fault("request-rate-ramp-from", p.RateRampFrom, "is for an open loop")
+		}
 		return
+	}
+	if p.ConcurrencyRamp > 0 {
+		c.fault("concurrency-ramp-duration", p.ConcurrencyRamp, "is for a closed loop: -request-rate-ramp-duration is for an open one")
 	}
 	if len(p.Concurrencies) > 0 {
 		c.fault("request-rate", strings.Trim(fmt.Sprint(p.RequestRates), "[]"), "cannot go with -concurrencies: -max-in-flight caps an open loop")
@@ -204,6 +213,7 @@ func (c *checks) limits(p *Plan) {
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
 		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"concurrency-ramp-duration", p.ConcurrencyRamp},
 	} {
 		if limit.value < 0 {
 			c.fault(limit.name, limit.value, "must not be negative")

@@ -44,6 +44,7 @@ func (r *levelRun) startWatch() {
 	r.sweep.findCeiling(config.Transport)
 	r.watch = instrument.Start(instrument.Config{
 		Client: config, Target: r.level.Concurrency, RealTime: r.sweep.readsMachine(), Loopback: r.sweep.Loopback, Floor: r.sweep.floor,
+		Ramp: r.ramp(record.Profiling),
 	})
 }
 
@@ -72,8 +73,8 @@ func (r *levelRun) observe(s *record.Sample, values []record.MetricValue) {
 			itl = v.Value
 		}
 	}
-	// Slot k is scheduled k ns after the phase began; every later request of it at the end of one.
-	first := !s.Timed && s.ScheduledNS < r.begun.Nanoseconds()+int64(r.level.Concurrency)
+	// Slot k is scheduled k ns after the phase began, or during the ramp; every later request of it at the end of one.
+	first := !s.Timed && s.ScheduledNS < (r.begun+r.ramp(record.Profiling)).Nanoseconds()+int64(r.level.Concurrency)
 	r.watch.Request(s, first, ttft, itl)
 }
 

@@ -18,6 +18,8 @@ type Config struct {
 	Client openai.Config
 	// Target is how many requests should be in flight; 0: as many as come, in an open loop.
 	Target int
+	// Ramp is how long it takes until they are.
+	Ramp time.Duration
 	// RealTime takes readings of the machine. In virtual time there is none to read.
 	RealTime bool
 	// Loopback is the way from a canary's writer to its client. Nil: TCP inside the machine, or, in virtual time, no canaries.
@@ -155,7 +157,11 @@ func (w *Watch) lateness() *record.Lateness {
 
 func (w *Watch) inFlight() *record.InFlight {
 	target := min(w.config.Target, len(w.spans))
-	mean, ok := steady.Reached(w.spans, target)
+	filled := int64(0)
+	if w.config.Ramp > 0 {
+		filled = w.start + w.config.Ramp.Nanoseconds()
+	}
+	mean, ok := steady.Reached(w.spans, target, filled)
 	if !ok {
 		return nil
 	}

@@ -83,6 +83,20 @@ func TestCanaryMeasuresTheDelay(t *testing.T) {
 	}
 }
 
+// TestCanariesStream, whatever the level asks for.
+func TestCanariesStream(t *testing.T) {
+	for _, client := range []openai.Config{{Completions: true}, {Whole: true}, {Completions: true, Whole: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			client.Epoch = time.Now()
+			w := instrument.Start(instrument.Config{Client: client, Target: 1, Loopback: inMemory(never)})
+			time.Sleep(time.Second)
+			got := w.Stop().Canary
+			assert.Empty(t, got.Failure)
+			assert.Equal(t, 49, got.Chunks)
+		})
+	}
+}
+
 // TestCanaryOverHTTP2: there the first reads are of the settings, of their acknowledgement and of the head; then a read is a chunk.
 func TestCanaryOverHTTP2(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -169,7 +169,7 @@ func (c *Client) Now() int64 { return time.Since(c.config.Epoch).Nanoseconds() }
 func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *record.Sample {
 	endpoint := c.config.Endpoints[r.Serial%len(c.config.Endpoints)]
 	s := &record.Sample{
-		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL,
+		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL, SharedTokens: r.Shared,
 		ScheduledNS: scheduled, SentNS: record.Never, HeadersNS: record.Never, FirstByteNS: record.Never,
 		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, c.chunks(r.OSL)), Endpoint: endpoint.Host,
 		Counted: record.Counted{ISL: r.ISL}, Unstreamed: c.config.Whole,

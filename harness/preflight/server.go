@@ -84,7 +84,12 @@ func (s *Server) http(l Load) Finding {
 }
 
 // templateRoom is how many tokens a chat template may well add to a prompt.
-const templateRoom = 16
+func (l *Load) templateRoom() int {
+	if l.Completions {
+		return 0
+	}
+	return 16
+}
 
 func (s *Server) context(l Load) Finding {
 	f := Finding{Check: "context length", Result: OK}
@@ -97,7 +102,7 @@ func (s *Server) context(l Load) Finding {
 	switch {
 	case total > s.Context:
 		f.Result, f.Remedy = Refusal, s.shorten(l)
-	case total+templateRoom > s.Context:
+	case total+l.templateRoom() > s.Context:
 		f.Result = Warning
 		f.Text += ", to which the server's chat template adds some"
 		f.Remedy = s.shorten(l)
@@ -107,7 +112,7 @@ func (s *Server) context(l Load) Finding {
 
 // shorten says how much the larger of both must shrink.
 func (s *Server) shorten(l Load) string {
-	over := l.LongestPrompt + l.OSL + templateRoom - s.Context
+	over := l.LongestPrompt + l.OSL + l.templateRoom() - s.Context
 	if l.LengthsOf != "" {
 		return fmt.Sprintf("shorten the longest requests of -%s by %d tokens, or serve the model with a longer context", l.LengthsOf, over)
 	}

@@ -98,6 +98,7 @@ func recordTrace(c codec, s *Sample) {
 	c.optionalWord("finish_reason", &s.FinishReason)
 	c.optionalCount("status", &s.Status)
 	c.count("requested_osl", &s.RequestedOSL)
+	c.optionalCount("shared_tokens", &s.SharedTokens)
 	if c.present("usage", s.Usage != nil) {
 		recordUsage(c, s)
 	}

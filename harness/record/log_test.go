@@ -25,7 +25,7 @@ func good() *record.Sample {
 		Index: 3, RequestID: "r-3", ScheduledNS: 0, Timed: true, PlacedNS: 90, StartNS: 100, SentNS: 2500, HeadersNS: 47_000_000, FirstByteNS: 48_000_000, FirstVisibleNS: 48_552_300,
 		ChunksNS: []int64{48_552_300, 54_292_300}, ChunkTokens: []int{1, 1}, EmptyNS: []int64{48_100_000}, LastByteNS: 54_299_000, EndNS: 54_300_000,
 		StampSource: record.SocketRead, Outcome: record.OK, FinishReason: "length", Status: 200,
-		RequestedOSL: 2, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
+		RequestedOSL: 2, SharedTokens: 5, Usage: &record.Usage{PromptTokens: 2013, CompletionTokens: 2, TotalTokens: 2015, CachedTokens: new(4), ReasoningTokens: 1},
 		Counted:   record.Counted{ISL: 2000, OSL: 2, Reasoning: 1, Source: record.FromServer},
 		Conn:      record.Conn{Reused: true, GotNS: 200, DNSNS: 1, ConnectNS: 2, TLSNS: 3, Remote: "127.0.0.1:8000", BytesSent: 300, Stale: 1, Resent: 2},
 		Retries:   []record.Retry{{RefusedNS: 20, ResumedNS: 30, Told: true}, {RefusedNS: 35, ResumedNS: 90}},
@@ -118,7 +118,7 @@ func TestTraceIsTheDesigns(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"scheduled_ns":0,"timed":true,"placed_ns":90,"start_ns":100,"sent_ns":2500,"headers_ns":47000000,"first_byte_ns":48000000,"first_visible_ns":48552300,
 		"chunks_ns":[48552300,54292300],"chunk_tokens":[1,1],"empty_ns":[48100000],"last_byte_ns":54299000,"end_ns":54300000,"stamp_source":"socket read","outcome":"ok","finish_reason":"length","status":200,
-		"requested_osl":2,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
+		"requested_osl":2,"shared_tokens":5,"usage":{"prompt_tokens":2013,"completion_tokens":2,"total_tokens":2015,"cached_tokens":4,"reasoning_tokens":1},
 		"counted":{"isl":2000,"osl":2,"reasoning":1,"source":"server"},
 		"conn":{"reused":true,"got_ns":200,"dns_ns":1,"connect_ns":2,"tls_ns":3,"remote":"127.0.0.1:8000","bytes_sent":300,"stale":1,"resent":2},
 		"retries":[{"refused_ns":20,"resumed_ns":30,"told":true},{"refused_ns":35,"resumed_ns":90}],"bytes_sent":99,"bytes_received":512,"phase":"profiling","turn":1,

@@ -13,6 +13,7 @@ package record
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -129,8 +130,9 @@ type Sample struct {
 	Outcome      Outcome `json:"outcome"`
 	Reason       Reason  `json:"reason,omitempty"` // of an outcome other than OK
 	FinishReason string  `json:"finish_reason,omitempty"`
-	Status       int     `json:"status,omitempty"` // HTTP status
-	RequestedOSL int     `json:"requested_osl"`    // output tokens asked for
+	Status       int     `json:"status,omitempty"`        // HTTP status
+	RequestedOSL int     `json:"requested_osl"`           // output tokens asked for
+	SharedTokens int     `json:"shared_tokens,omitempty"` // of its prompt, that others have on purpose
 
 	Usage         *Usage  `json:"usage,omitempty"`
 	Counted       Counted `json:"counted"`
@@ -278,6 +280,10 @@ type Level struct {
 	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
 	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
 	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
+	// FromFile: the prompts are of a file, and share what they share.
+	FromFile bool `json:"from_file,omitempty"`
+	// FilledNS is the stamp at which a ramp of the load ends; 0: there is none.
+	FilledNS int64 `json:"filled_ns,omitempty"`
 }
 
 // Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
@@ -339,7 +345,7 @@ type Tool struct {
 // Plan holds every setting of a run, resolved, as it is stored: no secret is among them.
 type Plan struct {
 	BenchmarkName     string            `json:"benchmark_name"`
-	Endpoints         []string          `json:"endpoints"`            // full URLs of the chat route, credentials removed
+	Endpoints         []string          `json:"endpoints"`            // full URLs of the route, credentials removed
 	EmbeddedMock      bool              `json:"embedded_mock"`        // no endpoint was given
 	MockArgs          []string          `json:"mock_args,omitempty"`  // of the embedded mock
 	MockFiles         map[string]string `json:"mock_files,omitempty"` // SHA-256 of each file that these name, by its path
@@ -351,13 +357,16 @@ type Plan struct {
 	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
 	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
 	Concurrencies     []int             `json:"concurrencies"`
-	RequestRates      []float64         `json:"request_rates,omitempty"`   // of open-loop levels, in requests a second; there are no concurrencies then
-	Arrival           string            `json:"arrival,omitempty"`         // of these: constant, poisson or gamma
-	Burstiness        float64           `json:"burstiness,omitempty"`      // of gamma: its shape; 1 is poisson
-	Duration          time.Duration     `json:"duration_ns,omitempty"`     // how long requests of a level are started; 0: until their number is reached
-	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"` // how long those in flight may go on after it
-	MaxInFlight       int               `json:"max_in_flight,omitempty"`   // of open-loop levels; 0: no cap
-	RequestCount      int               `json:"request_count"`             // 0: see Requests
+	RequestRates      []float64         `json:"request_rates,omitempty"`       // of open-loop levels, in requests a second; there are no concurrencies then
+	Arrival           string            `json:"arrival,omitempty"`             // of these: constant, poisson or gamma
+	Burstiness        float64           `json:"burstiness,omitempty"`          // of gamma: its shape; 1 is poisson
+	Duration          time.Duration     `json:"duration_ns,omitempty"`         // how long requests of a level are started; 0: until their number is reached
+	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"`     // how long those in flight may go on after it
+	ConcurrencyRamp   time.Duration     `json:"concurrency_ramp_ns,omitempty"` // over which the slots of a closed loop are filled
+	RateRamp          time.Duration     `json:"rate_ramp_ns,omitempty"`        // over which the rate of an open loop rises, or falls, from RateRampFrom
+	RateRampFrom      float64           `json:"rate_ramp_from,omitempty"`
+	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
+	RequestCount      int               `json:"request_count"`           // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
 	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
@@ -417,7 +426,7 @@ func (p *Plan) Lengths() string {
 	if p.SeqDist != "" {
 		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
 	}
-	return fmt.Sprintf("ISL %d +/- %d, OSL %d", p.ISL, p.StdDev, p.OSL) + p.Prefixes.String()
+	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d", p.ISL, p.StdDev, p.Prefixes, p.OSL)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.
@@ -428,22 +437,26 @@ type Prefixes struct {
 	Ratio  float64 `json:"ratio,omitempty"`  // instead of Length: the part of each prompt's tokens that is its prefix
 }
 
-// String says in words what is shared, as they stand behind the lengths; "" if nothing is.
+// String says in words what is shared, as it stands behind the lengths of prompts; "" if nothing is.
 func (p Prefixes) String() string {
-	text := ""
+	var parts []string
 	if p.System > 0 {
-		text += fmt.Sprintf(", a system message of %d shared", p.System)
+		parts = append(parts, fmt.Sprintf("a system message of %d", p.System))
+	}
+	prefix := "a prefix"
+	if p.Pool > 1 {
+		prefix = fmt.Sprintf("one of %d prefixes", p.Pool)
 	}
 	switch {
 	case p.Ratio > 0:
-		text += fmt.Sprintf(", %.4g %% of each prompt shared", 100*p.Ratio)
+		parts = append(parts, fmt.Sprintf("%s of %.4g %% of each prompt", prefix, 100*p.Ratio))
 	case p.Length > 0:
-		text += fmt.Sprintf(", a prefix of %d shared", p.Length)
+		parts = append(parts, fmt.Sprintf("%s of %d", prefix, p.Length))
 	}
-	if p.Pool > 1 {
-		text += fmt.Sprintf(", one of %d", p.Pool)
+	if len(parts) == 0 {
+		return ""
 	}
-	return text
+	return " (shared: " + strings.Join(parts, ", ") + ")"
 }
 
 // TLSOptions say how https endpoints are met. The zero value verifies them by the system's authorities.

@@ -58,9 +58,9 @@ func SpanOf(s *record.Sample) (Span, bool) {
 }
 
 // Measure computes the load of a level from the spans of its requests, which it sorts by their start. target is the concurrency
-// asked for; 0 is an open loop, which has no plateau.
+// asked for; 0 is an open loop, which has no plateau. filledNS is the stamp at which a ramp ends; 0: there is none.
 // The samples themselves may be too many to be held: Count takes them one by one.
-func Measure(spans []Span, target int) Load {
+func Measure(spans []Span, target int, filledNS int64) Load {
 	if len(spans) == 0 {
 		return Load{}
 	}
@@ -86,7 +86,7 @@ func Measure(spans []Span, target int) Load {
 	}
 	l.InFlightNS = area(edges, first, last)
 	var reached bool
-	if l.Reached, reached = meanInFlight(edges, spans, target); !reached {
+	if l.Reached, reached = meanInFlight(edges, spans, target, filledNS); !reached {
 		l.Reached = float64(l.Peak)
 	}
 	if l.HasPlateau = l.HasPlateau && l.PlateauEndNS > l.PlateauStartNS; l.HasPlateau {
@@ -159,12 +159,12 @@ type Span struct {
 
 // Reached is Load.Reached from the spans of all requests, which it sorts by their start. ok is false where all of them started at once:
 // there is no time then over which a mean would say anything.
-func Reached(spans []Span, target int) (mean float64, ok bool) {
+func Reached(spans []Span, target int, filledNS int64) (mean float64, ok bool) {
 	if len(spans) == 0 || target < 1 {
 		return 0, false
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Compare(a.StartNS, b.StartNS) })
-	return meanInFlight(inFlightEdges(spans), spans, target)
+	return meanInFlight(inFlightEdges(spans), spans, target, filledNS)
 }
 
 // inFlightEdges returns starts and ends in time order. At one instant ends come first: a slot that takes its next request as the
@@ -181,8 +181,8 @@ func inFlightEdges(spans []Span) []edge {
 }
 
 // meanInFlight needs the spans by ascending start.
-func meanInFlight(edges []edge, spans []Span, target int) (mean float64, ok bool) {
-	from := spans[min(target, len(spans))-1].StartNS
+func meanInFlight(edges []edge, spans []Span, target int, filledNS int64) (mean float64, ok bool) {
+	from := max(filledNS, spans[min(target, len(spans))-1].StartNS)
 	until := spans[len(spans)-1].StartNS
 	if until <= from {
 		return 0, false

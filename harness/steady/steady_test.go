@@ -20,7 +20,7 @@ func measure(samples []*record.Sample, target int) steady.Load {
 			spans = append(spans, span)
 		}
 	}
-	l := steady.Measure(spans, target)
+	l := steady.Measure(spans, target, 0)
 	for _, s := range samples {
 		l.Count(s)
 	}
@@ -208,6 +208,21 @@ func TestLastWaveIsEdge(t *testing.T) {
 	assert.InDelta(t, 0.2, l.EdgeShare, 1e-12)
 	assert.InDelta(t, 2.0, l.Reached, 1e-12)
 	assert.InDelta(t, 4/200e-9, l.TokensPerSecond(), 1, "the token of the last wave is not of the plateau")
+}
+
+// TestPlateauOfDocuments: when the tokens of an answer came that was not streamed is not known. They count evenly over its time.
+func TestPlateauOfDocuments(t *testing.T) {
+	samples := []*record.Sample{busy(0, 100), busy(0, 100), busy(100, 200), busy(100, 250)}
+	for _, s := range samples {
+		s.Unstreamed, s.ChunksNS, s.ChunkTokens, s.Counted.OSL = true, []int64{s.EndNS}, nil, 30
+	}
+	l := measure(samples, 2)
+	assert.Equal(t, []int64{0, 200}, []int64{l.PlateauStartNS, l.PlateauEndNS})
+	assert.InDelta(t, 30+30+30+20, l.PlateauTokens, 1e-12)
+	instant := busy(5, 5)
+	instant.Unstreamed, instant.Counted.OSL = true, 30
+	l.Count(instant)
+	assert.InDelta(t, 110, l.PlateauTokens, 1e-12, "one that took no time is of no time")
 }
 
 func TestNinetyFivePercent(t *testing.T) {

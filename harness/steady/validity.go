@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -15,6 +16,7 @@ const (
 	LeastReached   = 100 * PlateauShare
 	MostOSLShifted = 1
 	MostRateOff    = 1 // of an open loop
+	MostCacheHits  = 1 // that were not planned
 )
 
 // Standing is whether a level's figures are those of the load that was planned.
@@ -80,6 +82,14 @@ func (v Validity) Broken(client bool) string {
 	return strings.Join(parts, "; ")
 }
 
+// Reading returns a reading by its name; a level need not have it.
+func (v Validity) Reading(name string) (r Reading, ok bool) {
+	if i := slices.IndexFunc(v.Readings, func(r Reading) bool { return r.Name == name }); i >= 0 {
+		return v.Readings[i], true
+	}
+	return Reading{}, false
+}
+
 // Facts are what validity follows from.
 type Facts struct {
 	Instrument         *record.Instrument // nil: the client was not measured
@@ -89,7 +99,11 @@ type Facts struct {
 	Arrivals           Arrivals // of an open loop, which has no target
 	Asked, Delivered   float64  // mean output length of valid requests, in tokens; 0: not known
 	CountedByTheServer bool     // all of their lengths
+	Cache              Cache    // of a server that tells, and of prompts that share what is known
 }
+
+// CacheReading is the name of the reading that only levels have whose server tells of its cache.
+const CacheReading = "unplanned cache hits"
 
 // clientReading begins the name of the client's reading.
 const clientReading = "client"
@@ -107,6 +121,10 @@ func Judge(f Facts) Validity {
 	if n := f.Arrivals.Requests; n > 0 {
 		// With a single one the loop was closed at times.
 		readings = append(readings, held(Reading{Name: "waited for a place", Value: 100 * float64(f.Arrivals.Waited) / float64(n), Unit: "%"}, true))
+	}
+	if c := f.Cache; c.Requests > 0 {
+		// What a server has in its cache already it does not compute: prompts of another load.
+		readings = append(readings, held(Reading{Name: CacheReading, Value: c.Percent(c.Unplanned), Limit: MostCacheHits, Unit: "%"}, true))
 	}
 	v := Validity{Standing: Valid, Readings: readings}
 	for _, r := range readings {

@@ -44,13 +44,8 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 	if err != nil {
 		return drawn{}, err
 	}
-	switch {
-	case s.Completions && e.Messages != nil:
-		return drawn{}, fmt.Errorf("%s:%d: it has messages, and a prompt of -endpoint-type completions is one text", s.Source.Name, e.Line)
-	case !s.Unstreamed && !streams(e):
-		return drawn{}, fmt.Errorf(`%s:%d: the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`, s.Source.Name, e.Line)
-	case s.Unstreamed && e.Body != nil && streams(e):
-		return drawn{}, fmt.Errorf(`%s:%d: the body asks for a stream: it must not have "stream": true with -streaming=false`, s.Source.Name, e.Line)
+	if reason := s.unfit(e); reason != "" {
+		return drawn{}, fmt.Errorf("%s:%d: %s", s.Source.Name, e.Line, reason)
 	}
 	isl, osl := e.InputTokens, e.OutputTokens
 	if isl == 0 {
@@ -68,6 +63,19 @@ func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
 		err = fmt.Errorf("%s:%d: counting its tokens: %w", s.Source.Name, e.Line, err)
 	}
 	return drawn{int32(isl), int32(osl)}, err
+}
+
+// unfit says why a record cannot be asked by requests of this form; "": it can.
+func (s Spec) unfit(e *dataset.Entry) string {
+	switch {
+	case s.Completions && e.Messages != nil:
+		return "it has messages, and a prompt of -endpoint-type completions is one text"
+	case !s.Unstreamed && !streams(e):
+		return `the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`
+	case s.Unstreamed && e.Body != nil && streams(e):
+		return `the body asks for a stream: it must not have "stream": true with -streaming=false`
+	}
+	return ""
 }
 
 // count counts tokens.

@@ -204,9 +204,12 @@ func Command(run *record.Run) string {
 		flag("request-rate", strings.Join(levels, ","))
 		flag("arrival", p.Arrival)
 		optional("burstiness", p.Burstiness, p.Burstiness > 0)
+		optional("request-rate-ramp-duration", p.RateRamp, p.RateRamp > 0)
+		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
 		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
 	} else {
 		flag("concurrencies", strings.Join(levels, ","))
+		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
 	}
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)
@@ -264,6 +267,11 @@ func ours(run *record.Run, l *results.Level) object {
 		o = append(o, field{"client", i})
 	}
 	o = append(o, field{"validity", l.Validity})
+	if c := l.Cache; c.Requests > 0 {
+		o = append(o, field{"prefix_cache", object{ // tokens of prompts, by the server's count
+			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
+		}})
+	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})
 	}

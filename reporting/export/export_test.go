@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -144,6 +145,11 @@ func TestLengthsOfTheWorkload(t *testing.T) {
 		{record.Plan{SeqDist: "5,6", Prefixes: record.Prefixes{System: 1, Length: 2, Pool: 3}},
 			" -seq-dist=5,6 -shared-system-prompt-length=1 -prefix-length=2 -prefix-pool=3 -concurrencies=",
 			`{"sequence_distribution":"5,6","prefix_prompt":{"pool_size":3,"length":2,"ratio":0,"shared_system_prompt_length":1}}`},
+		{record.Plan{ISL: 5, OSL: 6, ConcurrencyRamp: time.Minute}, " -concurrencies='' -concurrency-ramp-duration=1m0s -seed=",
+			`{"input_tokens":{"mean":5,"stddev":0},"output_tokens":{"mean":6,"stddev":0}}`},
+		{record.Plan{ISL: 5, OSL: 6, RequestRates: []float64{2}, RateRamp: time.Second, RateRampFrom: 0.5, Arrival: "poisson"},
+			" -request-rate=2 -arrival=poisson -request-rate-ramp-duration=1s -request-rate-ramp-from=0.5 -seed=",
+			`{"input_tokens":{"mean":5,"stddev":0},"output_tokens":{"mean":6,"stddev":0}}`},
 		{record.Plan{ISL: 5, OSL: 6, Prefixes: record.Prefixes{Ratio: 0.5}}, " -isl=5 -std=0 -prefix-ratio=0.5 -osl=6 -concurrencies=",
 			`{"input_tokens":{"mean":5,"stddev":0},"output_tokens":{"mean":6,"stddev":0},"prefix_prompt":{"pool_size":1,"length":0,"ratio":0.5,"shared_system_prompt_length":0}}`},
 	} {

@@ -132,6 +132,7 @@ func (l *Level) pool() {
 		for reason, n := range r.FinishReasons {
 			l.FinishReasons[reason] += n
 		}
+		l.Cache = l.Cache.With(r.Cache)
 		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
 		for source, n := range r.TokenSources {
 			l.TokenSources[source] += n

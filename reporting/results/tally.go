@@ -17,6 +17,7 @@ type Tally struct {
 	Errors        []ErrorGroup               // by Rank once all are in
 	// Prompts and Outputs compare the client's tokenizer with the server's.
 	Prompts, Outputs Deviation
+	Cache            steady.Cache
 
 	spans            []steady.Span
 	arrivals         steady.Arrivals      // of an open loop
@@ -62,6 +63,7 @@ func (t *Tally) Add(s *record.Sample) {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
 		t.compare(s)
+		t.Cache.Add(s)
 	}
 	if s.Error != nil {
 		t.group(*s.Error)

@@ -12,8 +12,9 @@ import (
 // settle finds the level's plateau and window, and computes their figures in a second reading of the log.
 func (l *Level) settle(intervals *spread) error {
 	if !l.Broken() {
-		l.Load = steady.Measure(l.spans, l.Concurrency)
-		l.Window = steady.FindWindow(l.spans, l.Concurrency)
+		filled := l.Record.FilledNS
+		l.Load = steady.Measure(l.spans, l.Concurrency, filled)
+		l.Window = steady.FindWindow(slices.DeleteFunc(l.spans, func(s steady.Span) bool { return s.StartNS < filled }), l.Concurrency)
 	}
 	l.spans = nil
 	windowed := l.Window.Verdict == steady.Steady
@@ -61,6 +62,9 @@ func (l *Level) judge() {
 	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0
+	if !l.Record.FromFile {
+		facts.Cache = l.Cache
+	}
 	l.Validity = steady.Judge(facts)
 }
 
@@ -69,6 +73,10 @@ func (l *Level) standingWarnings() []string {
 	var warnings []string
 	if broken := l.Validity.Broken(false); broken != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: %s", steady.Invalid, broken))
+	}
+	if r, _ := l.Validity.Reading(steady.CacheReading); r.Verdict == steady.HeldInvalid {
+		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, as after a run with the same -nonce; "+
+			"leave -nonce out or start the server anew", l.Cache.Percent(l.Cache.Hits), l.Cache.Percent(l.Cache.Shared)))
 	}
 	switch l.Window.Verdict {
 	case steady.NotSteady, steady.Overloaded:

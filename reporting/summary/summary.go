@@ -13,6 +13,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -113,6 +114,9 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
+	if hits := cache(benchmark); hits != "" {
+		facts = append(facts, [2]string{"Cache", hits})
+	}
 	if p.Repeats > 1 {
 		facts = append(facts, [2]string{"Runs", fmt.Sprintf("%d of each level, in turn; figures are their geometric means", p.Repeats)})
 	}
@@ -123,14 +127,45 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
+// cache says how much of the prompts the server had in its prefix cache, and how much of them is shared on purpose; "" where neither is anything.
+func cache(benchmark *results.Benchmark) string {
+	var all steady.Cache
+	var levels []string
+	for i := range benchmark.Levels {
+		l := &benchmark.Levels[i]
+		if l.Cache.Requests > 0 {
+			levels = append(levels, fmt.Sprintf("%.3g %% at %s", l.Cache.Percent(l.Cache.Hits), l.Value()))
+		}
+		all = all.With(l.Cache)
+	}
+	shares := benchmark.Run.Plan.Prefixes != (record.Prefixes{})
+	hits := fmt.Sprintf("hits %s of the prompts' tokens", strings.Join(levels, ", "))
+	switch {
+	case all.Requests == 0 && shares:
+		return "the server does not tell how much of the shared prompts it had in its cache"
+	case all.Hits == 0 && !shares:
+		return ""
+	case benchmark.Run.Plan.Input.File != "":
+		return hits + "; what those of the file share is not known"
+	default:
+		return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
+	}
+}
+
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
 	if len(p.RequestRates) == 0 {
+		if p.ConcurrencyRamp > 0 {
+			return fmt.Sprintf("closed loop, filled over %v", p.ConcurrencyRamp)
+		}
 		return "closed loop"
 	}
 	text := "open loop, " + p.Arrival + " arrivals"
 	if p.Arrival == "gamma" {
 		text += fmt.Sprintf(" of burstiness %g", p.Burstiness)
+	}
+	if p.RateRamp > 0 {
+		text += fmt.Sprintf(", from %g requests/s on within %v", p.RateRampFrom, p.RateRamp)
 	}
 	if p.MaxInFlight > 0 {
 		text += fmt.Sprintf(", at most %d in flight", p.MaxInFlight)

@@ -143,10 +143,12 @@ func shortened(err error) error {
 	return err
 }
 
-// checked is parse for bytes that may be anything, or are known to be JSON.
+// checked is parse for bytes that may be anything, or are known to be JSON: decoded.
 func (d *Dataset) checked(raw []byte, f *found, decoded bool) (skip string, err error) {
-	if err := readable(raw, !decoded && d.Format != BurstGPT); err != nil {
-		return "", err
+	if d.Format != BurstGPT { // of a table only numbers matter
+		if err := readable(raw, decoded); err != nil {
+			return "", err
+		}
 	}
 	*f = found{ignored: f.ignored}
 	return d.parse(raw, f)

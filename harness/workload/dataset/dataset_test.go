@@ -166,6 +166,8 @@ func badRecords() map[dataset.Format]map[string]string {
 			`{"texts": [1]}`:                             `texts: "1": must be a string, or an object with a list of contents`,
 			`{"texts": [{"name": "a"}]}`:                 `texts: "{\"name\": \"a\"}": must be a string, or an object with a list of contents`,
 			`{"texts": [{"contents": [2]}]}`:             `texts: contents: "2": must be a string`,
+			`{"text": "a", "text": null}`:                `key "text": stands twice`,
+			`{"text": null, "text": "b"}`:                `key "text": stands twice`,
 			`{"text": "a", "text": "b"}`:                 `key "text": stands twice`,
 			`{"text": "a", "image": "b.png"}`:            `key "image": llmsweep sends text only`,
 			`{"text": "a", "type": "random_pool"}`:       `type "random_pool": must be single_turn, as that of the file`,
@@ -263,6 +265,7 @@ func TestBadConversations(t *testing.T) {
 		"[]\n\n1":                     `data.jsonl:3: "1": text after the JSON value: nothing behind it can be read`,
 		"[]":                          "data.jsonl: has no record",
 		"[{},{\"conversations\":[]}]": "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations",
+		`[{"text":"a"}]`:              "data.jsonl: has no record that can be sent: the first, in line 1, has no conversations: its keys are those of single_turn",
 		"x":                           "data.jsonl:1: is not JSON: invalid character 'x' looking for beginning of value",
 	} {
 		_, err := read(content, dataset.ShareGPT)
@@ -326,11 +329,19 @@ func TestBadTables(t *testing.T) {
 	}
 }
 
+// TestTablesOfAnyText: only the numbers of a table are looked at.
+func TestTablesOfAnyText(t *testing.T) {
+	d, err := read("Timestamp,Log,Request tokens,Response tokens\n5,\xff,1,2\n", dataset.BurstGPT)
+	require.NoError(t, err)
+	assert.Equal(t, 2, entries(t, d)[0].OutputTokens)
+}
+
 func TestBadInputs(t *testing.T) {
 	for content, want := range map[string]string{
-		`[]`:                                `data.jsonl:1: "[": must be "{": nothing behind it can be read`,
-		`{}`:                                "data.jsonl: has no record",
-		`{"data":[]}`:                       "data.jsonl: has no record",
+		`[]`:          `data.jsonl:1: "[": must be "{": nothing behind it can be read`,
+		`{}`:          "data.jsonl: has no record",
+		`{"data":[]}`: "data.jsonl: has no record",
+		`{"data":[{"payloads":[{"a":1}]}],"data":[]}`: `data.jsonl:1: key "data": stands twice: nothing behind it can be read`,
 		`{"data":5}`:                        `data.jsonl:1: "5": must be "[": nothing behind it can be read`,
 		`{"data":[],"recipe":{"isl":2000}}`: "data.jsonl: has the recipe of request bodies that were too many to be kept, not the bodies: run with the settings that it names",
 		"{\"data\":[\n5]}":                  `data.jsonl:2: "5": must be an object with a list of payloads`,
@@ -372,7 +383,7 @@ func TestNotesOfManyKeysAreFew(t *testing.T) {
 	d, err := read(content.String(), dataset.SingleTurn)
 	require.NoError(t, err)
 	require.Len(t, d.Notes, 20)
-	assert.Equal(t, `key "k0" ignored in 1 records, the first in line 1: it is none of single_turn's`, d.Notes[0])
+	assert.Equal(t, `key "k0" ignored in 1 record, the first in line 1: it is none of single_turn's`, d.Notes[0])
 	assert.Equal(t, `key "again" ignored in 1000 records, the first in line 1: it is none of single_turn's`, d.Notes[1])
 }
 

@@ -33,19 +33,26 @@ func (f *found) read(raw []byte, slot func(f *found, key string) *[]byte) error 
 	if !isObject(raw) {
 		return fmt.Errorf("%s: must be an object", excerpt(raw))
 	}
-	return object(raw, func(key, value []byte) error {
+	var nulls []*[]byte
+	err := object(raw, func(key, value []byte) error {
 		at := slot(f, string(key))
 		switch {
 		case at == nil && f.ignored != nil:
 			f.ignored(key)
-		case at == nil || at == &f.rest || isNull(value):
+		case at == nil || at == &f.rest:
 		case *at != nil:
 			return fmt.Errorf("key %q: stands twice", key)
 		default:
-			*at = value
+			if *at = value; isNull(value) {
+				nulls = append(nulls, at)
+			}
 		}
 		return nil
 	})
+	for _, at := range nulls {
+		*at = nil
+	}
+	return err
 }
 
 // of checks the key by which a record may name its format.

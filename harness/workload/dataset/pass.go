@@ -162,16 +162,23 @@ func (p *pass) ignore(key []byte) { p.unknown.add(excerpt(key), p.at) }
 func (p *pass) notes() []string {
 	var notes []string
 	for _, t := range p.skipped {
-		notes = append(notes, fmt.Sprintf("%d records passed over, the first in line %d: it %s", t.n, t.line, t.what))
+		notes = append(notes, fmt.Sprintf("%s passed over, the first in line %d: it %s", records(t.n), t.line, t.what))
 	}
 	for _, t := range p.unknown {
 		why := "is none of " + string(p.d.Format) + "'s"
 		if t.what == `"session_id"` || t.what == `"delay"` {
 			why = "is for conversations, which are not followed: each record is a request of its own"
 		}
-		notes = append(notes, fmt.Sprintf("key %s ignored in %d records, the first in line %d: it %s", t.what, t.n, t.line, why))
+		notes = append(notes, fmt.Sprintf("key %s ignored in %s, the first in line %d: it %s", t.what, records(t.n), t.line, why))
 	}
 	return notes
+}
+
+func records(n int) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
 }
 
 // tally is something that occurred in n records, first in a line.

@@ -16,7 +16,7 @@ func parseConversation(raw []byte, f *found) (string, error) {
 	case err != nil:
 		return "", err
 	case f.conversations == nil:
-		return "has no conversations", nil
+		return "has no conversations" + hint(raw, ShareGPT), nil
 	case !isArray(f.conversations):
 		return "", fmt.Errorf("conversations %s: must be a list", excerpt(f.conversations))
 	}
@@ -54,11 +54,13 @@ func said(message []byte, turn bool) (asks, answers bool, value []byte, err erro
 	}
 	var from []byte
 	_ = object(message, func(key, v []byte) error {
-		switch {
-		case isNull(v):
-		case string(key) == "from":
+		if isNull(v) {
+			v = nil
+		}
+		switch string(key) {
+		case "from":
 			from = v
-		case string(key) == "value":
+		case "value":
 			value = v
 		}
 		return nil

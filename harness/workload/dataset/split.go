@@ -97,7 +97,7 @@ func (p *pass) sessions() error {
 	if err := expect(decoder, '{'); err != nil {
 		return p.broken(1, err)
 	}
-	recipe := false
+	recipe, seen := false, false
 	for decoder.More() {
 		p.renew()
 		key, err := decoder.Token()
@@ -107,7 +107,10 @@ func (p *pass) sessions() error {
 		case key != "data":
 			recipe = recipe || key == "recipe"
 			err = decoder.Decode(&value)
+		case seen:
+			err = errors.New(`key "data": stands twice`)
 		default:
+			seen = true
 			if err = expect(decoder, '['); err == nil {
 				err = p.elements(decoder, p.session)
 			}

@@ -30,12 +30,15 @@ func naive(format dataset.Format, content []byte) []dataset.Entry {
 	case dataset.BurstGPT:
 		return naiveTable(content)
 	case dataset.Inputs:
-		var file struct {
-			Data []struct{ Payloads []json.RawMessage }
-		}
+		var file, session map[string]json.RawMessage // keys of a struct would be found in any case
+		var sessions, payloads []json.RawMessage
 		_ = json.Unmarshal(content, &file)
-		for _, session := range file.Data {
-			for _, payload := range session.Payloads {
+		_ = json.Unmarshal(file["data"], &sessions)
+		for _, text := range sessions {
+			session, payloads = nil, nil
+			_ = json.Unmarshal(text, &session)
+			_ = json.Unmarshal(session["payloads"], &payloads)
+			for _, payload := range payloads {
 				all = append(all, naiveRequest(payload))
 			}
 		}
@@ -140,13 +143,13 @@ func naiveTime(text string, unit time.Duration) time.Duration {
 
 // naiveConversation makes a list of who said what, and looks for a question before an answer.
 func naiveConversation(raw json.RawMessage) []dataset.Entry {
-	var v struct {
-		Conversations []map[string]any `json:"conversations"`
-	}
+	var v map[string]json.RawMessage
+	var messages []map[string]any
 	_ = json.Unmarshal(raw, &v)
+	_ = json.Unmarshal(v["conversations"], &messages)
 	type line struct{ who, what string }
 	var lines []line
-	for i, message := range v.Conversations {
+	for i, message := range messages {
 		what, _ := message["value"].(string)
 		from, said := message["from"].(string)
 		switch {

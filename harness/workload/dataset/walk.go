@@ -12,11 +12,11 @@ import (
 // decoder would, and so takes the first pass through a file at the pace of that check.
 
 // readable says what is wrong with the bytes of a record.
-func readable(raw []byte, isJSON bool) error {
+func readable(raw []byte, decoded bool) error {
 	switch {
 	case !utf8.Valid(raw):
 		return errors.New("is not UTF-8")
-	case isJSON && !json.Valid(raw):
+	case !decoded && !json.Valid(raw):
 		var v json.RawMessage
 		return fmt.Errorf("is not JSON: %w", json.Unmarshal(raw, &v))
 	}

@@ -146,6 +146,7 @@ func newCluster(t *testing.T) *cluster {
 			c.env = append(c.env, entry)
 		}
 	}
+	c.set("HF_HUB_OFFLINE", "1")
 	c.set("KUBECONFIG", config)
 	c.set("KUBECACHEDIR", filepath.Join(home, "cache"))
 	c.set("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -97,7 +97,7 @@ func (s *settings) own() []ownFlag {
 		{&s.cpuLimit, "cpu-limit", "QUANTITY", "", "CPUs at most; default: " + defaultCPULimit + ", or -cpu if that is more"},
 		{&s.memory, "memory", "QUANTITY", "8Gi", "memory to reserve"},
 		{&s.memoryLimit, "memory-limit", "QUANTITY", "", "memory at most; default: " + defaultMemoryLimit + ", or -memory if that is more"},
-		{&s.hfTokenSecret, "hf-token-secret", "NAME/KEY", "hf-token-secret/HF_TOKEN", "secret with the Hugging Face token, as in Dynamo's guide: it may be missing, and this version does not read it; empty: none"},
+		{&s.hfTokenSecret, "hf-token-secret", "NAME/KEY", "hf-token-secret/HF_TOKEN", "secret with the Hugging Face token, for the tokenizers of gated models: it may be missing; empty: none"},
 		{&s.apiKeySecret, "api-key-secret", "NAME/KEY", "", "secret with the API key of the endpoint"},
 	}
 }
