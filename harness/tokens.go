@@ -77,6 +77,7 @@ func (p *Plan) standIn(why error) error {
 		return err
 	}
 	p.Tokenizer, p.TokenizerSHA256, p.TokenizerApproximate = b.Name()+", approximate", b.SHA256(), true
+	b.Warm()
 	p.tokens = &tokens{words: &words, count: b.Count, warning: fmt.Sprintf(
 		"the tokenizer of %q could not be had (%v): lengths are by %s; -tokenizer names another", p.Model, why, p.Tokenizer)}
 	return nil
@@ -159,6 +160,9 @@ func (s *Sweep) counter() (count func(string) (int, error), done func()) {
 	t := s.Plan.tokens
 	switch {
 	case t == nil:
+		if !s.Plan.Virtual {
+			tokenizer.Default().Warm()
+		}
 		return tokenizer.Default().Count, func() {}
 	case !t.served:
 		return t.count, func() {}

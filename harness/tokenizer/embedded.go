@@ -41,7 +41,7 @@ func StandIn(model string) *BPE {
 }
 
 // Default returns the embedded tokenizer: cl100k's ranks with Qwen's digit rule. Every call returns the same one. The first
-// call unpacks it, in a few tens of milliseconds, so make it before the clock starts.
+// call unpacks it, in a few tens of milliseconds, and its first merge takes some more: see [BPE.Warm].
 func Default() *BPE { return defaultBPE() }
 
 func loadDefault() *BPE {
@@ -60,21 +60,28 @@ func embedded(name, sha256 string, v *vocabulary, digitRun int) *BPE {
 
 // ranksVocabulary makes a vocabulary of ranks, where any two tokens become one that together are one, the lowest rank first.
 func ranksVocabulary(ranks map[string]uint32) *vocabulary {
-	v := &vocabulary{whole: ranks, pairs: newPairs(3 * len(ranks))}
+	v := &vocabulary{whole: ranks, pairs: sync.OnceValue(func() *pairs { return ranksPairs(ranks) })}
 	for token, rank := range ranks {
 		v.longest = max(v.longest, len(token))
 		if len(token) == 1 {
 			v.bytes[token[0]] = rank
 		}
+	}
+	return v
+}
+
+func ranksPairs(ranks map[string]uint32) *pairs {
+	p := newPairs(3 * len(ranks))
+	for token, rank := range ranks {
 		for i := 1; i < len(token); i++ {
-			left, ok1 := ranks[token[:i]]
-			right, ok2 := ranks[token[i:]]
-			if ok1 && ok2 {
-				v.pairs.set(left, right, rank, rank)
+			if left, isToken := ranks[token[:i]]; isToken {
+				if right, isToken := ranks[token[i:]]; isToken {
+					p.set(left, right, rank, rank)
+				}
 			}
 		}
 	}
-	return v
+	return p
 }
 
 // parseRanks reads a gzip'd list of tokens in the order of their ranks from 0, each one byte of length and that many bytes.

@@ -307,9 +307,11 @@ func (l *loader) vocabulary() (*vocabulary, error) {
 	if err := l.bytes(v); err != nil {
 		return nil, err
 	}
-	if v.pairs, err = pairsOf(merges, l.ids); err != nil {
+	table, err := pairsOf(merges, l.ids)
+	if err != nil {
 		return nil, fmt.Errorf("model: merges: %w", err)
 	}
+	v.pairs = func() *pairs { return table }
 	texts := l.ids
 	if l.byteLevel {
 		texts = spelledOut(l.ids)

@@ -22,9 +22,9 @@ type merger struct {
 // all pairs again for each merge, which for a run of a megabyte without a cut takes hours: hence the heap.
 func (m *merger) merge(v *vocabulary, piece string) int {
 	parts := m.begin(v, piece)
-	n := len(piece)
+	n, table := len(piece), v.pairs()
 	for start := 0; start < n; start = m.next[start] {
-		m.offer(v.pairs, start, n)
+		m.offer(table, start, n)
 	}
 	for len(m.heap) > 0 {
 		top := m.pop()
@@ -37,9 +37,9 @@ func (m *merger) merge(v *vocabulary, piece string) int {
 		m.prev[m.next[start]] = start
 		m.pair[gone] = noPair
 		parts--
-		m.offer(v.pairs, start, n)
+		m.offer(table, start, n)
 		if start > 0 {
-			m.offer(v.pairs, m.prev[start], n)
+			m.offer(table, m.prev[start], n)
 		}
 	}
 	return parts

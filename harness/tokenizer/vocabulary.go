@@ -9,8 +9,8 @@ import (
 type vocabulary struct {
 	whole   map[string]uint32 // the pieces that are one token as they stand
 	longest int               // bytes of the longest of them
-	pairs   *pairs
-	bytes   [256]uint32 // the token of each byte; noToken: it has none
+	pairs   func() *pairs     // those of the embedded vocabulary are made at the first call
+	bytes   [256]uint32       // the token of each byte; noToken: it has none
 	// fallback: pieces begin as characters, and only those that are no token as bytes. Else all begin as bytes.
 	fallback bool
 }

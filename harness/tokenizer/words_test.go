@@ -45,7 +45,7 @@ func joined(words WordList, draw *rand.Rand, n int) string {
 func TestWordsOfTheVocabulary(t *testing.T) {
 	b := loadReference(t, "gpt2")
 	greek := *b.vocabulary
-	greek.whole, greek.pairs = map[string]uint32{}, newPairs(0)
+	greek.whole, greek.pairs = map[string]uint32{}, func() *pairs { return newPairs(0) }
 	for text, id := range b.vocabulary.whole {
 		if len(text) == 1 {
 			greek.add(text, id)
