@@ -52,9 +52,16 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 	store(record.RunFile, run)
 	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x was not streamed, and tells"}, dry())
 
-	run.Plan.ISL, run.Plan.Unstreamed = 501, false
-	store(record.RunFile, run)
-	assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or other"}, dry())
+	sound := run.Plan
+	sound.Unstreamed = false
+	for _, other := range []func(*record.Plan){
+		func(p *record.Plan) { p.ISL = 501 }, func(p *record.Plan) { p.SeqDist = "5,6" }, func(p *record.Plan) { p.Prefixes.Ratio = 0.5 }, func(p *record.Plan) { p.Input.File = "x" },
+	} {
+		run.Plan = sound
+		other(&run.Plan)
+		store(record.RunFile, run)
+		assert.Equal(t, []string{assumed, "100000 to 5000 tokens/s: the earlier run of x had another model or other"}, dry())
+	}
 }
 
 // TestDryRunOfRepeats lists each run, in their order, the one at the end too.

@@ -41,6 +41,13 @@ func TestConcurrencyRamp(t *testing.T) {
 		assert.Less(t, steady.Measure(spans, 5, 0).Reached, 4.75, "with the ramp it would be a fault")
 		assert.InDelta(t, 5, l.Instrument.InFlight.Mean, 1e-9)
 		assert.Zero(t, l.Instrument.Lateness.MaxMS)
+		after := 0
+		for _, x := range s.byIndex(t, 0) {
+			if x.ScheduledNS > l.FilledNS+4 {
+				after++
+			}
+		}
+		assert.Equal(t, after, l.Instrument.Lateness.Requests, "the first start of a slot waits for a timer, which is late by itself")
 	})
 }
 

@@ -29,6 +29,7 @@ func repeated(t *testing.T, n int, sentinel float64, ttft ...float64) (dataDir s
 			s := &record.Sample{
 				Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: at, EndNS: at + 9e8, HeadersNS: record.Never, FirstByteNS: record.Never, FinishReason: "length",
 				RequestedOSL: 2, Counted: record.Counted{ISL: 8, OSL: 2, Source: record.FromServer}, ChunksNS: []int64{at + int64(ms*1e6), at + int64(ms*1e6) + 1e7},
+				Usage: &record.Usage{PromptTokens: 10, CachedTokens: new(2)},
 			}
 			samples = append(samples, s)
 		}
@@ -65,6 +66,7 @@ func TestFiguresOverRunsByHand(t *testing.T) {
 	require.Len(t, b.Levels, 1)
 	l := &b.Levels[0]
 	assert.Equal(t, steady.Invalid, l.Validity.Standing, "no better than its runs")
+	assert.Equal(t, steady.Cache{Requests: 50, Prompt: 500, Hits: 100}, l.Cache, "of all runs; the template's two tokens are no unplanned hits")
 	// In units of log 1.1 the runs are 0, 1, 2, 1, 0: mean 0.8, deviation sqrt(0.7); t of 4 degrees is 2.776445.
 	unit := math.Log(1.1)
 	half := 2.776445 * math.Sqrt(0.7/5) * unit
