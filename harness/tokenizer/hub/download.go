@@ -21,22 +21,32 @@ func (h *Hub) download(ctx context.Context, model, name string) (*File, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.Timeout, fmt.Errorf("not done within %v", h.Timeout))
 	defer cancel()
 	source := fmt.Sprintf("%s/%s/resolve/main/%s", h.Endpoint, model, name)
+	shown := withoutPassword(source)
 	if h.Say != nil {
-		h.Say("downloading " + source)
+		h.Say("downloading " + shown)
 	}
 	data, version, err := h.fetch(ctx, model, source)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, fmt.Errorf("downloading %s: %w", source, withoutURL(err))
+		return nil, fmt.Errorf("downloading %s: %w", shown, withoutURL(err))
 	}
 	if err := version.check(data); err != nil {
-		return nil, fmt.Errorf("downloading %s: %w", source, err)
+		return nil, fmt.Errorf("downloading %s: %w", shown, err)
 	}
 	file := &File{Data: data}
 	file.Path, file.Unkept = h.keep(model, name, version, data)
 	return file, nil
+}
+
+// withoutPassword is an address as it may be shown: that of a mirror may hold credentials.
+func withoutPassword(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return "from HF_ENDPOINT, which is no URL"
+	}
+	return u.Redacted()
 }
 
 // withoutURL is an error of net/http without the URL: the last of several redirections may hold a signature.
@@ -102,6 +112,7 @@ func (h *Hub) fetch(ctx context.Context, model, source string) ([]byte, *version
 		}
 		return nil
 	}}
+	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, nil, err

@@ -188,7 +188,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestErrorsHoldNoSignature(t *testing.T) {
+func TestErrorsHoldNoSecret(t *testing.T) {
 	s := newSite(t)
 	s.answer = func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.1:1/signed?key=secret", http.StatusFound)
@@ -196,6 +196,13 @@ func TestErrorsHoldNoSignature(t *testing.T) {
 	_, err := s.open(t, nil).Read(t.Context(), model, "tokenizer.json")
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "secret")
+	for _, mirror := range []string{"http://user:secret@127.0.0.1:1", "http://user:secret@[::1"} {
+		h := s.open(t, nil)
+		h.Endpoint, h.Say = mirror, func(line string) { assert.NotContains(t, line, "secret") }
+		_, err = h.Read(t.Context(), model, "tokenizer.json")
+		require.ErrorContains(t, err, "downloading ")
+		assert.NotContains(t, err.Error(), "secret")
+	}
 }
 
 func TestOffline(t *testing.T) {
