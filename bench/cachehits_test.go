@@ -97,7 +97,7 @@ func TestUnplannedCacheHits(t *testing.T) {
 	assert.Contains(t, r.output, reading)
 	summary := summaryIn(t, dir)
 	assert.Contains(t, summary, "Cache:     hits 96 % at 1 of the prompts' tokens; shared on purpose 0 %\n")
-	assert.Contains(t, summary, "INVALID: "+reading)
+	assert.Regexp(t, `INVALID: (\S.*; )?`+reading, summary, "a server that takes no time leaves slots empty, which is another reason")
 	assert.Contains(t, summary, "the server had 96 % of the prompts' tokens in its cache")
 	page, err := os.ReadFile(filepath.Join(dir, "plots", "report.html"))
 	require.NoError(t, err)
