@@ -54,7 +54,7 @@ test-clients: ## Run OpenAI's own clients and Prometheus' parser against the moc
 # Containers and documented commands are built without the race detector, which would find nothing there. That runs are identical takes ten runs,
 # that a report is repeatable five: all minutes long under it, and the same code races, if it does, in the runs of the other tests. So it is with those
 # that decode hundreds of megabytes or draw many pictures in one goroutine, and with the calibration, which sends millions of events.
-repeats = TestErrorRatesOfWholeTrials|TestSensitivityDisarms|TestColdPenaltyIsNotInTheWindow|TestMoreThanItCanServeIsOverloaded|TestKilledRunsAreResumed|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
+repeats = TestTraceIsFollowed|TestErrorRatesOfWholeTrials|TestSensitivityDisarms|TestColdPenaltyIsNotInTheWindow|TestMoreThanItCanServeIsOverloaded|TestKilledRunsAreResumed|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
 alone = TestSecretsStayOut|TestFiguresFollowFromTheTrace|TestContinuedLevelHasNoThroughput|TestLinksAreCommands|TestGzipBomb|TestDenseStreamIsNoBomb|TestEventBeyondMaxEventIsAnError|TestVectorsSplitAtEveryByte|TestEverySeriesIsSeenInThePlotArea|TestPictureSizeAndResolution|TestReportRewritesItself|TestLargeFile|TestRecordsBeyondTheLimit
 # The report is made by one goroutine, and statistics and comparisons are pure; only charts promise to be drawn by several at once.
 race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$ -e /harness/steady$$ -e /harness/compare$$)

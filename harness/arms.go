@@ -54,7 +54,7 @@ func (r *resolver) arms(p *Plan) {
 	case !given:
 		p.BenchmarkName = p.Arms[0].Name + "-self"
 	}
-	if !r.given("concurrencies") && len(p.RequestRates) == 0 {
+	if !r.given("concurrencies") && len(p.RequestRates) == 0 && !p.FixedSchedule {
 		p.Concurrencies = []int{ArmLevel}
 	}
 }

@@ -27,7 +27,7 @@ func determinants(p *record.Plan) []setting {
 		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"seq-dist", p.SeqDist},
 		{"shared-system-prompt-length", text(p.Prefixes.System)}, {"prefix-length", text(p.Prefixes.Length)}, {"prefix-ratio", text(p.Prefixes.Ratio)},
 		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
-		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
+		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"fixed-schedule", text(p.FixedSchedule)}, {"time-scale", text(p.TimeScale)}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
 		{"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
 		{"concurrency-ramp-duration", text(p.ConcurrencyRamp)}, {"request-rate-ramp-duration", text(p.RateRamp)}, {"request-rate-ramp-from", text(p.RateRampFrom)},
 		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},

@@ -65,6 +65,8 @@ func loadOptions() []option {
 		{name: "concurrency-ramp-duration", value: "D", preset: "0", usage: "fill the slots of a closed loop one after another over this time; 0: all at once"},
 		{name: "request-rate-ramp-duration", value: "D", preset: "0", usage: "let the rate of an open loop rise to -request-rate over this time; 0: it is that from the start"},
 		{name: "request-rate-ramp-from", value: "R", preset: "0", usage: "rate at the start of that time, in requests a second"},
+		{name: "fixed-schedule", boolean: true, usage: "open loop by the timestamps of an -input-file, in place of -request-rate"},
+		{name: "time-scale", value: "F", preset: "1", usage: "factor of the distances between these; 0.5 plays a trace at twice its speed"},
 		{name: "max-in-flight", value: "N", preset: "0", usage: "most requests in flight of an open loop: one that finds no place waits for it, which its times from the schedule show; 0: no cap"},
 		{name: "request-count", env: []string{"REQUEST_COUNT"}, value: "N", preset: "0", usage: "requests of each level; 0: max(3 x concurrency, 10), or a minute of a -request-rate"},
 		{name: "duration", value: "D", preset: "0", usage: "how long requests of a level are started, in place of their number or whichever ends first; 0: until their number is reached"},

@@ -102,6 +102,22 @@ func (s *Sweep) source() *workload.Source {
 	return &workload.Source{Name: s.input.name, Records: d, Format: d.Format, SHA256: d.SHA256, Sampling: dataset.Sampling(s.Plan.Input.Sampling)}
 }
 
+// followable refuses a file whose times cannot be a schedule of so many requests.
+func (s *Sweep) followable(requests int) error {
+	d := s.input.data
+	switch {
+	case dataset.Sampling(s.Plan.Input.Sampling) != dataset.Sequential:
+		return fmt.Errorf("fixed-schedule: a %s is drawn at random: pass -dataset-sampling=sequential", d.Format)
+	case d.Timed == 0:
+		return fmt.Errorf("fixed-schedule: input-file %q: has no timestamps", s.input.name)
+	case d.Unsorted > 0:
+		return fmt.Errorf("fixed-schedule: %s:%d: its timestamp is before that of the record above it: sort the trace", s.input.name, d.Unsorted)
+	case requests > d.Len():
+		return fmt.Errorf("fixed-schedule: request-count %d is more than the %d records of %q", requests, d.Len(), s.input.name)
+	}
+	return nil
+}
+
 // inputNotes say how the file was understood where nobody had said it.
 func (s *Sweep) inputNotes() []string {
 	if s.input == nil || s.input.data.Detected == "" {

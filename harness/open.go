@@ -28,6 +28,9 @@ func (l *Level) schedule(p *record.Plan) (string, error) {
 		return loop, nil
 	}
 	l.starts = map[record.Phase][]time.Duration{}
+	if l.rate = l.Rate; l.Trace {
+		return "", nil // it stands in the workload: see follow
+	}
 	process := arrivals(p, l.Rate)
 	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
 		r := workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0)
@@ -57,6 +60,30 @@ func (l *Level) schedule(p *record.Plan) (string, error) {
 	return fmt.Sprintf("open %s %s", arrival.SHA256(l.starts[record.Warmup]), arrival.SHA256(l.starts[record.Profiling])), nil
 }
 
+// follow has the level start its requests as its workload's trace says, as many as come within a -duration. It returns what stands for that in the
+// level's fingerprint.
+func (l *Level) follow(p *record.Plan) (string, error) {
+	stamps, err := l.work.Timestamps(record.Profiling)
+	if err != nil {
+		return "", fmt.Errorf("fixed-schedule: %w", err)
+	}
+	ms := make([]float64, len(stamps))
+	for i, at := range stamps {
+		ms[i] = float64(at) / float64(time.Millisecond)
+	}
+	starts, err := arrival.Trace(ms, p.TimeScale)
+	if err != nil {
+		return "", fmt.Errorf("fixed-schedule: %w", err)
+	}
+	if last := starts[len(starts)-1]; last > 0 {
+		l.rate = float64(len(starts)) / last.Seconds()
+	} else {
+		l.rate = float64(len(starts)) // all at once
+	}
+	l.starts[record.Profiling] = starts
+	return "trace " + arrival.SHA256(starts), nil
+}
+
 // expect says how many requests will be in flight.
 func (l *Level) expect(p *record.Plan) {
 	if !l.Open() {
@@ -76,7 +103,7 @@ func flying(l *Level, p *record.Plan, pace forecast.Pace) int {
 	_, tokens := l.work.Tokens()
 	mean := float64(tokens) / float64(l.Requests+p.WarmupRequests)
 	answer := pace.TTFT.Seconds() + float64(mean*pace.ITL.Seconds())
-	n := min(l.Requests, int(math.Ceil(l.Rate*answer)))
+	n := min(l.Requests, int(math.Ceil(l.rate*answer)))
 	if p.MaxInFlight > 0 {
 		n = min(n, p.MaxInFlight)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
+	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
 
 // Plan is everything that determines a run: what is stored of it, and what must not be.
@@ -124,6 +125,10 @@ func (p *Plan) Validate() error {
 // openLoop checks what only an open loop has.
 func (c *checks) openLoop(p *Plan) {
 	c.within("max-in-flight", p.MaxInFlight, 0, maxConcurrency)
+	if p.FixedSchedule {
+		c.fixedSchedule(p)
+		return
+	}
 	if len(p.RequestRates) == 0 {
 		if p.MaxInFlight > 0 {
 			c.fault("max-in-flight", p.MaxInFlight, "is for an open loop: -concurrencies says what is in flight in a closed one")
@@ -150,6 +155,23 @@ func (c *checks) openLoop(p *Plan) {
 		if p.Requests(record.Point{Rate: rate}) > maxRequests {
 			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
 		}
+	}
+}
+
+// fixedSchedule checks the replay of a trace.
+func (c *checks) fixedSchedule(p *Plan) {
+	refuse := func(reason string, bad bool) {
+		if bad {
+			c.fault("fixed-schedule", true, reason)
+		}
+	}
+	refuse("needs an -input-file with timestamps", p.Input.File == "")
+	refuse("cannot go with -request-rate or -concurrencies: the trace says when requests start", len(p.RequestRates)+len(p.Concurrencies) > 0)
+	refuse("cannot go with ramps: the trace has its own", p.RateRamp > 0 || p.RateRampFrom != 0 || p.ConcurrencyRamp > 0)
+	refuse("cannot go with -warmup-requests, which would take the trace's first records", p.WarmupRequests > 0)
+	refuse("takes records in their order: -dataset-sampling must be sequential", p.Input.Sampling != "" && p.Input.Sampling != string(dataset.Sequential))
+	if !(p.TimeScale > 0) || math.IsInf(p.TimeScale, 0) {
+		c.fault("time-scale", p.TimeScale, "must be above 0 and finite")
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *Sweep) planned() []forecast.Level {
 		prompts, answers := l.work.Tokens()
 		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
 		level := forecast.Level{
-			Concurrency: l.streams(), Rate: l.Rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
+			Concurrency: l.streams(), Rate: l.rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
 		}
 		levels = append(levels, level.Within())
 	}

@@ -263,6 +263,14 @@ func (r *resolver) concurrencies() []int {
 // openLoop reads what an open loop takes. Its levels stand in place of the preset ones of a closed loop.
 func (r *resolver) openLoop(p *Plan) {
 	p.MaxInFlight = r.count("max-in-flight")
+	if r.boolean("fixed-schedule") {
+		p.FixedSchedule, p.TimeScale = true, r.decimal("time-scale")
+	} else if r.given("time-scale") {
+		r.fault("time-scale", r.text("time-scale"), "is for -fixed-schedule")
+	}
+	if p.FixedSchedule && !r.given("concurrencies") {
+		p.Concurrencies = nil
+	}
 	values, source := r.values("request-rate")
 	if len(values) == 0 {
 		return

@@ -37,6 +37,7 @@ type Level struct {
 	Again       int
 	seed        uint64                           // of its lengths and schedule
 	starts      map[record.Phase][]time.Duration // of an open loop
+	rate        float64                          // of these, in the mean
 	inFlight    int                              // at most, as far as can be told
 	warm        int                              // connections to make beforehand
 	work        *workload.Level
@@ -235,12 +236,22 @@ func (s *Sweep) draw() error {
 		if err := s.interrupted(); err != nil {
 			return err
 		}
+		if at.Trace {
+			if err := s.followable(l.Requests); err != nil {
+				return err
+			}
+		}
 		schedule, err := l.schedule(&p.Plan)
 		if err != nil {
 			return err
 		}
 		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
 			return err
+		}
+		if at.Trace {
+			if schedule, err = l.follow(&p.Plan); err != nil {
+				return err
+			}
 		}
 		l.expect(&p.Plan)
 		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {

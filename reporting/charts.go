@@ -15,11 +15,10 @@ import (
 // against the request rate.
 func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	var all []chart.Chart
-	isOpen := (*results.Benchmark).Open
 	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return !b.Open() }) {
 		all = append(all, lines(benchmarks, axis{"concurrency", "Concurrency", "Concurrency Level", false})...)
 	}
-	if slices.ContainsFunc(benchmarks, isOpen) {
+	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return b.Open() && !b.Levels[0].Trace }) {
 		all = append(all, lines(benchmarks, axis{"request_rate", "Request Rate", "Request Rate (req/s)", true})...)
 	}
 	return append(all, efficiency(benchmarks)), gaps(benchmarks)
@@ -57,7 +56,7 @@ func series(benchmarks []*results.Benchmark, open bool, tag, statistic string) [
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
-			if b.Levels[i].Open() != open {
+			if b.Levels[i].Open() != open || b.Levels[i].Trace { // a trace has no place on an axis of loads
 				continue
 			}
 			l := &b.Levels[i]

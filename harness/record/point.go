@@ -8,33 +8,43 @@ import (
 	"strings"
 )
 
-// Point is the load of a level: so many requests in flight all the time (closed loop) or so many starts a second (open loop). One of the
-// two is zero.
+// Point is the load of a level: so many requests in flight all the time (closed loop), so many starts a second or those of a trace (open loop). All but
+// one of them are zero.
 type Point struct {
 	Concurrency int     `json:"concurrency"`
 	Rate        float64 `json:"request_rate,omitempty"` // requests a second
+	Trace       bool    `json:"trace,omitempty"`
 }
 
 // Open reports whether requests start by a schedule, whatever became of the ones before.
-func (p Point) Open() bool { return p.Rate > 0 }
+func (p Point) Open() bool { return p.Rate > 0 || p.Trace }
 
-// Name is the folder of a level with this load: c<concurrency> or r<rate>, without an exponent.
+const traceName = "trace"
+
+// Name is the folder of a level with this load: c<concurrency>, r<rate>, without an exponent, or trace.
 func (p Point) Name() string {
+	if p.Trace {
+		return traceName
+	}
 	if p.Open() {
 		return "r" + p.Value()
 	}
 	return "c" + p.Value()
 }
 
-// Value is the load as a number without its unit.
+// Value is the load as a number without its unit; a trace has none.
 func (p Point) Value() string {
-	if p.Open() {
+	switch {
+	case p.Trace:
+		return traceName
+	case p.Open():
 		return strconv.FormatFloat(p.Rate, 'f', -1, 64)
+	default:
+		return strconv.Itoa(p.Concurrency)
 	}
-	return strconv.Itoa(p.Concurrency)
 }
 
-// X is the load on the axis of a chart.
+// X is the load on the axis of a chart, on which a trace has no place: 0.
 func (p Point) X() float64 {
 	if p.Open() {
 		return p.Rate
@@ -42,13 +52,19 @@ func (p Point) X() float64 {
 	return float64(p.Concurrency)
 }
 
-// Compare orders closed loops before open ones, and each by their load.
+// Compare orders closed loops before open ones, and each by their load; a trace is the last.
 func (p Point) Compare(q Point) int {
+	if p.Trace != q.Trace {
+		return map[bool]int{false: -1, true: 1}[p.Trace]
+	}
 	return cmp.Or(cmp.Compare(p.Rate, q.Rate), cmp.Compare(p.Concurrency, q.Concurrency))
 }
 
 // PointOf is the load of a level's folder by its name, a complete match; ok is false for all other names.
 func PointOf(name string) (p Point, ok bool) {
+	if name == traceName {
+		return Point{Trace: true}, true
+	}
 	if c, err := strconv.Atoi(strings.TrimPrefix(name, "c")); err == nil {
 		p.Concurrency = max(c, 0)
 	} else if r, err := strconv.ParseFloat(strings.TrimPrefix(name, "r"), 64); err == nil && r > 0 && !math.IsInf(r, 0) {
@@ -69,6 +85,9 @@ func (p *Plan) Points() []Point {
 	for _, r := range p.RequestRates {
 		points = append(points, Point{Rate: r})
 	}
+	if p.FixedSchedule {
+		points = append(points, Point{Trace: true})
+	}
 	return points
 }
 
@@ -87,6 +106,8 @@ func (p *Plan) Requests(at Point) int {
 	switch seconds := p.Duration.Seconds(); {
 	case p.RequestCount > 0:
 		return p.RequestCount
+	case at.Trace:
+		return p.Input.Records
 	case seconds > 0 && at.Open():
 		return int(math.Ceil(seconds * at.Rate))
 	case seconds > 0:
@@ -100,6 +121,9 @@ func (p *Plan) Requests(at Point) int {
 
 // String is the load in words, as in "10 in flight" or "2.5 requests/s".
 func (p Point) String() string {
+	if p.Trace {
+		return "the times of a trace"
+	}
 	if p.Open() {
 		return fmt.Sprintf("%s requests/s", p.Value())
 	}

@@ -363,6 +363,8 @@ type Plan struct {
 	Duration          time.Duration     `json:"duration_ns,omitempty"`         // how long requests of a level are started; 0: until their number is reached
 	GracePeriod       time.Duration     `json:"grace_period_ns,omitempty"`     // how long those in flight may go on after it
 	ConcurrencyRamp   time.Duration     `json:"concurrency_ramp_ns,omitempty"` // over which the slots of a closed loop are filled
+	FixedSchedule     bool              `json:"fixed_schedule,omitempty"`      // requests start by the timestamps of Input
+	TimeScale         float64           `json:"time_scale,omitempty"`          // by which their distances are multiplied
 	RateRamp          time.Duration     `json:"rate_ramp_ns,omitempty"`        // over which the rate of an open loop rises, or falls, from RateRampFrom
 	RateRampFrom      float64           `json:"rate_ramp_from,omitempty"`
 	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap

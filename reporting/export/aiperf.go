@@ -142,6 +142,9 @@ func prompt(p *record.Plan) object {
 
 // load is what was asked of the level, by AIPerf's name.
 func load(l *results.Level) field {
+	if l.Trace {
+		return field{"fixed_schedule", true}
+	}
 	if l.Open() {
 		return field{"request_rate", l.Rate}
 	}
@@ -200,7 +203,13 @@ func Command(run *record.Run) string {
 	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
 	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
 	optional("osl", p.OSL, p.SeqDist == "")
-	if len(p.RequestRates) > 0 {
+	optional("duration", p.Duration, p.Duration > 0)
+	optional("grace-period", p.GracePeriod, p.Duration > 0)
+	if p.FixedSchedule {
+		flag("fixed-schedule", true)
+		optional("time-scale", p.TimeScale, p.TimeScale != 1)
+		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
+	} else if len(p.RequestRates) > 0 {
 		flag("request-rate", strings.Join(levels, ","))
 		flag("arrival", p.Arrival)
 		optional("burstiness", p.Burstiness, p.Burstiness > 0)
@@ -261,7 +270,7 @@ func ours(run *record.Run, l *results.Level) object {
 		{"counts", l.Record.Counts}, {"gpus", run.Plan.GPUs}, {"gpus_assumed", run.Plan.GPUsAssumed},
 		{"workload_sha256", l.Record.WorkloadSHA256}, {"warnings", l.Warnings},
 		load,
-		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources}, {"finish_reasons", l.FinishReasons},
+		{"percentiles", metric.AIPerf.Percentiles()}, {"token_sources", l.TokenSources}, {"replicas", l.Replicas}, {"finish_reasons", l.FinishReasons},
 	}
 	if i := l.Instrument(); i != nil {
 		o = append(o, field{"client", i})

@@ -134,6 +134,9 @@ func (l *Level) pool() {
 		}
 		l.Cache = l.Cache.With(r.Cache)
 		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
+		for endpoint, part := range r.Replicas {
+			l.Replicas[endpoint] = l.Replicas[endpoint].Plus(part)
+		}
 		for source, n := range r.TokenSources {
 			l.TokenSources[source] += n
 		}

@@ -13,6 +13,7 @@ import (
 type Tally struct {
 	FinishReasons map[string]int             // of the answers that ended well; "none" is an answer without
 	TokenSources  map[record.TokenSource]int // who counted the tokens of these
+	Replicas      map[string]Replica         // what went to each endpoint, by its host:port
 	Unstreamed    bool                       // an answer was asked for as a document
 	Errors        []ErrorGroup               // by Rank once all are in
 	// Prompts and Outputs compare the client's tokenizer with the server's.
@@ -33,6 +34,21 @@ type ErrorGroup struct {
 	Count   int          `json:"count"`
 }
 
+// Replica is the part of a level's measured requests that one endpoint had.
+type Replica struct {
+	Requests  int   `json:"requests"`
+	OK        int   `json:"ok"`
+	LatencyNS int64 `json:"request_latency_sum_ns"` // of those that ended well
+}
+
+// Latency is the mean request latency in seconds; 0: nothing ended well.
+func (r Replica) Latency() float64 { return float64(r.LatencyNS) / 1e9 / float64(max(r.OK, 1)) }
+
+// Plus adds up two parts.
+func (r Replica) Plus(other Replica) Replica {
+	return Replica{r.Requests + other.Requests, r.OK + other.OK, r.LatencyNS + other.LatencyNS}
+}
+
 // maxErrorGroups bounds what a server that never says the same twice can take.
 const maxErrorGroups = 10_000
 
@@ -42,7 +58,7 @@ const noReason = "none"
 // NewTally returns an empty one.
 func NewTally() Tally {
 	return Tally{
-		FinishReasons: map[string]int{}, TokenSources: map[record.TokenSource]int{}, groups: map[record.Error]int{}, Errors: []ErrorGroup{},
+		FinishReasons: map[string]int{}, TokenSources: map[record.TokenSource]int{}, Replicas: map[string]Replica{}, groups: map[record.Error]int{}, Errors: []ErrorGroup{},
 		warmup: record.Counts{Outcomes: map[record.Outcome]int{}}, measured: record.Counts{Outcomes: map[record.Outcome]int{}},
 	}
 }
@@ -59,6 +75,7 @@ func (t *Tally) Add(s *record.Sample) {
 	t.Unstreamed = t.Unstreamed || s.Unstreamed
 	t.spans = append(t.spans, span)
 	t.arrivals.Add(s)
+	t.replica(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
@@ -68,6 +85,14 @@ func (t *Tally) Add(s *record.Sample) {
 	if s.Error != nil {
 		t.group(*s.Error)
 	}
+}
+
+func (t *Tally) replica(s *record.Sample) {
+	part := Replica{Requests: 1}
+	if n := len(s.ChunksNS); s.Valid() && n > 0 {
+		part.OK, part.LatencyNS = 1, s.ChunksNS[n-1]-s.StartNS
+	}
+	t.Replicas[s.Endpoint] = t.Replicas[s.Endpoint].Plus(part)
 }
 
 func (t *Tally) group(e record.Error) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -108,6 +109,9 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
+	if text := spread(benchmark); text != "" {
+		facts = append(facts, [2]string{"Replicas", text})
+	}
 	if run.Target.Version != "" {
 		facts = append(facts, [2]string{"Server", serverVersion(run.Target)})
 	}
@@ -154,6 +158,13 @@ func cache(benchmark *results.Benchmark) string {
 
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
+	if p.FixedSchedule {
+		text := "open loop by the trace's times"
+		if p.TimeScale != 1 {
+			text += fmt.Sprintf(" x %g", p.TimeScale)
+		}
+		return text + capped(p)
+	}
 	if len(p.RequestRates) == 0 {
 		if p.ConcurrencyRamp > 0 {
 			return fmt.Sprintf("closed loop, filled over %v", p.ConcurrencyRamp)
@@ -167,10 +178,34 @@ func loop(p *record.Plan) string {
 	if p.RateRamp > 0 {
 		text += fmt.Sprintf(", from %g requests/s on within %v", p.RateRampFrom, p.RateRamp)
 	}
-	if p.MaxInFlight > 0 {
-		text += fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
+	return text + capped(p)
+}
+
+// spread says how many requests each replica had, of all levels, and how long they took in the mean; "" for a single one.
+func spread(benchmark *results.Benchmark) string {
+	all := map[string]results.Replica{}
+	for i := range benchmark.Levels {
+		for endpoint, part := range benchmark.Levels[i].Replicas {
+			all[endpoint] = all[endpoint].Plus(part)
+		}
 	}
-	return text
+	if len(all) < 2 {
+		return ""
+	}
+	parts := make([]string, 0, len(all))
+	for _, endpoint := range slices.Sorted(maps.Keys(all)) {
+		r := all[endpoint]
+		parts = append(parts, fmt.Sprintf("%s %d requests, mean latency %s s", endpoint, r.Requests, figure(r.Latency())))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// capped says how many requests of an open loop may be in flight, if there is a limit.
+func capped(p *record.Plan) string {
+	if p.MaxInFlight == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
 }
 
 // unusual names what is not the default of requests and the way that they took: figures depend on it.
