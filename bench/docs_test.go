@@ -45,6 +45,7 @@ func documentedCommands() []documented {
 		{has: "-llmsweep.help", prints: "-benchmark-name NAME"},
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
+		{has: "^Load:", prints: "\nLoad:      "},
 		{has: "grep", prints: "Lengths: "},
 		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},
@@ -91,10 +92,12 @@ func (b block) run(t *testing.T, url, recorded string) string {
 	results := filepath.Join(dir, "benchmarks/results")
 	require.NoError(t, os.CopyFS(results, os.DirFS(recorded)))
 	script := strings.NewReplacer("benchmarks/results", results, "http://localhost:8000", url, "-port 8000", "-port 0").Replace(b.text)
-	environment := append(cleanEnvironment(), "REQUEST_COUNT=5", "BENCH_OVERWRITE=true",
+	environment := append(cleanEnvironment(), "BENCH_OVERWRITE=true",
 		"BENCH_OUTPUT_DIR="+results, "DATA_DIR="+results, "OUT="+filepath.Join(dir, "gate"))
-	for variable, beside := range map[string]string{"CONCURRENCIES=1,2": "-request-rate", "BENCH_OSL=8": "-seq-dist"} {
-		if !strings.Contains(script, beside) { // with which it cannot go
+	for variable, beside := range map[string][]string{
+		"CONCURRENCIES=1,2": {"-request-rate", "-fixed-schedule"}, "BENCH_OSL=8": {"-seq-dist"}, "REQUEST_COUNT=5": {"-fixed-schedule"},
+	} {
+		if !slices.ContainsFunc(beside, func(flag string) bool { return strings.Contains(script, flag) }) { // with which it cannot go
 			environment = append(environment, variable)
 		}
 	}
