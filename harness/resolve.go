@@ -263,9 +263,9 @@ func (r *resolver) concurrencies() []int {
 // openLoop reads what an open loop takes. Its levels stand in place of the preset ones of a closed loop.
 func (r *resolver) openLoop(p *Plan) {
 	p.MaxInFlight = r.count("max-in-flight")
-	if r.boolean("fixed-schedule") {
-		p.FixedSchedule, p.TimeScale = true, r.decimal("time-scale")
-	} else if r.given("time-scale") {
+	if scale := r.decimal("time-scale"); r.boolean("fixed-schedule") {
+		p.FixedSchedule, p.TimeScale = true, scale
+	} else if scale != 1 {
 		r.fault("time-scale", r.text("time-scale"), "is for -fixed-schedule")
 	}
 	if p.FixedSchedule && !r.given("concurrencies") {

@@ -176,10 +176,6 @@ func Command(run *record.Run) string {
 			flag(name, value)
 		}
 	}
-	levels := make([]string, len(p.Points()))
-	for i, at := range p.Points() {
-		levels[i] = at.Value()
-	}
 	if p.Virtual {
 		command += " -virtual"
 	} else if !p.EmbeddedMock {
@@ -203,23 +199,7 @@ func Command(run *record.Run) string {
 	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
 	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
 	optional("osl", p.OSL, p.SeqDist == "")
-	optional("duration", p.Duration, p.Duration > 0)
-	optional("grace-period", p.GracePeriod, p.Duration > 0)
-	if p.FixedSchedule {
-		flag("fixed-schedule", true)
-		optional("time-scale", p.TimeScale, p.TimeScale != 1)
-		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
-	} else if len(p.RequestRates) > 0 {
-		flag("request-rate", strings.Join(levels, ","))
-		flag("arrival", p.Arrival)
-		optional("burstiness", p.Burstiness, p.Burstiness > 0)
-		optional("request-rate-ramp-duration", p.RateRamp, p.RateRamp > 0)
-		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
-		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
-	} else {
-		flag("concurrencies", strings.Join(levels, ","))
-		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
-	}
+	commandLoad(p, flag, optional)
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
@@ -246,6 +226,32 @@ func Command(run *record.Run) string {
 		optional("header", name+":"+p.Headers[name], strings.HasPrefix(p.Headers[name], "env:") && name != "Authorization")
 	}
 	return command
+}
+
+// commandLoad writes the flags that say what is in flight, or when requests start.
+func commandLoad(p *record.Plan, flag func(name string, value any), optional func(name string, value any, given bool)) {
+	levels := make([]string, len(p.Points()))
+	for i, at := range p.Points() {
+		levels[i] = at.Value()
+	}
+	optional("duration", p.Duration, p.Duration > 0)
+	optional("grace-period", p.GracePeriod, p.Duration > 0)
+	switch {
+	case p.FixedSchedule:
+		flag("fixed-schedule", true)
+		optional("time-scale", p.TimeScale, p.TimeScale != 1)
+		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
+	case len(p.RequestRates) > 0:
+		flag("request-rate", strings.Join(levels, ","))
+		flag("arrival", p.Arrival)
+		optional("burstiness", p.Burstiness, p.Burstiness > 0)
+		optional("request-rate-ramp-duration", p.RateRamp, p.RateRamp > 0)
+		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
+		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
+	default:
+		flag("concurrencies", strings.Join(levels, ","))
+		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
+	}
 }
 
 // quote makes a text one word of a shell.
