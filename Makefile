@@ -56,8 +56,8 @@ test-clients: ## Run OpenAI's own clients and Prometheus' parser against the moc
 # that decode hundreds of megabytes or draw many pictures in one goroutine, and with the calibration, which sends millions of events.
 repeats = TestTraceIsFollowed|TestTraceHitsAreThoseOfANaiveReplay|TestOpenLoopInVirtualTime|TestErrorRatesOfWholeTrials|TestSensitivityDisarms|TestColdPenaltyIsNotInTheWindow|TestMoreThanItCanServeIsOverloaded|TestKilledRunsAreResumed|TestDocumentedCommands|TestVirtualRunsAreIdentical|TestSpellingOfTheDirectoryDoesNotShow|TestCeilingIsKeptAndQuoted
 alone = TestLongRunsOfFiles|TestLongRuns|TestPromptsOfATokenizer|TestReference|TestMergesOfRanks|TestWordsOfFiles|TestWordsOfTheVocabulary|TestLengthsAreNormal|TestSecretsStayOut|TestFiguresFollowFromTheTrace|TestContinuedLevelHasNoThroughput|TestLinksAreCommands|TestGzipBomb|TestDenseStreamIsNoBomb|TestEventBeyondMaxEventIsAnError|TestVectorsSplitAtEveryByte|TestEverySeriesIsSeenInThePlotArea|TestPictureSizeAndResolution|TestReportRewritesItself|TestLargeFile|TestRecordsBeyondTheLimit
-# The report is made by one goroutine, and statistics and comparisons are pure; only charts promise to be drawn by several at once.
-race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$ -e /harness/steady$$ -e /harness/compare$$)
+# The report is made by one goroutine, and statistics, comparisons, arrivals and the model of the engine are pure; only charts promise to be drawn by several at once.
+race_packages = $(shell $(GO) list ./... | grep -v -e /reporting$$ -e /reporting/cmd -e /harness/stat$$ -e /harness/steady$$ -e /harness/compare$$ -e /harness/arrival$$ -e /mockserver/engine$$)
 no_race = ^(TestDocker[A-Z].*|$(repeats)|$(alone))$$
 
 # Two busy cores come close to go test's own limit of ten minutes.
