@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,6 +41,11 @@ func TestOtherForms(t *testing.T) {
 			t.Cleanup(func() { _ = mock.Close() })
 			var mu sync.Mutex
 			asked := map[string]int{}
+			soFar := func() map[string]int {
+				mu.Lock()
+				defer mu.Unlock()
+				return maps.Clone(asked)
+			}
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodPost {
 					body, err := io.ReadAll(r.Body)
@@ -62,7 +68,7 @@ func TestOtherForms(t *testing.T) {
 			args := append([]string{"-endpoint=" + server.URL, "-benchmark-name=x", "-concurrencies=1,4", "-request-count=12", "-warmup-requests=2", "-isl=20", "-osl=8", "-output-dir=" + dir}, args...)
 			assert.Contains(t, child{args: append(args, "-dry-run")}.passes(t).output, "dry run: nothing is sent and nothing is written")
 			assert.Contains(t, child{args: append(args, "-preflight-only")}.passes(t).output, "preflight: ")
-			assert.Empty(t, asked, "a question for the model list alone")
+			assert.Empty(t, soFar(), "a question for the model list alone")
 
 			completions, streamed := strings.Contains(name, "completions"), !strings.Contains(name, "documents")
 			r := child{args: args}.passes(t)
@@ -71,7 +77,7 @@ func TestOtherForms(t *testing.T) {
 				want = "/v1/completions prompt true messages 0"
 			}
 			accept := map[bool]string{true: "text/event-stream", false: "application/json"}[streamed]
-			assert.Equal(t, map[string]int{fmt.Sprintf("%s stream %t accept %s", want, streamed, accept): 2 * (12 + 2)}, asked)
+			assert.Equal(t, map[string]int{fmt.Sprintf("%s stream %t accept %s", want, streamed, accept): 2 * (12 + 2)}, soFar())
 			for _, level := range []string{"c1", "c4"} {
 				level := filepath.Join(dir, "x", level)
 				requireFiles(t, level, levelFiles()...)
