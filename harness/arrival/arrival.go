@@ -2,7 +2,7 @@
 // no clock and sends nothing.
 //
 // In a closed loop only the first request of each slot has a start of its own; every later one starts when the slot's
-// previous request ends. In an open loop ([Open], [Trace], [AtOnce]) every request has a start of its own, whatever became of those
+// previous request ends. In an open loop ([Open], [Trace]) every request has a start of its own, whatever became of those
 // before it: all of them are fixed before the clock starts, by the random numbers that they are given alone.
 //
 // A schedule is a plain list of offsets with three properties. It is strictly ascending, by a nanosecond at least: in virtual time the
@@ -19,15 +19,9 @@ import (
 	"time"
 )
 
-// Closed returns the start of each of n slots of a closed loop: slot k starts k nanoseconds after the level, so that no two
-// first requests share an instant (in virtual time their order would otherwise be arbitrary).
-func Closed(n int) []time.Duration { return Ramp(n, 0) }
-
-// AtOnce returns the starts of n requests that all come at the level's start: request k comes k nanoseconds after it.
-func AtOnce(n int) []time.Duration { return Ramp(n, 0) }
-
 // Ramp returns the starts of n slots of a closed loop whose concurrency rises evenly from 1, at the level's start, to n, at the end of
-// over. It must not be negative.
+// over, which must not be negative. Over no time slot k starts k nanoseconds after the level, so that no two first requests share an instant (in virtual
+// time their order would otherwise be arbitrary).
 func Ramp(n int, over time.Duration) []time.Duration {
 	starts := make([]time.Duration, n)
 	if n < 2 {

@@ -11,19 +11,14 @@ import (
 	"github.com/llmsweep/llmsweep/harness/arrival"
 )
 
-func TestClosed(t *testing.T) {
-	assert.Equal(t, []time.Duration{0, 1, 2, 3}, arrival.Closed(4))
-	assert.Empty(t, arrival.Closed(0))
-	starts := arrival.Closed(1000)
+func TestRampOverNoTime(t *testing.T) {
+	assert.Equal(t, []time.Duration{0, 1, 2, 3}, arrival.Ramp(4, 0))
+	assert.Empty(t, arrival.Ramp(0, 0))
+	starts := arrival.Ramp(1000, 0)
 	assert.Len(t, starts, 1000)
 	for k, start := range starts {
 		assert.Equal(t, time.Duration(k)*time.Nanosecond, start, "no two slots start at one instant")
 	}
-}
-
-func TestAtOnce(t *testing.T) {
-	assert.Equal(t, []time.Duration{0, 1, 2}, arrival.AtOnce(3))
-	assert.Empty(t, arrival.AtOnce(0))
 }
 
 // TestRamp holds the starts against whole numbers of any size.

@@ -37,6 +37,7 @@ func (n normal) mean() float64 { return float64(n.center) }
 func (n normal) fixed() bool   { return n.std == 0 }
 func (n normal) fault() string { return outside(n.center, n.std) }
 
+// String is the length as ParseLengths reads it.
 func (n normal) String() string {
 	if n.std == 0 {
 		return strconv.Itoa(n.center)
@@ -50,7 +51,9 @@ type uniform struct{ least, most int }
 func (u uniform) draw(r *rand.Rand) int { return u.least + r.IntN(u.most-u.least+1) }
 func (u uniform) mean() float64         { return float64(u.least+u.most) / 2 }
 func (u uniform) fixed() bool           { return u.least == u.most }
-func (u uniform) String() string        { return fmt.Sprintf("%d-%d", u.least, u.most) }
+
+// String is the length as ParseLengths reads it.
+func (u uniform) String() string { return fmt.Sprintf("%d-%d", u.least, u.most) }
 
 func (u uniform) fault() string {
 	switch {
@@ -78,8 +81,10 @@ func (l logNormal) draw(r *rand.Rand) int {
 	}
 }
 
-func (l logNormal) mean() float64  { return float64(l.center) }
-func (l logNormal) fixed() bool    { return l.std == 0 }
+func (l logNormal) mean() float64 { return float64(l.center) }
+func (l logNormal) fixed() bool   { return l.std == 0 }
+
+// String is the length as ParseLengths reads it.
 func (l logNormal) String() string { return fmt.Sprintf("lognormal(%d|%d)", l.center, l.std) }
 
 // fault refuses deviations with which nearly all lengths would be below one token.

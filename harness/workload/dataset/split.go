@@ -207,6 +207,7 @@ type limited struct{ p *pass }
 // renew lets a new record begin. A decoder may have read as much of it already as it has of the one before.
 func (p *pass) renew() { p.left = maxRecord }
 
+// Read is io.Reader; beyond the longest record it fails with errTooLong.
 func (l limited) Read(b []byte) (int, error) {
 	if l.p.left <= 0 {
 		return 0, errTooLong
