@@ -112,14 +112,22 @@ func (s *sender) answer(c net.Conn) {
 		reply = append([]byte(headers), bytes.Repeat(event, s.events)...)
 	}
 	for buffer := make([]byte, 4<<10); ; {
-		if _, err := takeRequest(c, buffer); err != nil {
+		number, err := takeRequest(c, buffer)
+		if err != nil {
 			return
 		}
-		if _, err := c.Write(reply); err != nil {
+		answer := reply
+		if number == warming {
+			answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+		}
+		if _, err := c.Write(answer); err != nil {
 			return
 		}
 	}
 }
+
+// warming is the number of a request for the models, with which net/http's connections are made.
+const warming = -1
 
 // takeRequest reads a request, whose body is known, and returns its number.
 func takeRequest(c net.Conn, buffer []byte) (number int, err error) {
@@ -128,7 +136,11 @@ func takeRequest(c net.Conn, buffer []byte) (number int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if n += read; bytes.HasSuffix(buffer[:n], []byte("\r\n\r\n"+body)) {
+		n += read
+		switch {
+		case bytes.HasPrefix(buffer[:n], []byte("GET ")) && bytes.HasSuffix(buffer[:n], []byte("\r\n\r\n")):
+			return warming, nil
+		case bytes.HasSuffix(buffer[:n], []byte("\r\n\r\n"+body)):
 			_, rest, _ := bytes.Cut(buffer[:n], []byte(requestID))
 			_, err = fmt.Sscan(string(rest), &number)
 			return number, err

@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
@@ -50,7 +51,7 @@ type process struct {
 	out     *bufio.Reader
 }
 
-func serving(b *testing.B, mode string, streams, events int) *process {
+func serving(b testing.TB, mode string, streams, events int) *process {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
 	b.Cleanup(cancel)
@@ -70,7 +71,7 @@ func serving(b *testing.B, mode string, streams, events int) *process {
 }
 
 // end returns what the server noted.
-func (p *process) end(b *testing.B) (written [][]int64) {
+func (p *process) end(b testing.TB) (written [][]int64) {
 	b.Helper()
 	require.NoError(b, p.in.Close())
 	line, err := p.out.ReadBytes('\n')
@@ -83,7 +84,7 @@ func (p *process) end(b *testing.B) (written [][]int64) {
 
 // bench is one way to read streams.
 type bench struct {
-	b       *testing.B
+	b       testing.TB
 	kind    string
 	address string
 	epoch   time.Time
@@ -94,7 +95,7 @@ type bench struct {
 	looping []net.Conn // of bareLoop
 }
 
-func newBench(b *testing.B, kind, address string) *bench {
+func newBench(b testing.TB, kind, address string) *bench {
 	r := &bench{b: b, kind: kind, address: address, epoch: time.Now()}
 	u, err := url.Parse("http://" + address + openai.ChatPath)
 	require.NoError(b, err)
@@ -204,7 +205,7 @@ type figures struct {
 }
 
 // run reads streams of a server until they end. What it costs to begin is left out.
-func run(b *testing.B, kind, mode string, streams, events int) (f figures) {
+func run(b testing.TB, kind, mode string, streams, events int) (f figures) {
 	b.Helper()
 	p := serving(b, mode, streams, events)
 	r := newBench(b, kind, p.address)
@@ -233,7 +234,7 @@ func run(b *testing.B, kind, mode string, streams, events int) (f figures) {
 }
 
 // processor is the processor time that this process has had.
-func processor(b *testing.B) time.Duration {
+func processor(b testing.TB) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
@@ -261,6 +262,22 @@ func median(x []float64) float64 {
 }
 
 func at(sorted []float64, q float64) float64 { return sorted[int(q*float64(len(sorted)-1))] }
+
+// TestReadersOfBenchmarks: every reader can read what the server sends in each way, so that the benchmarks can be trusted to run.
+func TestReadersOfBenchmarks(t *testing.T) {
+	for _, kind := range []string{bare, transport, own, nethttp} {
+		t.Run(kind, func(t *testing.T) {
+			assert.Len(t, run(t, kind, paced, 3, 5).late, 3*4)
+			assert.Positive(t, run(t, kind, unpaced, 3, 1+2*perSend).perEvent)
+			if kind != transport { // which has no part in these
+				assert.Positive(t, requests(t, kind, 3, 2))
+			}
+			if kind == own || kind == nethttp {
+				waiting(t, kind, 3, 2, 4)
+			}
+		})
+	}
+}
 
 // BenchmarkPacedStreams: 1,000 streams x 50 tokens/s. The readers take turns, three times; the medians of the ratios count.
 func BenchmarkPacedStreams(b *testing.B) {
@@ -325,7 +342,7 @@ func BenchmarkRequests(b *testing.B) {
 }
 
 // requests returns how many a reader manages for each second of processor time.
-func requests(b *testing.B, kind string, connections, each int) float64 {
+func requests(b testing.TB, kind string, connections, each int) float64 {
 	b.Helper()
 	p := serving(b, answers, 0, 0)
 	r := newBench(b, kind, p.address)
@@ -421,7 +438,7 @@ func BenchmarkWaitingStreams(b *testing.B) {
 }
 
 // waiting returns the bytes for a stream that waits for its next event.
-func waiting(b *testing.B, kind string, streams, came, events int) float64 {
+func waiting(b testing.TB, kind string, streams, came, events int) float64 {
 	b.Helper()
 	p := serving(b, holding, streams, came)
 	before := memory()
