@@ -163,13 +163,13 @@ func loop(p *record.Plan) string {
 		if p.TimeScale != 1 {
 			text += fmt.Sprintf(" x %g", p.TimeScale)
 		}
-		return text + capped(p)
+		return text + bounds(p)
 	}
 	if len(p.RequestRates) == 0 {
 		if p.ConcurrencyRamp > 0 {
-			return fmt.Sprintf("closed loop, filled over %v", p.ConcurrencyRamp)
+			return fmt.Sprintf("closed loop, filled over %v", p.ConcurrencyRamp) + bounds(p)
 		}
-		return "closed loop"
+		return "closed loop" + bounds(p)
 	}
 	text := "open loop, " + p.Arrival + " arrivals"
 	if p.Arrival == "gamma" {
@@ -178,7 +178,7 @@ func loop(p *record.Plan) string {
 	if p.RateRamp > 0 {
 		text += fmt.Sprintf(", from %g requests/s on within %v", p.RateRampFrom, p.RateRamp)
 	}
-	return text + capped(p)
+	return text + bounds(p)
 }
 
 // spread says how many requests each replica had, of all levels, and how long they took in the mean; "" for a single one.
@@ -200,12 +200,15 @@ func spread(benchmark *results.Benchmark) string {
 	return strings.Join(parts, "; ")
 }
 
-// capped says how many requests of an open loop may be in flight, if there is a limit.
-func capped(p *record.Plan) string {
-	if p.MaxInFlight == 0 {
-		return ""
+// bounds says for how long requests start, and how many of an open loop may be in flight, where there are limits.
+func bounds(p *record.Plan) (text string) {
+	if p.Duration > 0 {
+		text += fmt.Sprintf(", for %v", p.Duration)
 	}
-	return fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
+	if p.MaxInFlight > 0 {
+		text += fmt.Sprintf(", at most %d in flight", p.MaxInFlight)
+	}
+	return text
 }
 
 // unusual names what is not the default of requests and the way that they took: figures depend on it.
