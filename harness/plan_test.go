@@ -219,9 +219,18 @@ func TestOpenLoopIsRefused(t *testing.T) {
 		{[]string{"-request-rate=2", "-arrival=gamma", "-burstiness=0"}, `burstiness "0": must be above 0`},
 		{[]string{"-request-rate=500000"}, "sends more than 10000000 requests in a minute: say how many with -request-count"},
 		{[]string{"-max-in-flight=4"}, `max-in-flight "4": is for an open loop`},
+		{[]string{"-arrival=gamma"}, `arrival "gamma": is for -request-rate`},
+		{[]string{"-burstiness=2"}, `burstiness "2": is for -request-rate with -arrival=gamma`},
+		{[]string{"-grace-period=3s"}, `grace-period "3s": is for -duration, after which it begins`},
 		{[]string{"-request-rate=2", "-max-in-flight=-1"}, `max-in-flight "-1": must be at least 0`},
 	} {
 		_, err := resolve(t, nil, append(c.args, "-endpoint=server", "-benchmark-name=x")...)
 		require.ErrorContains(t, err, c.want, c.args)
 	}
+}
+
+// TestPresetsAreNoMistake: a file that -print-config wrote says all that is preset.
+func TestPresetsAreNoMistake(t *testing.T) {
+	_, err := resolve(t, nil, "-arrival=poisson", "-burstiness=1", "-grace-period=30s", "-time-scale=1", "-endpoint=server", "-benchmark-name=x")
+	require.NoError(t, err)
 }

@@ -68,6 +68,7 @@ func (r *resolver) plan() *Plan {
 	if p.Duration = r.duration("duration"); p.Duration > 0 {
 		p.GracePeriod = r.duration("grace-period")
 	}
+	r.only("grace-period", p.Duration != 0, "is for -duration, after which it begins")
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
@@ -103,6 +104,13 @@ func (r *resolver) input(p *Plan) {
 
 func (r *resolver) fault(source, value, reason string) {
 	r.problems = append(r.problems, fmt.Errorf("%s %q: %s", source, value, reason))
+}
+
+// only refuses a flag that would have no effect. One that stands at its preset, as in a file that -print-config wrote, is none.
+func (r *resolver) only(name string, has bool, reason string) {
+	if value := r.text(name); !has && value != r.options[name].preset {
+		r.fault(name, value, reason)
+	}
 }
 
 func (r *resolver) values(name string) ([]string, string) {
@@ -272,6 +280,8 @@ func (r *resolver) openLoop(p *Plan) {
 		p.Concurrencies = nil
 	}
 	values, source := r.values("request-rate")
+	r.only("arrival", len(values) > 0, "is for -request-rate")
+	r.only("burstiness", len(values) > 0, "is for -request-rate with -arrival=gamma")
 	if len(values) == 0 {
 		return
 	}
