@@ -25,6 +25,7 @@ func determinants(p *record.Plan) []setting {
 		{"endpoint", endpoints}, {"mock-args", strings.Join(p.MockArgs, " ")}, {"virtual", text(p.Virtual)}, {"model", p.Model},
 		{"input-file", p.Input.File}, {"custom-dataset-type", p.Input.Format}, {"dataset-sampling", p.Input.Sampling}, {"SHA-256 of the input-file", p.Input.SHA256},
 		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"seq-dist", p.SeqDist},
+		{"isl-counts", cmp.Or(p.ISLCounts, record.ClientISL)},
 		{"shared-system-prompt-length", text(p.Prefixes.System)}, {"prefix-length", text(p.Prefixes.Length)}, {"prefix-ratio", text(p.Prefixes.Ratio)},
 		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
 		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"fixed-schedule", text(p.FixedSchedule)}, {"time-scale", text(p.TimeScale)}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},

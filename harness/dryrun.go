@@ -109,7 +109,7 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
 		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
 	}
-	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
+	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.ISLCounts != p.ISLCounts || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
 		return nil, fmt.Sprintf("%s the earlier run of %s had another model or other prompts.", assumed, p.BenchmarkName)
 	}
 	if run.Plan.Unstreamed {

@@ -51,6 +51,7 @@ func loadOptions() []option {
 		{name: "std", value: "N", preset: "10", usage: "standard deviation of the prompt length"},
 		{name: "osl", value: "N", preset: "256", usage: "output tokens of each request"},
 		{name: "seq-dist", value: "MIXTURE", usage: "lengths of requests in place of -isl, -std and -osl: ISL,OSL, or several of them as ISL,OSL:percent;...; each length N, MEAN|STD, LEAST-MOST or lognormal(MEAN|STD)"},
+		{name: "isl-counts", value: "WHOSE", preset: record.ClientISL, usage: "whose tokens the lengths of prompts are: client, of the tokenizer, without the server's chat template; or server, of its usage, with it"},
 		{name: "shared-system-prompt-length", value: "N", preset: "0", usage: "tokens of a system message that all prompts share, part of their lengths"},
 		{name: "prefix-length", value: "N", preset: "0", usage: "tokens at the start of each prompt that it shares with others, part of its length"},
 		{name: "prefix-ratio", value: "SHARE", preset: "0", usage: "in place of -prefix-length, the part of each prompt that it shares: what a prefix cache can answer"},

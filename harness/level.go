@@ -47,6 +47,7 @@ type levelRun struct {
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
 	mended []string
+	beyond beyond
 	// connections is what there is to say of how the connections were made.
 	connections []string
 }
@@ -159,16 +160,22 @@ func (r *levelRun) open(dir string) (err error) {
 	}
 	count, done := r.sweep.counter()
 	r.counted = done
-	r.config = openai.Config{
-		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
-		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
-		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
-		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: count, Estimate: p.TokenizerApproximate, Chunks: &r.sweep.progress.chunks,
-		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
-	}
+	r.config = r.sweep.client(r.epoch)
+	r.config.Concurrency, r.config.Count, r.config.Estimate, r.config.Chunks = r.level.streams(), count, p.TokenizerApproximate, &r.sweep.progress.chunks
 	r.client = openai.New(r.config)
 	r.record.Transport = r.client.Transport()
 	return nil
+}
+
+// client is how all requests are sent.
+func (s *Sweep) client(epoch time.Time) openai.Config {
+	p := s.Plan
+	return openai.Config{
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Epoch: epoch,
+		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
+		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
+		Dial: s.dialer(), TLS: s.tls, Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
+	}
 }
 
 // run runs the level's requests and settles its status.
@@ -235,6 +242,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 	}
 	counts.Count(s)
 	r.record.Waited.Count(s)
+	r.beyond.count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
 		s.Error.Message = r.secrets.redact(s.Error.Message)
@@ -289,14 +297,19 @@ func (r *levelRun) errorLimit(ended int) float64 {
 func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
-		first := record.Printable(s.Error.Message)
-		r.firstError = string(s.Reason) + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
+		r.firstError = failure(s)
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
 	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
 		return
 	}
 	r.record.ErrorBodies = append(r.record.ErrorBodies, body)
+}
+
+// failure says in short why a request failed. Its message is redacted already.
+func failure(s *record.Sample) string {
+	message := record.Printable(s.Error.Message)
+	return string(s.Reason) + ", " + strings.ToValidUTF8(message[:min(len(message), 200)], "")
 }
 
 // failures puts the error rate into words.
@@ -351,7 +364,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, r.otherTokens(), clientWarnings(r.record.Instrument))
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
@@ -436,7 +449,7 @@ func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
 		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "isl_counts": cmp.Or(p.ISLCounts, record.ClientISL), "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)

@@ -60,6 +60,8 @@ type Sweep struct {
 	lock          *lock.Lock
 	input         *input // of the prompts; nil: they are made up
 	levels        []Level
+	spec          workload.Spec // of these
+	template      int           // tokens of each prompt that are the server's, where its lengths are
 	run           record.Run
 	earlier       *record.Run      // what -resume goes on with; nil: the run is new
 	past          map[string]*past // what it left, by the names of levels
@@ -223,7 +225,9 @@ func (s *Sweep) draw() error {
 	spec := workload.Spec{
 		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
+		ServerISL: p.ISLCounts == record.ServerISL, Template: s.template,
 	}
+	s.spec = spec
 	serial := 0
 	runs := p.runs()
 	fingerprints := make([]string, 0, len(runs))

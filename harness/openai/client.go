@@ -172,7 +172,7 @@ func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *
 		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL, SharedTokens: r.Shared,
 		ScheduledNS: scheduled, SentNS: record.Never, HeadersNS: record.Never, FirstByteNS: record.Never,
 		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, c.chunks(r.OSL)), Endpoint: endpoint.Host,
-		Counted: record.Counted{ISL: r.ISL}, Unstreamed: c.config.Whole,
+		Counted: record.Counted{ISL: r.ISL, ClientISL: r.ClientISL}, Unstreamed: c.config.Whole,
 	}
 	buffers := c.scratch.Get().(*scratch)
 	if buffers.exchange.run(ctx, s, r) {

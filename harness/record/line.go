@@ -108,6 +108,7 @@ func recordTrace(c codec, s *Sample) {
 	c.count("reasoning", &s.Counted.Reasoning)
 	c.word("source", (*string)(&s.Counted.Source))
 	c.optionalCount("estimate", &s.Counted.Estimate)
+	c.optionalCount("client_isl", &s.Counted.ClientISL)
 	c.close()
 	recordConn(c, &s.Conn)
 	c.optionalRetries("retries", &s.Retries)

@@ -168,8 +168,8 @@ type Usage struct {
 	RejectedPredictionTokens int `json:"rejected_prediction_tokens,omitempty"`
 }
 
-// Counted holds the token counts that the metrics use: ISL by the client's tokenizer, OSL (reasoning included) and reasoning
-// by Source.
+// Counted holds the token counts that the metrics use: ISL by the client's tokenizer, or as the server counts where that was asked for
+// (Plan.ISLCounts), OSL (reasoning included) and reasoning by Source.
 type Counted struct {
 	ISL       int         `json:"isl"`
 	OSL       int         `json:"osl"`
@@ -177,6 +177,16 @@ type Counted struct {
 	Source    TokenSource `json:"source"`
 	// Estimate is what the client's tokenizer makes of an output that the server counted, where the two are compared; 0: they were not.
 	Estimate int `json:"estimate,omitempty"`
+	// ClientISL is the prompt by the client's tokenizer where ISL is the server's count; 0: ISL is the client's.
+	ClientISL int `json:"client_isl,omitempty"`
+}
+
+// PromptByClient is the length of the prompt by the client's tokenizer, without the server's template.
+func (c *Counted) PromptByClient() int {
+	if c.ClientISL > 0 {
+		return c.ClientISL
+	}
+	return c.ISL
 }
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
@@ -331,8 +341,10 @@ type Run struct {
 	Host           *Host    `json:"host,omitempty"` // absent in virtual time
 	Target         Target   `json:"target"`
 	Replicas       []Target `json:"replicas,omitempty"` // the endpoints after the first
-	Warnings       []string `json:"warnings,omitempty"`
-	Resumes        []Resume `json:"resumes,omitempty"` // in the order of time
+	// Template is what the first endpoint's server adds to a prompt. Nil: results of before it was measured.
+	Template *Template `json:"template,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"`
+	Resumes  []Resume  `json:"resumes,omitempty"` // in the order of time
 }
 
 // Tool identifies the program that wrote the files.
@@ -354,8 +366,9 @@ type Plan struct {
 	ISL               int               `json:"isl"`
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
-	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
-	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
+	SeqDist           string            `json:"seq_dist,omitempty"`   // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
+	Prefixes          Prefixes          `json:"prefixes,omitzero"`    // that prompts share on purpose
+	ISLCounts         string            `json:"isl_counts,omitempty"` // server: lengths of prompts are as it counts them; "": as the tokenizer does
 	Concurrencies     []int             `json:"concurrencies"`
 	RequestRates      []float64         `json:"request_rates,omitempty"`       // of open-loop levels, in requests a second; there are no concurrencies then
 	Arrival           string            `json:"arrival,omitempty"`             // of these: constant, poisson or gamma
@@ -411,6 +424,12 @@ const (
 // AsksCompletions reports whether prompts go to the completions route, and not into a chat.
 func (p *Plan) AsksCompletions() bool { return p.EndpointType == Completions }
 
+// What -isl-counts may be: whose tokens lengths of prompts are in.
+const (
+	ClientISL = "client" // the tokenizer's, without the server's template
+	ServerISL = "server" // those of its usage
+)
+
 // Input is a file that says what requests ask.
 type Input struct {
 	File     string `json:"file"`   // as it was named
@@ -425,10 +444,14 @@ func (p *Plan) Lengths() string {
 	if p.Input.File != "" {
 		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
 	}
-	if p.SeqDist != "" {
-		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
+	server := ""
+	if p.ISLCounts == ServerISL {
+		server = ", ISL as the server counts"
 	}
-	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d", p.ISL, p.StdDev, p.Prefixes, p.OSL)
+	if p.SeqDist != "" {
+		return "ISL,OSL " + p.SeqDist + p.Prefixes.String() + server
+	}
+	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d%s", p.ISL, p.StdDev, p.Prefixes, p.OSL, server)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.

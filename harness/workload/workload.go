@@ -33,9 +33,12 @@ type Spec struct {
 	Source      *Source // of the prompts; nil: they are made up
 	Seed, Nonce uint64
 	Compat      string
-	Completions bool           // the body is one for /v1/completions
-	Unstreamed  bool           // the answer is asked for as a document
-	Extra       map[string]any // merged into the body, over our own fields
+	Completions bool // the body is one for /v1/completions
+	Unstreamed  bool // the answer is asked for as a document
+	// ServerISL: Lengths are those of prompts as the server counts them, with Template tokens of its own in each. Not with a Source.
+	ServerISL bool
+	Template  int
+	Extra     map[string]any // merged into the body, over our own fields
 	// Words are those of the tokenizer that lengths are in; nil: of the embedded one.
 	Words *tokenizer.WordList
 	// Count counts the tokens of a text by it; nil: by the embedded one.
@@ -60,6 +63,7 @@ type Request struct {
 	Serial      int // within the run, from 0
 	Phase       record.Phase
 	ISL, OSL    int
+	ClientISL   int    // what the client's tokenizer counts, where ISL is the server's; else 0
 	Shared      int    // tokens of ISL that other prompts have on purpose, system message included
 	ID          string // X-Request-ID
 	Traceparent string // W3C trace context, version 00
@@ -137,7 +141,7 @@ func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 			continue
 		}
 		isl, osl := s.Lengths.Draw(s.Seed, stream, i)
-		if err := s.Prefixes.leaves(isl); err != nil {
+		if err := s.leaves(isl); err != nil {
 			return nil, err
 		}
 		all[i] = drawn{int32(isl), int32(osl)}
@@ -176,7 +180,7 @@ func (l *Level) Shared() int {
 	sum := 0
 	for _, phase := range phases() {
 		for _, n := range l.drawn[phase] {
-			sum += l.spec.Prefixes.System + l.spec.Prefixes.tokens(int(n.isl))
+			sum += l.spec.Prefixes.System + l.spec.Prefixes.tokens(int(n.isl)-l.spec.Template)
 		}
 	}
 	return sum
@@ -193,7 +197,7 @@ func (l *Level) MeanBody() int {
 	}
 	first := l.Render(record.Profiling, 0)
 	prompts, _ := l.Tokens()
-	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Prefixes.System)
+	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Template-l.spec.Prefixes.System)
 	return len(first.Body) + int(perToken*(float64(prompts)/float64(requests)-float64(first.ISL)))
 }
 
@@ -201,26 +205,36 @@ func (l *Level) MeanBody() int {
 func (l *Level) Render(phase record.Phase, i int) *Request {
 	serial := l.first(phase, l.Len(record.Warmup)) + i
 	isl, osl, p := int(l.drawn[phase][i].isl), int(l.drawn[phase][i].osl), l.spec.Prefixes
-	prefix := p.tokens(isl)
+	said := isl - l.spec.Template // of them we say
+	prefix := p.tokens(said)
 	var body []byte
 	var err error
 	if l.spec.Source != nil {
 		body, err = l.spec.fromSource(serial, isl, osl)
 	} else {
-		body = l.body.render(make([]byte, 0, l.body.size()+8*(isl-p.System)), osl, func(b []byte) []byte {
+		body = l.body.render(make([]byte, 0, l.body.size()+8*(said-p.System)), osl, func(b []byte) []byte {
 			if prefix > 0 {
 				b = append(l.spec.appendText(b, "prefix", p.pick(l.spec.Seed, l.stream(phase), i), prefix), ' ')
 			}
-			return l.spec.appendText(b, "text", serial, isl-p.System-prefix)
+			return l.spec.appendText(b, "text", serial, said-p.System-prefix)
 		})
 	}
 	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+l.spec.Again+"/"+string(phase), i)
-	return &Request{
-		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
-		ID: fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64()),
-		// A trace or span id of zero would be invalid.
-		Traceparent: fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1),
+	if !l.spec.ServerISL {
+		said = 0
 	}
+	r := &Request{
+		Index: i, Serial: serial, Phase: phase, ISL: isl, ClientISL: said, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
+	}
+	r.ID, r.Traceparent = identify(ids)
+	return r
+}
+
+// identify draws what names a request.
+func identify(ids *rand.Rand) (id, traceparent string) {
+	id = fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64())
+	// A trace or span id of zero would be invalid.
+	return id, fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1)
 }
 
 // appendText appends a text of exactly n tokens. Its first words are its number (of prompts: that of the request in the run), written in words and
@@ -228,7 +242,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
 	words := s.words()
 	first, rest := words.First, words.Rest
-	if s.joins() {
+	if len(s.heads) > 0 {
 		first = s.heads
 	}
 	r := Stream(s.Seed^s.Nonce, purpose, "", number)
@@ -293,6 +307,9 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 	}
 	fmt.Fprintln(h)
 	l.spec.writeSource(h)
+	if l.spec.ServerISL {
+		fmt.Fprintln(h, "lengths as the server counts them") // whatever its template is
+	}
 	for _, phase := range phases() {
 		fmt.Fprintf(h, "%s %d\n", phase, l.Len(phase))
 		for i, n := range l.drawn[phase] {

@@ -191,6 +191,7 @@ func Command(run *record.Run) string {
 		flag("std", p.StdDev)
 	}
 	optional("seq-dist", p.SeqDist, p.SeqDist != "")
+	optional("isl-counts", p.ISLCounts, p.ISLCounts != "")
 	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
 	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
 	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
