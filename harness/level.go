@@ -309,7 +309,7 @@ func (r *levelRun) keepErrorBody(s *record.Sample) {
 // failure says in short why a request failed. Its message is redacted already.
 func failure(s *record.Sample) string {
 	message := record.Printable(s.Error.Message)
-	return string(s.Reason) + ", " + strings.ToValidUTF8(message[:min(len(message), 200)], "")
+	return strings.TrimSuffix(string(s.Reason)+", "+strings.ToValidUTF8(message[:min(len(message), 200)], ""), ", ")
 }
 
 // failures puts the error rate into words.

@@ -25,11 +25,7 @@ func (s *Sweep) findTemplate(ctx context.Context) error {
 		return fmt.Errorf("endpoint %q: stopped while finding what the server adds to a prompt: %w", s.Plan.Endpoints[0], context.Cause(ctx))
 	}
 	s.spent.Add(found.Spent)
-	requests := "1 request"
-	if found.Requests != 1 {
-		requests = fmt.Sprintf("%d requests", found.Requests)
-	}
-	s.progress.print(fmt.Sprintf("template: %s (%s before the first level)", &found, requests))
+	s.progress.print("template: " + found.String())
 	s.run.Template = &found
 	if s.earlier != nil {
 		s.keepTemplate(s.earlier.Template, &found)
@@ -38,7 +34,7 @@ func (s *Sweep) findTemplate(ctx context.Context) error {
 		return nil
 	}
 	if t := s.run.Template; !t.Known() {
-		return fmt.Errorf("isl-counts %q: %s: let the tokenizer count (-isl-counts=client)", record.ServerISL, t)
+		return fmt.Errorf("isl-counts %q: %s: let the tokenizer count (-isl-counts=client)", record.ServerISL, t.Found())
 	}
 	s.template = s.run.Template.Tokens
 	return s.redraw()
@@ -107,7 +103,7 @@ func (s *Sweep) countPrompt(ctx context.Context, client *openai.Client, times in
 		sample.Error.Message = s.Plan.Redact(sample.Error.Message)
 		t.Unknown = "the request to find it failed: " + failure(sample)
 	default:
-		t.Unknown = "its answers have no usage"
+		t.Unknown = "it reports no usage"
 	}
 	return 0, 0
 }

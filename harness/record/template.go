@@ -16,8 +16,16 @@ type Template struct {
 // Known reports whether it was found.
 func (t *Template) Known() bool { return t != nil && t.Unknown == "" }
 
-// String says it in words.
+// String says it in words, with how many requests it took.
 func (t *Template) String() string {
+	if t.Requests == 1 {
+		return t.Found() + " (1 request)"
+	}
+	return fmt.Sprintf("%s (%d requests)", t.Found(), t.Requests)
+}
+
+// Found says it in words.
+func (t *Template) Found() string {
 	tokens := "tokens"
 	if t.Tokens == 1 {
 		tokens = "token"

@@ -288,6 +288,14 @@ func ours(run *record.Run, l *results.Level) object {
 			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
 		}})
 	}
+	if t := run.Template; t != nil {
+		means := object{{"template", t}, {"requests", l.Prompts.Requests}} // whose prompts both have counted
+		if l.Prompts.Requests > 0 {
+			byClient, byServer := l.Prompts.Means()
+			means = append(means, field{"mean_by_tokenizer", byClient}, field{"mean_by_server", byServer})
+		}
+		o = append(o, field{"prompt_tokens", means})
+	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})
 	}

@@ -109,6 +109,9 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
+	if text := template(benchmark); text != "" {
+		facts = append(facts, [2]string{"Template", text})
+	}
 	if text := spread(benchmark); text != "" {
 		facts = append(facts, [2]string{"Replicas", text})
 	}
@@ -258,11 +261,7 @@ func deviation(benchmark *results.Benchmark) string {
 	if !benchmark.Run.Plan.TokenizerApproximate {
 		return ""
 	}
-	var prompts, outputs results.Deviation
-	for i := range benchmark.Levels {
-		l := &benchmark.Levels[i]
-		prompts, outputs = prompts.With(l.Prompts), outputs.With(l.Outputs)
-	}
+	prompts, outputs := compared(benchmark)
 	var parts []string
 	if prompts.Requests > 0 {
 		parts = append(parts, fmt.Sprintf("prompts %+.2f %% (the server's with its template)", 100*prompts.Mean()))
