@@ -55,6 +55,7 @@ func table() []row {
 		{"std", nil, 10, "0", 0, func(p *harness.Plan) any { return p.StdDev }},
 		{"osl", nil, 256, "1", 1, func(p *harness.Plan) any { return p.OSL }},
 		{"seq-dist", nil, "", " 9|0 , 5-6 ", "9,5-6", func(p *harness.Plan) any { return p.SeqDist }},
+		{"isl-counts", nil, "", "server", "server", func(p *harness.Plan) any { return p.ISLCounts }},
 		{"shared-system-prompt-length", nil, 0, "7", 7, func(p *harness.Plan) any { return p.Prefixes.System }},
 		{"prefix-length", nil, 0, "7", 7, func(p *harness.Plan) any { return p.Prefixes.Length }},
 		{"prefix-ratio", nil, 0., "0.25", 0.25, func(p *harness.Plan) any { return p.Prefixes.Ratio }},

@@ -64,7 +64,11 @@ func (s *Sweep) askTemplate(ctx context.Context) record.Template {
 	t := record.Template{Approximate: s.Plan.TokenizerApproximate}
 	ctx, cancel := context.WithTimeoutCause(ctx, templateLimit, because(record.RequestTimeout, "no answer within %v", templateLimit))
 	defer cancel()
-	client := openai.New(s.client(time.Now()))
+	config := s.client(time.Now())
+	count, done := s.counter()
+	defer done()
+	config.Count = count
+	client := openai.New(config)
 	defer client.Close()
 	once, said := s.countPrompt(ctx, client, 1, &t)
 	if t.Unknown != "" {
