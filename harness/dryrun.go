@@ -82,6 +82,11 @@ func (p *Plan) dryRunNotes(warnings []string) []string {
 	if p.WarmupRequests > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
 	}
+	probe := "1 short request finds"
+	if p.TokenizerApproximate {
+		probe = "2 short requests find"
+	}
+	notes = append(notes, fmt.Sprintf("Before the first level %s what the server adds to a prompt.", probe))
 	if p.Repeats > 1 {
 		notes = append(notes, fmt.Sprintf("Each level is measured %d times (-repeats), all levels in turn, and the first once more at the end.", p.Repeats))
 	}

@@ -382,7 +382,7 @@ func TestISLCountsIsChecked(t *testing.T) {
 		_, err := resolve(t, nil, strings.Fields(args)...)
 		assert.EqualError(t, err, want)
 	}
-	assert.Equal(t, "ISL 2000 +/- 10, OSL 256, ISL as the server counts", planOf(t, nil, "-isl-counts=server").Lengths())
-	assert.Equal(t, "ISL,OSL 5,6, ISL as the server counts", planOf(t, nil, "-isl-counts=server", "-seq-dist=5,6").Lengths())
+	assert.Equal(t, "ISL 2000 +/- 10 as the server counts (shared: a prefix of 7), OSL 256", planOf(t, nil, "-isl-counts=server", "-prefix-length=7").Lengths())
+	assert.Equal(t, "ISL as the server counts,OSL 5,6", planOf(t, nil, "-isl-counts=server", "-seq-dist=5,6").Lengths())
 	assert.Equal(t, "ISL 2000 +/- 10, OSL 256", planOf(t, nil, "-isl-counts=client").Lengths())
 }

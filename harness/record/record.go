@@ -446,12 +446,12 @@ func (p *Plan) Lengths() string {
 	}
 	server := ""
 	if p.ISLCounts == ServerISL {
-		server = ", ISL as the server counts"
+		server = " as the server counts"
 	}
 	if p.SeqDist != "" {
-		return "ISL,OSL " + p.SeqDist + p.Prefixes.String() + server
+		return "ISL" + server + ",OSL " + p.SeqDist + p.Prefixes.String()
 	}
-	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d%s", p.ISL, p.StdDev, p.Prefixes, p.OSL, server)
+	return fmt.Sprintf("ISL %d +/- %d%s%v, OSL %d", p.ISL, p.StdDev, server, p.Prefixes, p.OSL)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.

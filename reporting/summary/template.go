@@ -13,10 +13,10 @@ func template(benchmark *results.Benchmark) string {
 	if t == nil {
 		return ""
 	}
-	text := record.Printable(t.String())
+	text := record.Printable(t.Found())
 	if prompts, _ := compared(benchmark); prompts.Requests > 0 {
 		ours, theirs := prompts.Means()
-		text += fmt.Sprintf("; mean prompt %.1f tokens by the tokenizer, %.1f by the server", ours, theirs)
+		text += fmt.Sprintf("; mean prompt %.1f by the tokenizer, %.1f by the server", ours, theirs)
 	}
 	return text
 }
