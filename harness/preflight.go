@@ -93,7 +93,7 @@ func (s *Sweep) load() preflight.Load {
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
 		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
-		Reused: p.ConnectionReuse != neverReused, Transport: transport, Completions: p.AsksCompletions(), OutputDir: p.OutputDir, Now: time.Now(),
+		Reused: p.ConnectionReuse != neverReused, Transport: transport, NoTemplate: p.AsksCompletions() || p.ISLCounts == record.ServerISL, OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
 	}
 	if transport == openai.HTTP2 {

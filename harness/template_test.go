@@ -371,6 +371,10 @@ func TestTemplateIsPartOfThePreflight(t *testing.T) {
 
 	got = meter(t, t.TempDir(), &templated{template: adding(7)}, false, "-preflight-only", "-isl-counts=server", "-isl=7", "-std=0")
 	assert.ErrorContains(t, got.err, "a prompt of 7 tokens was drawn, and the server adds 7")
+
+	whole := []string{"-preflight-only", "-isl=4093", "-std=0"} // of a context of 4096
+	assert.Contains(t, meter(t, t.TempDir(), server, false, whole...).log, "1 warning")
+	assert.NotContains(t, meter(t, t.TempDir(), server, false, append(whole, "-isl-counts=server")...).log, "1 warning", "it is in the lengths")
 }
 
 // TestISLCountsIsChecked before anything is sent.
@@ -385,4 +389,20 @@ func TestISLCountsIsChecked(t *testing.T) {
 	assert.Equal(t, "ISL 2000 +/- 10 as the server counts (shared: a prefix of 7), OSL 256", planOf(t, nil, "-isl-counts=server", "-prefix-length=7").Lengths())
 	assert.Equal(t, "ISL as the server counts,OSL 5,6", planOf(t, nil, "-isl-counts=server", "-seq-dist=5,6").Lengths())
 	assert.Equal(t, "ISL 2000 +/- 10, OSL 256", planOf(t, nil, "-isl-counts=client").Lengths())
+}
+
+// TestTemplateCostsTokens, which count towards -max-tokens-total, after a resume too.
+func TestTemplateCostsTokens(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-isl=60", "-std=0", "-max-tokens-total=206"} // 16 + 1, and three times 60 + 3
+	got := meter(t, dir, &templated{template: adding(0)}, false, args...)
+	require.NoError(t, got.err)
+	assert.Equal(t, record.Capped, got.level.Status)
+	assert.Equal(t, 3, got.level.Counts.Outcomes[record.OK])
+	sweep, err := harness.Open(t.Context(), planOf(t, nil, append([]string{
+		"-benchmark-name=x", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-concurrencies=1", "-request-count=12", "-osl=3", "-resume",
+	}, args...)...), harness.Output{})
+	require.NoError(t, err)
+	defer sweep.Close()
+	assert.Contains(t, sweep.NothingLeft(), "-max-tokens-total 206 was reached before the resume")
 }
