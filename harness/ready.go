@@ -64,7 +64,7 @@ func (s *Sweep) Ready(ctx context.Context) error {
 		return err
 	}
 	err := s.preflight(ctx, servers)
-	if err == nil {
+	if err == nil && (!s.Plan.PreflightOnly || s.Plan.ISLCounts == record.ServerISL) { // which decides there whether the sweep can run
 		err = s.findTemplate(ctx)
 	}
 	if err != nil || s.Plan.PreflightOnly {

@@ -360,10 +360,14 @@ func TestTemplateOfAResumedRun(t *testing.T) {
 	assert.NotContains(t, strings.Join(found.run.Warnings, "\n"), "template")
 }
 
-// TestTemplateIsPartOfThePreflight: it is found by -preflight-only, which says so, too.
+// TestTemplateIsPartOfThePreflight where lengths depend on it: otherwise -preflight-only sends no prompt.
 func TestTemplateIsPartOfThePreflight(t *testing.T) {
 	server := &templated{template: adding(7)}
 	got := meter(t, t.TempDir(), server, false, "-preflight-only")
+	require.NoError(t, got.err)
+	assert.NotContains(t, got.log, "template:")
+	assert.Empty(t, server.prompts)
+	got = meter(t, t.TempDir(), server, false, "-preflight-only", "-isl-counts=server")
 	require.NoError(t, got.err)
 	assert.Contains(t, got.log, "\ntemplate: the server adds 7 tokens to a prompt (1 request)\n")
 	assert.Len(t, server.prompts, 1)
@@ -399,7 +403,7 @@ func TestTemplateCostsTokens(t *testing.T) {
 	require.NoError(t, got.err)
 	assert.Equal(t, record.Capped, got.level.Status)
 	assert.Equal(t, 3, got.level.Counts.Outcomes[record.OK])
-	sweep, err := harness.Open(t.Context(), planOf(t, nil, append([]string{
+	sweep, err := harness.Open(t.Context(), planOf(t, map[string]string{"OPENAI_API_KEY": "sk-secret"}, append([]string{
 		"-benchmark-name=x", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-concurrencies=1", "-request-count=12", "-osl=3", "-resume",
 	}, args...)...), harness.Output{})
 	require.NoError(t, err)
