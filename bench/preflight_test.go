@@ -239,7 +239,7 @@ c100           302         302000          30502   6.2s to 1m47s
 total          314         314000          31714   13s to 3m11s
 
 2 of the requests of each level are its warm-up.
-Before the first level 2 short requests find what the server adds to a prompt.
+Before the first level 1 short request finds what the server adds to a prompt.
 The sweep stops after 1h0m0s (-max-duration) with what it has.
 Durations assume a TTFT of 50ms to 2s, an ITL of 5ms to 50ms and prompts read at
 100000 to 5000 tokens/s: there is no earlier run of x to go by.
