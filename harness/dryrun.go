@@ -57,8 +57,8 @@ func writeForecast(b *strings.Builder, levels []forecast.Level, names []string, 
 	for i, l := range levels {
 		took := forecast.Duration(l, measured)
 		total = total.Plus(took)
-		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens
-		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens, span(took))
+		requests, prompts, outputs = requests+l.Requests(), prompts+l.PromptTokens(), outputs+l.OutputTokens()
+		fmt.Fprintf(b, row, width, names[i], l.Requests(), l.PromptTokens(), l.OutputTokens(), span(took))
 	}
 	fmt.Fprintf(b, row, width, "total", requests, prompts, outputs, span(total))
 }
@@ -79,8 +79,8 @@ func about(d time.Duration) string {
 // dryRunNotes are what of the plan changes the table.
 func (p *Plan) dryRunNotes(warnings []string) []string {
 	var notes []string
-	if p.WarmupRequests > 0 {
-		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
+	if text := p.Warmup(); text != "" {
+		notes = append(notes, fmt.Sprintf("Each level has its warm-up among these: %s.", text))
 	}
 	probe := "1 short request finds"
 	if p.TokenizerApproximate {
@@ -125,7 +125,7 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 		if runs, _, _ := record.RunDirs(dir); len(runs) > 0 {
 			dir = runs[0]
 		}
-		if m, whole := readPace(dir); whole {
+		if m, whole := readPace(dir); whole && (m.Concurrency > 0 || len(p.Concurrencies) == 0) {
 			measured = append(measured, m)
 		}
 	}

@@ -64,7 +64,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
-		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
+		Counts: newCounts(level.Requests), Warmup: newCounts(level.warmups),
 		FromFile: s.input != nil,
 	}
 	p := s.past[level.Name]
@@ -202,8 +202,14 @@ func (r *levelRun) run(ctx context.Context) error {
 
 // load sends warm-up and measured requests.
 func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc) {
-	r.connect(issue)
-	r.runPhase(ctx, issue, stop, record.Warmup)
+	if own := r.level.warmup != r.level.Point && r.left(record.Warmup) > 0; own {
+		made := r.connect(issue, record.Warmup, 0)
+		r.runPhase(ctx, issue, stop, record.Warmup)
+		r.connect(issue, record.Profiling, made) // a server may have closed them during a warm-up that needs fewer
+	} else {
+		r.connect(issue, record.Profiling, 0)
+		r.runPhase(ctx, issue, stop, record.Warmup)
+	}
 	r.sweep.progress.measure()
 	r.startWatch()
 	r.runPhase(ctx, issue, stop, record.Profiling)
@@ -214,18 +220,23 @@ func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc
 // connectLimit is how long connections are made before a level. Requests do without those that are not there by then.
 const connectLimit = time.Minute
 
-// connect makes the connections of the level beforehand, so that no request pays for its own. Those that fail are met again by the
-// requests; here they are worth a warning.
-func (r *levelRun) connect(ctx context.Context) {
+// connect makes the connections of a phase beforehand, of which there are so many already, so that no request pays for its own. It returns how many the
+// phase needs. Those that fail are met again by the requests; here they are worth a warning.
+func (r *levelRun) connect(ctx context.Context, phase record.Phase, already int) (needed int) {
+	needed = min(r.level.connected[phase], r.left(phase))
+	if already > 0 && needed <= already {
+		return needed
+	}
 	p := r.sweep.Plan
 	if p.Transport == openai.OwnTransport && r.sweep.dialer() == nil && openai.Proxied(p.Targets) {
 		r.connections = append(r.connections, "the proxy of the environment is passed by: -transport own knows none")
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.warm, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, needed-already); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
+	return needed
 }
 
 // because is the cause of a context that ends requests.
@@ -348,12 +359,22 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 
 // endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
 func (r *levelRun) endedByDuration() {
-	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
-		return
-	}
-	c := &r.record.Counts
-	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
-		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
+	for _, of := range []struct {
+		phase  record.Phase
+		counts *record.Counts
+		early  string
+	}{
+		{record.Warmup, &r.record.Warmup, " of the warm-up were sent before -warmup-duration was over: pass a larger -warmup-requests"},
+		{record.Profiling, &r.record.Counts, " were sent before -duration was over: pass a larger -request-count"},
+	} {
+		c := of.counts
+		if !r.level.unknown(&r.sweep.Plan.Plan, of.phase) {
+			continue
+		}
+		prepared := c.Planned
+		if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == prepared {
+			r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests", prepared)+of.early)
+		}
 	}
 }
 
@@ -371,6 +392,10 @@ func (r *levelRun) warnings() []string {
 	if n := c.Outcomes[record.Cancelled]; n > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
 			n, c.Why(record.Cancelled)))
+	}
+	if n := r.record.Warmup.Outcomes[record.Cancelled]; n > 0 && r.record.Status == record.Done {
+		warnings = append(warnings, fmt.Sprintf("%d requests of the warm-up were cancelled (%s): the server may have been at work on them when the measurement began",
+			n, r.record.Warmup.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
 	if w := r.record.Waited; w.Requests > 0 {
@@ -449,7 +474,7 @@ func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
 		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "isl_counts": cmp.Or(p.ISLCounts, record.ClientISL), "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "isl_counts": cmp.Or(p.ISLCounts, record.ClientISL), "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": r.level.warmups,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)
@@ -464,10 +489,13 @@ var errInputsTooLarge = errors.New("the request bodies are too large to be kept"
 
 const maxInputs = 1 << 30
 
-// requests renders the level's requests in the order of their numbers, warm-up first.
+// requests renders the level's requests in the order of their numbers, warm-up first. One of which most are prepared in vain is left out.
 func (r *levelRun) requests() func(yield func(*workload.Request) bool) {
 	return func(yield func(*workload.Request) bool) {
 		for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
+			if phase == record.Warmup && r.level.unknown(&r.sweep.Plan.Plan, phase) {
+				continue
+			}
 			for i := range r.level.work.Len(phase) {
 				if !yield(r.level.work.Render(phase, i)) {
 					return

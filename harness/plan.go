@@ -95,7 +95,7 @@ func (p *Plan) Validate() error {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
 	c.within("request-count", p.RequestCount, 0, maxRequests)
-	c.within("warmup-requests", p.WarmupRequests, 0, maxRequests)
+	c.warmup(p)
 	c.within("repeats", p.Repeats, 0, maxRepeats)
 	c.within("gpus", p.GPUs, 1, math.MaxInt)
 	if p.OutputDir == "" {
@@ -168,7 +168,7 @@ func (c *checks) fixedSchedule(p *Plan) {
 	refuse("needs an -input-file with timestamps", p.Input.File == "")
 	refuse("cannot go with -request-rate or -concurrencies: the trace says when requests start", len(p.RequestRates)+len(p.Concurrencies) > 0)
 	refuse("cannot go with ramps: the trace has its own", p.RateRamp > 0 || p.RateRampFrom != 0 || p.ConcurrencyRamp > 0)
-	refuse("cannot go with -warmup-requests, which would take the trace's first records", p.WarmupRequests > 0)
+	refuse("cannot go with a warm-up, which would take the trace's first records", p.WarmupRequests > 0 || p.WarmupDuration > 0)
 	refuse("takes records in their order: -dataset-sampling must be sequential", p.Input.Sampling != "" && p.Input.Sampling != string(dataset.Sequential))
 	if !(p.TimeScale > 0) || math.IsInf(p.TimeScale, 0) {
 		c.fault("time-scale", p.TimeScale, "must be above 0 and finite")
@@ -186,8 +186,11 @@ func (c *checks) together(p *Plan) {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
-	if p.Resume == record.ResumeRequest && p.Duration > 0 {
-		c.fault("resume", p.Resume, "cannot go with -duration, which is of one load without a break: use -resume, which repeats the level")
+	if name := "duration"; p.Resume == record.ResumeRequest && (p.Duration > 0 || p.WarmupDuration > 0) {
+		if p.Duration == 0 {
+			name = "warmup-duration"
+		}
+		c.fault("resume", p.Resume, "cannot go with -"+name+", which is of one load without a break: use -resume, which repeats the level")
 	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
@@ -234,7 +237,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"warmup-duration", p.WarmupDuration}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 		{"concurrency-ramp-duration", p.ConcurrencyRamp},
 	} {
 		if limit.value < 0 {

@@ -28,6 +28,8 @@ type progress struct {
 
 	mu      sync.Mutex
 	level   Level
+	warming bool // the level is in its warm-up,
+	warmed  int  // of which so many requests ended
 	started time.Time
 	done    int
 	failed  int
@@ -68,13 +70,18 @@ const (
 func (p *progress) begin(l Level) {
 	p.mu.Lock()
 	p.level, p.started = l, time.Now()
+	p.warming, p.warmed = l.warmups > 0, 0
 	p.done, p.failed, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, mean{}, mean{}
 	p.mu.Unlock()
 	p.chunks.Store(0)
 	if !p.Live {
 		return
 	}
-	p.print(fmt.Sprintf("%-5s %d requests (level %d of %d)", l.Name, l.Requests, l.Number, l.Of))
+	warmup := ""
+	if l.warmupText != "" {
+		warmup = " after a warm-up of " + l.warmupText
+	}
+	p.print(fmt.Sprintf("%-5s %d requests%s (level %d of %d)", l.Name, l.Requests, warmup, l.Number, l.Of))
 	every := logEvery
 	if p.Terminal != nil {
 		every = drawEvery
@@ -109,7 +116,7 @@ func (p *progress) tick(every time.Duration, quit <-chan struct{}) {
 func (p *progress) measure() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.started = time.Now()
+	p.started, p.warming = time.Now(), false
 	p.chunks.Store(0)
 }
 
@@ -118,11 +125,12 @@ func (p *progress) sample(s *record.Sample, values []record.MetricValue, verbose
 	if verbose {
 		p.print(requestLine(s, values))
 	}
-	if s.Phase != record.Profiling {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s.Phase != record.Profiling {
+		p.warmed++
+		return
+	}
 	p.done++
 	p.tokens += s.Counted.OSL
 	p.counted += len(s.ChunksNS)
@@ -162,6 +170,9 @@ func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	elapsed := time.Since(p.started)
+	if p.warming {
+		return fmt.Sprintf("%-5s warm-up: %d requests ended in %.0f s", p.level.Name, p.warmed, elapsed.Seconds())
+	}
 	line := fmt.Sprintf("%-5s %d/%d", p.level.Name, p.done, p.level.Requests)
 	if p.failed > 0 {
 		line += fmt.Sprintf(" (%d failed)", p.failed)

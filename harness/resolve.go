@@ -36,8 +36,8 @@ func (r *resolver) plan() *Plan {
 			Model:         r.text("model"),
 			ISL:           r.count("isl"), StdDev: r.count("std"), OSL: r.count("osl"),
 			Concurrencies: r.concurrencies(),
-			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
-			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
+			RequestCount:  r.count("request-count"),
+			Seed:          r.number("seed"), OutputDir: r.text("output-dir"),
 			GPUs: gpus, GPUsAssumed: gpusFrom == fromPreset,
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
@@ -58,6 +58,7 @@ func (r *resolver) plan() *Plan {
 	r.lengths(p)
 	p.ConcurrencyRamp, p.RateRamp, p.RateRampFrom = r.duration("concurrency-ramp-duration"), r.duration("request-rate-ramp-duration"), r.decimal("request-rate-ramp-from")
 	r.input(p)
+	r.warmup(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
 	case n < 1:
@@ -280,8 +281,15 @@ func (r *resolver) openLoop(p *Plan) {
 		p.Concurrencies = nil
 	}
 	values, source := r.values("request-rate")
-	r.only("arrival", len(values) > 0, "is for -request-rate")
-	r.only("burstiness", len(values) > 0, "is for -request-rate with -arrival=gamma")
+	open := len(values) > 0 || p.WarmupRate != 0
+	r.only("arrival", open, "is for -request-rate and -warmup-request-rate")
+	r.only("burstiness", open, "is for -request-rate with -arrival=gamma, or -warmup-request-rate")
+	if open {
+		p.Arrival = r.text("arrival")
+		if p.Arrival == arrival.Gamma || r.given("burstiness") {
+			p.Burstiness = r.decimal("burstiness")
+		}
+	}
 	if len(values) == 0 {
 		return
 	}
@@ -295,10 +303,6 @@ func (r *resolver) openLoop(p *Plan) {
 	}
 	slices.Sort(p.RequestRates)
 	p.RequestRates = slices.Compact(p.RequestRates)
-	p.Arrival = r.text("arrival")
-	if p.Arrival == arrival.Gamma || r.given("burstiness") {
-		p.Burstiness = r.decimal("burstiness")
-	}
 	if !r.given("concurrencies") {
 		p.Concurrencies = nil
 	}

@@ -36,10 +36,13 @@ type Level struct {
 	// Again is how often this level was measured before, with -repeats.
 	Again       int
 	seed        uint64                           // of its lengths and schedule
+	warmupText  string                           // its warm-up in words; "": none
+	warmup      record.Point                     // load of its warm-up,
+	warmups     int                              // and the requests of that
 	starts      map[record.Phase][]time.Duration // of an open loop
-	rate        float64                          // of these, in the mean
-	inFlight    int                              // at most, as far as can be told
-	warm        int                              // connections to make beforehand
+	rate        float64                          // of the measured ones, in the mean
+	inFlight    map[record.Phase]int             // at most, as far as can be told
+	connected   map[record.Phase]int             // connections to make beforehand
 	work        *workload.Level
 	fingerprint string
 }
@@ -234,7 +237,7 @@ func (s *Sweep) draw() error {
 	for i, run := range runs {
 		at, own := run.point, run.spec(spec)
 		l := Level{
-			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
+			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), warmups: p.Warmups(at), warmupText: p.Warmup(), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
 			seed: own.Seed,
 		}
 		if err := s.interrupted(); err != nil {
@@ -249,7 +252,7 @@ func (s *Sweep) draw() error {
 		if err != nil {
 			return err
 		}
-		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+		if l.work, err = own.Level(at.Name(), serial, l.warmups, l.Requests); err != nil {
 			return err
 		}
 		if at.Trace {
@@ -261,7 +264,7 @@ func (s *Sweep) draw() error {
 		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
 			return err
 		}
-		serial += p.WarmupRequests + l.Requests
+		serial += l.warmups + l.Requests
 		fingerprints = append(fingerprints, l.fingerprint)
 		s.levels = append(s.levels, l)
 	}

@@ -383,7 +383,11 @@ type Plan struct {
 	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
 	RequestCount      int               `json:"request_count"`           // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
-	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
+	WarmupDuration    time.Duration     `json:"warmup_duration_ns,omitempty"`  // how long requests of a warm-up are started; 0: until their number is reached
+	WarmupGrace       *time.Duration    `json:"warmup_grace_ns,omitempty"`     // how long those in flight may go on after it; nil: to their ends
+	WarmupConcurrency int               `json:"warmup_concurrency,omitempty"`  // in flight in the warm-up; 0: see WarmupPoint
+	WarmupRate        float64           `json:"warmup_request_rate,omitempty"` // of a warm-up in an open loop; 0: see WarmupPoint
+	Repeats           int               `json:"repeats,omitempty"`             // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
 	Nonce             uint64            `json:"nonce"`
 	OutputDir         string            `json:"output_dir"`

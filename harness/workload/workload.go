@@ -152,12 +152,10 @@ func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 // Len returns how many requests a phase has.
 func (l *Level) Len(phase record.Phase) int { return len(l.drawn[phase]) }
 
-// Tokens returns what the level asks for, warm-up included: the sums of its prompt and answer lengths.
-func (l *Level) Tokens() (prompts, answers int) {
-	for _, phase := range phases() {
-		for _, n := range l.drawn[phase] {
-			prompts, answers = prompts+int(n.isl), answers+int(n.osl)
-		}
+// Tokens returns what a phase asks for: the sums of its prompt and answer lengths.
+func (l *Level) Tokens(phase record.Phase) (prompts, answers int) {
+	for _, n := range l.drawn[phase] {
+		prompts, answers = prompts+int(n.isl), answers+int(n.osl)
 	}
 	return prompts, answers
 }
@@ -186,17 +184,17 @@ func (l *Level) Shared() int {
 	return sum
 }
 
-// MeanBody returns the size of a request's body in bytes at the mean prompt length, as of the first request.
+// MeanBody returns the size of a measured request's body in bytes at the mean prompt length, as of the first request.
 func (l *Level) MeanBody() int {
-	requests := l.Len(record.Warmup) + l.Len(record.Profiling)
-	if l.Len(record.Profiling) == 0 {
+	requests := l.Len(record.Profiling)
+	if requests == 0 {
 		return 0
 	}
 	if l.spec.Source != nil {
 		return l.meanBody()
 	}
 	first := l.Render(record.Profiling, 0)
-	prompts, _ := l.Tokens()
+	prompts, _ := l.Tokens(record.Profiling)
 	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Template-l.spec.Prefixes.System)
 	return len(first.Body) + int(perToken*(float64(prompts)/float64(requests)-float64(first.ISL)))
 }

@@ -205,6 +205,12 @@ func Command(run *record.Run) string {
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
 	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
+	optional("warmup-duration", p.WarmupDuration, p.WarmupDuration > 0)
+	optional("warmup-concurrency", p.WarmupConcurrency, p.WarmupConcurrency > 0)
+	optional("warmup-request-rate", p.WarmupRate, p.WarmupRate > 0)
+	if p.WarmupGrace != nil {
+		flag("warmup-grace-period", *p.WarmupGrace)
+	}
 	optional("repeats", p.Repeats, p.Repeats > 1)
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
@@ -250,6 +256,8 @@ func commandLoad(p *record.Plan, flag func(name string, value any), optional fun
 		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
 		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
 	default:
+		optional("arrival", p.Arrival, p.WarmupRate > 0)
+		optional("burstiness", p.Burstiness, p.Burstiness > 0)
 		flag("concurrencies", strings.Join(levels, ","))
 		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
 	}

@@ -106,7 +106,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", counting(benchmark)},
-		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
+		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
 	if text := template(benchmark); text != "" {
@@ -157,6 +157,14 @@ func cache(benchmark *results.Benchmark) string {
 	default:
 		return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
 	}
+}
+
+// warmup says what was sent before each level.
+func warmup(p *record.Plan) string {
+	if text := p.Warmup(); text != "" {
+		return ", warm-up of " + text
+	}
+	return ""
 }
 
 // loop says what decides when requests start.
