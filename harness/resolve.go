@@ -286,8 +286,8 @@ func (r *resolver) openLoop(p *Plan) {
 	r.only("burstiness", open, "is for -request-rate with -arrival=gamma, or -warmup-request-rate")
 	if open {
 		p.Arrival = r.text("arrival")
-		if p.Arrival == arrival.Gamma || r.given("burstiness") {
-			p.Burstiness = r.decimal("burstiness")
+		if b := r.decimal("burstiness"); p.Arrival == arrival.Gamma || b != 1 { // else it is as good as not given
+			p.Burstiness = b
 		}
 	}
 	if len(values) == 0 {

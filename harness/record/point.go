@@ -149,7 +149,10 @@ func (p *Plan) Warmups(at Point) int {
 // Warmup says in words what is sent before each level; "" for nothing.
 func (p *Plan) Warmup() string {
 	var parts []string
-	if p.WarmupRequests > 0 {
+	switch {
+	case p.WarmupRequests == 1:
+		parts = append(parts, "1 request")
+	case p.WarmupRequests > 1:
 		parts = append(parts, fmt.Sprintf("%d requests", p.WarmupRequests))
 	}
 	if p.WarmupDuration > 0 {

@@ -119,6 +119,8 @@ func TestPrefixRatio(t *testing.T) {
 		differ(t, own)
 		assert.Equal(t, shared, l.Shared())
 		prompts, _ := l.Tokens(record.Profiling)
+		warm, _ := l.Tokens(record.Warmup)
+		prompts += warm
 		if ratio == 0.5 {
 			assert.InDelta(t, 0.5, float64(shared)/float64(prompts), 0.01)
 		}
