@@ -44,7 +44,7 @@ func TestForecastHoldsTheRun(t *testing.T) {
 		"-fixed-schedule -input-file=" + trace:                                                                                20 * time.Millisecond,
 		"-fixed-schedule -time-scale=0.5 -input-file=" + trace:                                                                20 * time.Millisecond,
 		"-fixed-schedule -time-scale=3 -input-file=" + trace:                                                                  20 * time.Millisecond,
-		"-fixed-schedule -time-scale=3 -input-file=" + trace + " -duration=10s -request-count=3 -dataset-sampling=sequential": 20 * time.Millisecond,
+		"-fixed-schedule -time-scale=3 -input-file=" + trace + " -duration=10s -request-count=3 -dataset-sampling=sequential": slow,
 	} {
 		for _, answer := range []time.Duration{fast, between, slow} {
 			perform(t, strings.Fields(flags), answerAfter(answer), func(t *testing.T, s stage) {

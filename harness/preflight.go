@@ -167,13 +167,13 @@ func (l *Level) planned(p *record.Plan, phase record.Phase) forecast.Phase {
 		f.Ends = f.Limit + *grace
 	}
 	if f.Open = at.Open(); f.Open {
-		f.Concurrency, f.Limit, f.Ramp = p.MaxInFlight, 0, 0
+		f.Concurrency, f.Ramp = p.MaxInFlight, 0
 		if starts := l.starts[phase]; len(starts) > 0 {
 			f.Sends = starts[len(starts)-1]
 		}
-		return f
+	} else {
+		f.Concurrency = at.Concurrency
 	}
-	f.Concurrency = at.Concurrency
 	return f.Within()
 }
 

@@ -35,7 +35,7 @@ type Phase struct {
 	Concurrency  int           // requests in flight; of an open loop the cap, or 0
 	Sends        time.Duration // of an open loop: when its last request starts
 	Ramp         time.Duration // over which a closed loop fills its slots
-	Limit        time.Duration // of the sending of a closed loop; 0: none
+	Limit        time.Duration // of the sending; 0: none
 	Ends         time.Duration // when those that are still in flight are cancelled; 0: never
 }
 
@@ -56,7 +56,7 @@ func (l Level) OutputTokens() int { return l.Warmup.OutputTokens + l.Measured.Ou
 
 // Within is the phase with as many requests as a fast server answers within its Limit: there more are prepared than are sent.
 func (f Phase) Within() Phase {
-	if f.Limit == 0 || f.Requests == 0 {
+	if f.Limit == 0 || f.Requests == 0 || f.Open {
 		return f
 	}
 	all := float64(f.Requests)
@@ -134,6 +134,9 @@ func (f Phase) open(earlier []Measured) Range {
 			low, high = quick, slow
 		}
 		low, high = min(low, quick), max(high, slow)
+	}
+	if f.Limit > 0 && f.Sends >= f.Limit {
+		return Range{f.Limit, f.Limit + high}
 	}
 	r := Range{f.Sends + low, f.Sends + high}
 	if f.Concurrency > 0 {
