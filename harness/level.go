@@ -21,6 +21,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
+	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
 
 // levelRun is one level on its way. Only the goroutine of RunLevel touches it; the slots talk to it through a channel.
@@ -374,6 +375,9 @@ func (r *levelRun) endedByDuration() {
 		prepared := c.Planned
 		if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == prepared {
 			r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests", prepared)+of.early)
+		}
+		if own := r.level.own; own > 0 && c.Planned > own && r.sweep.Plan.Input.Sampling != string(dataset.Random) {
+			r.connections = append(r.connections, fmt.Sprintf("%d requests were sent of the %d records that the input-file has for them, so that prompts repeat: a server that caches prefixes answers those faster", c.Planned, own))
 		}
 	}
 }

@@ -43,6 +43,7 @@ type Plan struct {
 	// TokenizerNamed: the user named it, and it must be had.
 	TokenizerNamed bool `json:"-"`
 	tokens         *tokens
+	block          *inFile // of a comparison's run; nil: the plan is no part of one
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`

@@ -145,14 +145,14 @@ func (s *Sweep) planned() []forecast.Level {
 	levels := make([]forecast.Level, 0, len(s.levels))
 	for _, l := range s.levels {
 		levels = append(levels, forecast.Level{
-			Warmup: l.planned(&s.Plan.Plan, record.Warmup), Measured: l.planned(&s.Plan.Plan, record.Profiling), Body: l.work.MeanBody(),
+			Warmup: l.forecast(&s.Plan.Plan, record.Warmup), Measured: l.forecast(&s.Plan.Plan, record.Profiling), Body: l.work.MeanBody(),
 		})
 	}
 	return levels
 }
 
-// planned is a phase of the level as package forecast sees it.
-func (l *Level) planned(p *record.Plan, phase record.Phase) forecast.Phase {
+// forecast is a phase of the level as package forecast sees it.
+func (l *Level) forecast(p *record.Plan, phase record.Phase) forecast.Phase {
 	prompts, answers := l.work.Tokens(phase)
 	f := forecast.Phase{
 		Requests: l.work.Len(phase), PromptTokens: prompts, OutputTokens: max(answers, l.work.Len(phase)), // bodies of an -input-file may leave it to the server

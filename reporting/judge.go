@@ -34,6 +34,7 @@ func Judgeable(dir string) (compare.Run, error) {
 		if i := l.Instrument(); i != nil {
 			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
+		level.Cache = l.Cache
 		level.Invalid = record.Printable(l.Validity.Broken(false)) // the client's verdict is there already
 		if l.Record != nil {
 			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, record.Printable(l.Record.Transport)

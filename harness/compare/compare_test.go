@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
 func level(name string, n float64, ttft, rate float64) Level {
@@ -236,6 +237,23 @@ func TestRefusal(t *testing.T) {
 	reasons, warnings = Refusal(a, b)
 	assert.Empty(t, reasons)
 	assert.Equal(t, []string{"host fingerprints differ: h in a, other in b", "transports differ: nethttp in a, own in b"}, warnings)
+}
+
+// TestWarmerCache: a server that knew the prompts of a file from the run before is named; of made-up prompts it is an invalid level.
+func TestWarmerCache(t *testing.T) {
+	a, b := run("a", true, level("c1", 1, 1, 1), level("c2", 1, 1, 1), level("c3", 1, 1, 1)), run("b", true, level("c1", 1, 1, 1), level("c2", 1, 1, 1), level("c3", 1, 1, 1))
+	cache := func(l *Level, hits int) { l.Cache = steady.Cache{Requests: 1, Prompt: 1000, Hits: hits} }
+	cache(&a.Levels[0], 10)
+	cache(&b.Levels[0], 900)
+	cache(&a.Levels[1], 100)
+	cache(&b.Levels[1], 109) // less than a hundredth more
+	cache(&b.Levels[2], 900) // the other server does not tell
+	_, warnings := Refusal(a, b)
+	assert.Empty(t, warnings)
+	a.Record.Plan.Input.File, b.Record.Plan.Input.File = "f", "f"
+	_, warnings = Refusal(a, b)
+	require.Len(t, warnings, 1)
+	assert.Contains(t, warnings[0], "c1: of the prompts of the input-file 1 % were in the server's cache in a, 90 % in b: ")
 }
 
 func TestBadRules(t *testing.T) {

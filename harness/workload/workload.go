@@ -44,6 +44,8 @@ type Spec struct {
 	// Count counts the tokens of a text by it; nil: by the embedded one.
 	Count func(text string) (int, error)
 	heads []string // of Words
+	// Places are the numbers of the first requests of a level's phases by which they take the Source's records; nil: those in the run.
+	Places map[record.Phase]int
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -109,7 +111,7 @@ func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 		if phase == record.Warmup {
 			n = warmup
 		}
-		if l.drawn[phase], err = s.draw(l.stream(phase), l.first(phase, warmup), n); err != nil {
+		if l.drawn[phase], err = s.draw(l.stream(phase), l.place(phase, warmup), n); err != nil {
 			return nil, fmt.Errorf("level %s: %w", name, err)
 		}
 	}
@@ -128,6 +130,14 @@ func (l *Level) first(phase record.Phase, warmup int) int {
 		return l.serial + warmup
 	}
 	return l.serial
+}
+
+// place is the number by which a phase's first request takes its record.
+func (l *Level) place(phase record.Phase, warmup int) int {
+	if place, given := l.spec.Places[phase]; given {
+		return place
+	}
+	return l.first(phase, warmup)
 }
 
 func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
@@ -208,7 +218,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 	var body []byte
 	var err error
 	if l.spec.Source != nil {
-		body, err = l.spec.fromSource(serial, isl, osl)
+		body, err = l.spec.fromSource(l.place(phase, l.Len(record.Warmup))+i, serial, isl, osl)
 	} else {
 		body = l.body.render(make([]byte, 0, l.body.size()+8*(said-p.System)), osl, func(b []byte) []byte {
 			if prefix > 0 {
@@ -316,7 +326,7 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 				fmt.Fprint(h, " ", p.System, p.tokens(int(n.isl)), p.pick(l.spec.Seed, l.stream(phase), i))
 			}
 			if l.spec.Source != nil {
-				fmt.Fprint(h, " ", l.spec.record(l.first(phase, l.Len(record.Warmup))+i))
+				fmt.Fprint(h, " ", l.spec.record(l.place(phase, l.Len(record.Warmup))+i))
 			}
 			fmt.Fprintln(h)
 		}
