@@ -235,10 +235,10 @@ results   `+dir+`/x, about `)
 	assert.Contains(t, r.output, `
 level     requests  prompt tokens  output tokens   duration
 c1              12          12000           1212   6.6s to 1m24s
-c100           302         302000          30502   6.2s to 1m47s
-total          314         314000          31714   13s to 3m11s
+c100           302         302000          30502   5.2s to 1m28s
+total          314         314000          31714   12s to 2m52s
 
-2 of the requests of each level are its warm-up.
+Each level has its warm-up among these: 2 requests.
 Before the first level 1 short request finds what the server adds to a prompt.
 The sweep stops after 1h0m0s (-max-duration) with what it has.
 Durations assume a TTFT of 50ms to 2s, an ITL of 5ms to 50ms and prompts read at
