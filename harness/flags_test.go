@@ -62,6 +62,7 @@ func table() []row {
 		{"concurrencies", []string{"CONCURRENCIES"}, []int{1, 2, 5, 10, 50, 100, 250}, " 10, 1,5 ,10", []int{1, 5, 10}, func(p *harness.Plan) any { return p.Concurrencies }},
 		{"request-count", []string{"REQUEST_COUNT"}, 0, "77", 77, func(p *harness.Plan) any { return p.RequestCount }},
 		{"warmup-requests", nil, 0, "5", 5, func(p *harness.Plan) any { return p.WarmupRequests }},
+		{"warmup-duration", nil, time.Duration(0), "30s", 30 * time.Second, func(p *harness.Plan) any { return p.WarmupDuration }},
 		{"tokenizer", nil, "", "server", "server", func(p *harness.Plan) any { return p.TokenizerFrom }},
 		{"seed", nil, uint64(100), "18446744073709551615", uint64(1<<64 - 1), func(p *harness.Plan) any { return p.Seed }},
 		{"output-dir", nil, "./benchmarks/results", "/tmp/r", "/tmp/r", func(p *harness.Plan) any { return p.OutputDir }},

@@ -62,6 +62,26 @@ func TestPlainLinesEveryTenSeconds(t *testing.T) {
 	})
 }
 
+// TestProgressOfAWarmup: the line says that it is one, and how far; the measurement begins with nothing of it.
+func TestProgressOfAWarmup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		p := newProgress(Output{Log: &log, Live: true})
+		p.begin(Level{Name: "c1", Requests: 4, warmups: 40, warmupText: "40 requests or 30s", Number: 1, Of: 1})
+		warm := ended()
+		warm.Phase = record.Warmup
+		p.chunks.Add(40)
+		p.sample(warm, nil, false)
+		time.Sleep(15 * time.Second)
+		p.measure()
+		time.Sleep(8 * time.Second)
+		p.close()
+		assert.Equal(t, []string{
+			"c1    4 requests after a warm-up of 40 requests or 30s (level 1 of 1)", "c1    warm-up: 1 requests ended in 10 s", "c1    0/4  0 tok/s  TTFT -  ITL -", "",
+		}, strings.Split(log.String(), "\n"))
+	})
+}
+
 // TestTerminalLineIsRedrawn: on a terminal the line is redrawn four times a second, and removed before a plain line.
 func TestTerminalLineIsRedrawn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tty")

@@ -114,9 +114,7 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"prompt", prompt(p)},
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
-		{"loadgen", object{
-			load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
-		}},
+		{"loadgen", append(object{load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned}}, warmup(p)...)},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
 		{"output", object{{"artifact_directory", folder(l)}}},
 		{"cli_command", Command(run)},
@@ -149,6 +147,23 @@ func load(l *results.Level) field {
 		return field{"request_rate", l.Rate}
 	}
 	return field{"concurrency", l.Concurrency}
+}
+
+// warmup is what the warm-up has of its own, by AIPerf's names.
+func warmup(p *record.Plan) (o object) {
+	if p.WarmupDuration > 0 {
+		o = append(o, field{"warmup_duration", p.WarmupDuration.Seconds()})
+	}
+	if p.WarmupConcurrency > 0 {
+		o = append(o, field{"warmup_concurrency", p.WarmupConcurrency})
+	}
+	if p.WarmupRate > 0 {
+		o = append(o, field{"warmup_request_rate", p.WarmupRate})
+	}
+	if p.WarmupGrace != nil {
+		o = append(o, field{"warmup_grace_period", p.WarmupGrace.Seconds()})
+	}
+	return o
 }
 
 // folder is the level's inside the benchmark's, or that of one of its runs.
