@@ -169,7 +169,7 @@ func (c *checks) fixedSchedule(p *Plan) {
 	refuse("needs an -input-file with timestamps", p.Input.File == "")
 	refuse("cannot go with -request-rate or -concurrencies: the trace says when requests start", len(p.RequestRates)+len(p.Concurrencies) > 0)
 	refuse("cannot go with ramps: the trace has its own", p.RateRamp > 0 || p.RateRampFrom != 0 || p.ConcurrencyRamp > 0)
-	refuse("cannot go with a warm-up, which would take the trace's first records", p.WarmupRequests > 0 || p.WarmupDuration > 0)
+	refuse("cannot go with -warmup-requests or -warmup-duration, which would take the trace's first records", p.WarmupRequests > 0 || p.WarmupDuration > 0)
 	refuse("takes records in their order: -dataset-sampling must be sequential", p.Input.Sampling != "" && p.Input.Sampling != string(dataset.Sequential))
 	if !(p.TimeScale > 0) || math.IsInf(p.TimeScale, 0) {
 		c.fault("time-scale", p.TimeScale, "must be above 0 and finite")

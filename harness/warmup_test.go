@@ -223,7 +223,7 @@ func TestBadWarmups(t *testing.T) {
 		"-warmup-grace-period=1s -warmup-requests=1":                                         `warmup-grace-period "1s": is what follows a -warmup-duration, which is missing`,
 		"-warmup-grace-period=-1s -warmup-duration=1s":                                       `warmup-grace-period "-1s": must not be negative`,
 		"-warmup-duration=1s -resume=request":                                                `resume "request": cannot go with -warmup-duration, which is of one load without a break`,
-		"-warmup-duration=1s -fixed-schedule -input-file=x -custom-dataset-type=single_turn": `fixed-schedule "true": cannot go with a warm-up, which would take the trace's first records`,
+		"-warmup-duration=1s -fixed-schedule -input-file=x -custom-dataset-type=single_turn": `fixed-schedule "true": cannot go with -warmup-requests or -warmup-duration, which would take the trace's first records`,
 	} {
 		_, err := planFrom(t, nil, append(strings.Fields(flags), "-endpoint=server:80", "-benchmark-name=b")...)
 		if assert.ErrorContains(t, err, want, flags) {
