@@ -242,3 +242,21 @@ func TestWarmupOfMoreThanWasPrepared(t *testing.T) {
 		assert.Equal(t, int64(430e6), l.EndedNS)
 	})
 }
+
+// TestResumeWarmsUpAgain: a level that was stopped, in its warm-up or after it, is repeated with all of that; with another one the plan is another.
+func TestResumeWarmsUpAgain(t *testing.T) {
+	for _, warmup := range []string{"-warmup-duration=1100ms", "-warmup-duration=500ms"} {
+		dir := stopped(t, warmup)
+		args := []string{"-concurrencies=2", "-request-count=10", "-resume"}
+		_, _, err := openIn(t, dir, append(args, warmup, "-warmup-concurrency=1")...)
+		require.ErrorContains(t, err, `warmup-concurrency: "0" in the run, "1" now`)
+		performIn(t, dir, append(args, warmup), answerAfter(400*time.Millisecond), func(t *testing.T, s stage) {
+			l := s.run(t, 0)
+			require.Equal(t, record.Done, l.Status)
+			sent := map[string]int{"-warmup-duration=1100ms": 6, "-warmup-duration=500ms": 4}[warmup]
+			assert.Equal(t, rounds(0, 2, sent, 400*time.Millisecond), s.startsOf(t, record.Warmup))
+			assert.Equal(t, rounds(int64(sent/2)*400e6+1, 2, 10, 400*time.Millisecond), s.startsOf(t, record.Profiling))
+			assert.Equal(t, sent, l.Warmup.Planned)
+		})
+	}
+}
