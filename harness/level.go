@@ -21,7 +21,6 @@ import (
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
-	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
 
 // levelRun is one level on its way. Only the goroutine of RunLevel touches it; the slots talk to it through a channel.
@@ -356,30 +355,6 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	}
 	r.endedByDuration()
 	l.Warnings = r.warnings()
-}
-
-// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
-func (r *levelRun) endedByDuration() {
-	for _, of := range []struct {
-		phase  record.Phase
-		counts *record.Counts
-		early  string
-	}{
-		{record.Warmup, &r.record.Warmup, " of the warm-up were sent before -warmup-duration was over: pass a larger -warmup-requests"},
-		{record.Profiling, &r.record.Counts, " were sent before -duration was over: pass a larger -request-count"},
-	} {
-		c := of.counts
-		if !r.level.unknown(&r.sweep.Plan.Plan, of.phase) {
-			continue
-		}
-		prepared := c.Planned
-		if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == prepared {
-			r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests", prepared)+of.early)
-		}
-		if own := r.level.own; own > 0 && c.Planned > own && r.sweep.Plan.Input.Sampling != string(dataset.Random) {
-			r.connections = append(r.connections, fmt.Sprintf("%d requests were sent of the %d records that the input-file has for them, so that prompts repeat: a server that caches prefixes answers those faster", c.Planned, own))
-		}
-	}
 }
 
 // warnings are what a reader of the level's figures must know.

@@ -51,11 +51,3 @@ func (c *checks) warmup(p *Plan) {
 		c.fault("warmup-request-rate", p.WarmupRate, fmt.Sprintf("sends more than %d requests in a -warmup-duration of %v: shorten it or lower the rate", maxRequests, p.WarmupDuration))
 	}
 }
-
-// unknown reports whether nobody knows how many requests of a phase a level will send: as many as a closed loop comes to within a time.
-func (l *Level) unknown(p *record.Plan, phase record.Phase) bool {
-	if phase == record.Warmup {
-		return p.WarmupDuration > 0 && p.WarmupRequests == 0 && !l.warmup.Open()
-	}
-	return p.Duration > 0 && p.RequestCount == 0 && !l.Open()
-}
