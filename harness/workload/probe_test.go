@@ -89,8 +89,8 @@ func TestLengthsAsTheServerCounts(t *testing.T) {
 		assert.Equal(t, planned, b.Shared())
 		assert.Equal(t, fingerprintOf(t, b), fingerprintOf(t, c), "a template is the server's, and not of the work")
 		assert.NotEqual(t, fingerprintOf(t, a), fingerprintOf(t, b))
-		wantPrompts, wantAnswers := a.Tokens()
-		prompts, answers := b.Tokens()
+		wantPrompts, wantAnswers := a.Tokens(record.Profiling)
+		prompts, answers := b.Tokens(record.Profiling)
 		assert.Equal(t, []int{wantPrompts, wantAnswers}, []int{prompts, answers})
 		mean := 0
 		for _, r := range counted {
