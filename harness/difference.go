@@ -31,6 +31,7 @@ func determinants(p *record.Plan) []setting {
 		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
 		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"fixed-schedule", text(p.FixedSchedule)}, {"time-scale", text(p.TimeScale)}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
 		{"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
+		{"prefill-concurrency", text(p.PrefillCap)}, {"cancel-rate", text(p.CancelRate)}, {"cancel-delay", text(p.CancelDelay)},
 		{"concurrency-ramp-duration", text(p.ConcurrencyRamp)}, {"request-rate-ramp-duration", text(p.RateRamp)}, {"request-rate-ramp-from", text(p.RateRampFrom)},
 		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"warmup-duration", text(p.WarmupDuration)},
 		{"warmup-concurrency", text(p.WarmupConcurrency)}, {"warmup-request-rate", text(p.WarmupRate)}, {"warmup-grace-period", orNone(p.WarmupGrace)},

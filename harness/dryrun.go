@@ -35,7 +35,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
 	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")
-	for _, note := range slices.Concat(s.inputNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
+	for _, note := range slices.Concat(s.inputNotes(), s.loadNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
 		for _, line := range wrap(note, 80) {
 			b.WriteString(line + "\n")
 		}
@@ -74,6 +74,24 @@ func about(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+// loadNotes say what bounds and ends the requests of the table.
+func (s *Sweep) loadNotes() []string {
+	var notes []string
+	p := s.Plan
+	if p.PrefillCap > 0 {
+		notes = append(notes, fmt.Sprintf("At most %d requests at once are between their start and their first token (-prefill-concurrency); durations are as if any number were.", p.PrefillCap))
+	}
+	if p.CancelRate > 0 {
+		cancelled, all := 0, 0
+		for _, l := range s.levels {
+			cancelled, all = cancelled+l.work.Cancelled(), all+l.Requests
+		}
+		notes = append(notes, fmt.Sprintf("%d of %d measured requests are cancelled %v after they were sent, if they have not ended by then (-cancel-rate %g); durations and tokens are as if none was.",
+			cancelled, all, p.CancelDelay, p.CancelRate))
+	}
+	return notes
 }
 
 // dryRunNotes are what of the plan changes the table.

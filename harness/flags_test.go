@@ -60,6 +60,8 @@ func table() []row {
 		{"prefix-length", nil, 0, "7", 7, func(p *harness.Plan) any { return p.Prefixes.Length }},
 		{"prefix-ratio", nil, 0., "0.25", 0.25, func(p *harness.Plan) any { return p.Prefixes.Ratio }},
 		{"concurrencies", []string{"CONCURRENCIES"}, []int{1, 2, 5, 10, 50, 100, 250}, " 10, 1,5 ,10", []int{1, 5, 10}, func(p *harness.Plan) any { return p.Concurrencies }},
+		{"prefill-concurrency", nil, 0, "4", 4, func(p *harness.Plan) any { return p.PrefillCap }},
+		{"cancel-rate", nil, 0., "12.5", 12.5, func(p *harness.Plan) any { return p.CancelRate }},
 		{"request-count", []string{"REQUEST_COUNT"}, 0, "77", 77, func(p *harness.Plan) any { return p.RequestCount }},
 		{"warmup-requests", nil, 0, "5", 5, func(p *harness.Plan) any { return p.WarmupRequests }},
 		{"warmup-duration", nil, time.Duration(0), "30s", 30 * time.Second, func(p *harness.Plan) any { return p.WarmupDuration }},

@@ -48,6 +48,8 @@ type levelRun struct {
 	// mended is what had to be done to the way to the server before the level.
 	mended []string
 	beyond beyond
+	// prefill has a place for each request that may be waiting for its first token; nil: any number may.
+	prefill chan struct{}
 	// connections is what there is to say of how the connections were made.
 	connections []string
 }
@@ -90,11 +92,11 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	return &r.record, errors.Join(err, settled)
 }
 
-// answered is how many requests ended otherwise than by cancellation.
+// answered is how many requests ended as they were to: by themselves, or cancelled by plan.
 func (r *levelRun) answered() int {
 	n := 0
 	for _, c := range []record.Counts{r.record.Warmup, r.record.Counts} {
-		n += c.Ended() - c.Outcomes[record.Cancelled]
+		n += c.Ended() - c.Interrupted()
 	}
 	return n
 }
@@ -162,6 +164,9 @@ func (r *levelRun) open(dir string) (err error) {
 	r.counted = done
 	r.config = r.sweep.client(r.epoch)
 	r.config.Concurrency, r.config.Count, r.config.Estimate, r.config.Chunks = r.level.streams(), count, p.TokenizerApproximate, &r.sweep.progress.chunks
+	if p.PrefillCap > 0 {
+		r.config.FirstToken = func() { <-r.prefill }
+	}
 	r.client = openai.New(r.config)
 	r.record.Transport = r.client.Transport()
 	return nil
@@ -252,7 +257,7 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
-	r.record.Waited.Count(s)
+	r.record.CountWaits(s)
 	r.beyond.count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
@@ -331,6 +336,9 @@ func (r *levelRun) failures(c record.Counts) string {
 	if r.firstError != "" {
 		text += "; the first: " + r.firstError
 	}
+	if n := c.ByPlan(); n > 0 {
+		text += fmt.Sprintf("; %d more were cancelled by plan", n)
+	}
 	return text
 }
 
@@ -368,23 +376,59 @@ func (r *levelRun) warnings() []string {
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
-	if n := c.Outcomes[record.Cancelled]; n > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
-			n, c.Why(record.Cancelled)))
-	}
+	warnings = append(warnings, r.cancelWarnings(c)...)
 	if n := r.record.Warmup.Outcomes[record.Cancelled]; n > 0 && r.record.Status == record.Done {
 		warnings = append(warnings, fmt.Sprintf("%d requests of the warm-up were cancelled (%s): the server may have been at work on them when the measurement began",
 			n, r.record.Warmup.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
-	if w := r.record.Waited; w.Requests > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests found %d in flight (-max-in-flight) and waited for a place, up to %.3g s: the load was not what was planned, and the times from the schedule have the waiting",
-			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
-	}
+	warnings = append(warnings, r.waitWarnings()...)
 	if c.NotStarted > 0 {
 		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
 		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
 			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
+	}
+	return warnings
+}
+
+// cancelWarnings are about requests that the client ended: by plan, and because the level was cut short.
+func (r *levelRun) cancelWarnings(c record.Counts) []string {
+	var warnings []string
+	if p := r.sweep.Plan; p.CancelRate > 0 {
+		text := fmt.Sprintf("%d of %d requests cancelled by plan (-cancel-rate %g, -cancel-delay %v): they are no failures, and latency and throughput are of the others", c.ByPlan(), c.Ended(), p.CancelRate, p.CancelDelay)
+		if n := c.Chosen - c.ByPlan(); n > 0 {
+			text += fmt.Sprintf("; %d more that were chosen had ended before, and count as what they were", n)
+		}
+		warnings = append(warnings, text)
+	}
+	if n := c.Interrupted(); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
+			n, c.Why(record.Cancelled, record.ByPlan)))
+	}
+	return warnings
+}
+
+// waitWarnings are about requests that found a cap reached.
+func (r *levelRun) waitWarnings() []string {
+	var warnings []string
+	for _, at := range []struct {
+		waited      record.Waited
+		most        int
+		where, flag string
+	}{
+		{r.record.Waited, r.sweep.Plan.MaxInFlight, "in flight", "-max-in-flight"},
+		{r.record.Prefill, r.sweep.Plan.PrefillCap, "without their first token", "-prefill-concurrency"},
+	} {
+		if at.waited.Requests == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d requests found %d %s (%s) and waited for a place, up to %.3g s: ", at.waited.Requests, at.most, at.where, at.flag, float64(at.waited.LongestNS)/1e9)
+		if r.level.Open() {
+			text += "the load was not what was planned, and the times from the schedule have the waiting"
+		} else {
+			text += "so many fewer were in flight, and no figure has the waiting"
 		}
 		warnings = append(warnings, text)
 	}

@@ -52,6 +52,9 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024), over: make(chan struct{}),
 	}
 	l.left.Store(int64(total))
+	if n := r.sweep.Plan.PrefillCap; n > 0 {
+		r.prefill = make(chan struct{}, n)
+	}
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
 	r.begun = time.Since(r.epoch)
@@ -155,15 +158,26 @@ func (l *loop) slot(first time.Duration) {
 	}
 	scheduled := first.Nanoseconds()
 	for request := range l.feed {
+		placed, ok := l.place(l.prefill)
 		// Both: when they end together, requests in flight may be told before issue is.
-		if l.issue.Err() != nil || l.inFlight.Err() != nil {
+		if !ok || l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
-		l.flying.Add(1)
-		s := l.client.Do(l.inFlight, request, scheduled)
+		s := l.send(request, scheduled)
+		s.PrefillNS = placed
 		scheduled = s.EndNS
 		l.end(s)
 	}
+}
+
+// send sends a request that has its places, and gives back the one that it has until its first token.
+func (l *loop) send(request *workload.Request, scheduled int64) *record.Sample {
+	l.flying.Add(1)
+	s := l.client.Do(l.inFlight, request, scheduled)
+	if l.prefill != nil && len(s.ChunksNS) == 0 {
+		<-l.prefill // there was no first token
+	}
+	return s
 }
 
 // end hands on a sample.

@@ -152,7 +152,7 @@ func (l *loop) open(flights *sync.WaitGroup) {
 	}
 	starts := l.level.starts[l.phase]
 	first, some := time.Duration(0), false
-	held := int64(0) // until when places were waited for: whoever was due before could not start before
+	var held, heldPrefill int64
 	for request := range l.feed {
 		if !some { // a level that is continued has its first start now
 			first, some = starts[request.Index], true
@@ -164,24 +164,30 @@ func (l *loop) open(flights *sync.WaitGroup) {
 		if !alarm.Wait(l.epoch.Add(at)) {
 			return
 		}
-		placed, ok := l.place(places)
-		if !ok || l.issue.Err() != nil || l.inFlight.Err() != nil {
+		placed, ok := l.inTurn(places, at.Nanoseconds(), &held)
+		prefill, prefills := l.inTurn(l.prefill, max(at.Nanoseconds(), placed), &heldPrefill)
+		if !ok || !prefills || l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
-		if placed == 0 && at.Nanoseconds() < held {
-			placed = held
-		}
-		held = max(held, placed)
-		l.flying.Add(1)
 		flights.Go(func() {
-			s := l.client.Do(l.inFlight, request, at.Nanoseconds())
-			s.Timed, s.PlacedNS = true, placed
+			s := l.send(request, at.Nanoseconds())
+			s.Timed, s.PlacedNS, s.PrefillNS = true, placed, prefill
 			if places != nil {
 				<-places
 			}
 			l.end(s)
 		})
 	}
+}
+
+// inTurn is place for requests that wait behind each other: whoever was due before heldNS, until when an earlier one waited, could not start before.
+func (l *loop) inTurn(places chan struct{}, dueNS int64, heldNS *int64) (atNS int64, ok bool) {
+	placed, ok := l.place(places)
+	if placed == 0 && dueNS < *heldNS {
+		placed = *heldNS
+	}
+	*heldNS = max(*heldNS, placed)
+	return placed, ok
 }
 
 // place takes one of the places, if there are any, and returns since when it is taken if that was not at once; false: sending has ended.

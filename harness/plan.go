@@ -92,6 +92,11 @@ func (p *Plan) Validate() error {
 		c.fault("concurrencies", "", "must name at least one level")
 	}
 	c.openLoop(p)
+	c.cancels(p)
+	c.within("prefill-concurrency", p.PrefillCap, 0, maxConcurrency)
+	if p.PrefillCap > 0 && p.Unstreamed {
+		c.fault("prefill-concurrency", p.PrefillCap, "cannot go with -streaming=false: when the first token of an answer came is known of a stream only")
+	}
 	for _, level := range p.Concurrencies {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
@@ -156,6 +161,19 @@ func (c *checks) openLoop(p *Plan) {
 		if p.Requests(record.Point{Rate: rate}) > maxRequests {
 			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
 		}
+	}
+}
+
+// cancels checks which requests are cancelled, and when.
+func (c *checks) cancels(p *Plan) {
+	if !(p.CancelRate >= 0 && p.CancelRate <= 100) { // not a number is neither
+		c.fault("cancel-rate", p.CancelRate, "must be a percentage from 0 to 100")
+	}
+	switch {
+	case p.CancelDelay < 0:
+		c.fault("cancel-delay", p.CancelDelay, "must not be negative")
+	case p.CancelDelay > 0 && p.CancelRate == 0:
+		c.fault("cancel-delay", p.CancelDelay, "is for -cancel-rate: say how many percent of the requests are to be cancelled")
 	}
 }
 

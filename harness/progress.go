@@ -33,6 +33,7 @@ type progress struct {
 	started time.Time
 	done    int
 	failed  int
+	planned int // cancellations by plan
 	tokens  int // output tokens of requests that ended,
 	counted int // and their chunks
 	ttft    mean
@@ -71,7 +72,7 @@ func (p *progress) begin(l Level) {
 	p.mu.Lock()
 	p.level, p.started = l, time.Now()
 	p.warming, p.warmed = l.warmups > 0, 0
-	p.done, p.failed, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, mean{}, mean{}
+	p.done, p.failed, p.planned, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, 0, mean{}, mean{}
 	p.mu.Unlock()
 	p.chunks.Store(0)
 	if !p.Live {
@@ -134,7 +135,11 @@ func (p *progress) sample(s *record.Sample, values []record.MetricValue, verbose
 	p.done++
 	p.tokens += s.Counted.OSL
 	p.counted += len(s.ChunksNS)
-	if s.Outcome != record.OK {
+	switch {
+	case s.Reason == record.ByPlan:
+		p.planned++
+		return
+	case s.Outcome != record.OK:
 		p.failed++
 		return
 	}
@@ -174,8 +179,13 @@ func (p *progress) line() string {
 		return fmt.Sprintf("%-5s warm-up: %d requests ended in %.0f s", p.level.Name, p.warmed, elapsed.Seconds())
 	}
 	line := fmt.Sprintf("%-5s %d/%d", p.level.Name, p.done, p.level.Requests)
-	if p.failed > 0 {
+	switch {
+	case p.failed > 0 && p.planned > 0:
+		line += fmt.Sprintf(" (%d failed, %d by plan)", p.failed, p.planned)
+	case p.failed > 0:
 		line += fmt.Sprintf(" (%d failed)", p.failed)
+	case p.planned > 0:
+		line += fmt.Sprintf(" (%d by plan)", p.planned)
 	}
 	tokens := p.tokensSoFar()
 	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
@@ -201,7 +211,11 @@ func (p *progress) tokensSoFar() float64 {
 func (p *progress) end(name string, l *record.Level) {
 	p.stopTick()
 	p.stopTick = func() {}
-	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", name, l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
+	byPlan := ""
+	if n := l.Counts.ByPlan(); n > 0 {
+		byPlan = fmt.Sprintf(", %d cancelled by plan,", n)
+	}
+	text := fmt.Sprintf("%-5s %s: %d of %d requests ok%s in %.1f s", name, l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, byPlan, float64(l.EndedNS)/1e9)
 	if l.Status == record.Capped { // other reasons are the test's failure message
 		text += ": " + l.Reason
 	}

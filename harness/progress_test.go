@@ -40,10 +40,13 @@ func TestLiveLine(t *testing.T) {
 		p.sample(s, metric.NewCalculator().Of(s), false)
 		assert.LessOrEqual(t, len(p.line()), 80)
 		assert.Contains(t, p.line(), "2/100 (1 failed)")
+		s.Outcome, s.Reason = record.Cancelled, record.ByPlan
+		p.sample(s, metric.NewCalculator().Of(s), false)
+		assert.Contains(t, p.line(), "3/100 (1 failed, 1 by plan)  ")
 		warm := ended()
 		warm.Phase = record.Warmup
 		p.sample(warm, nil, false)
-		assert.Contains(t, p.line(), "2/100", "warm-up is not counted")
+		assert.Contains(t, p.line(), "3/100", "warm-up is not counted")
 	})
 }
 

@@ -75,6 +75,7 @@ func (r *resolver) plan() *Plan {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
 	}
+	p.PrefillCap, p.CancelRate, p.CancelDelay = r.count("prefill-concurrency"), r.decimal("cancel-rate"), r.duration("cancel-delay")
 	r.openLoop(p)
 	r.endpoints(p)
 	r.headers(p)

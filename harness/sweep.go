@@ -230,6 +230,7 @@ func (s *Sweep) draw() error {
 		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
 		ServerISL: p.ISLCounts == record.ServerISL, Template: s.template,
+		Cancel: workload.Cancel{Rate: p.CancelRate, Delay: p.CancelDelay},
 	}
 	s.spec = spec
 	runs := p.runs()

@@ -242,6 +242,8 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	// The times of a new connection are in TTFT. What earlier versions wrote has no such key, and kept its connections.
 	differ(&reasons, "reuses of connections", cmp.Or(b.ConnectionReuse, "pooled"), cmp.Or(c.ConnectionReuse, "pooled"))
 	differ(&reasons, "retries after status 429 (-retry-429)", b.Retry429, c.Retry429) // their waits are in the latencies
+	differ(&reasons, "cancellations by plan (-cancel-rate, -cancel-delay)", b.Cancellations(), c.Cancellations())
+	differ(&reasons, "caps of the requests before their first token (-prefill-concurrency)", b.PrefillCap, c.PrefillCap)
 	for level, fingerprint := range baseline.Workload {
 		if other, both := candidate.Workload[level]; both && other != fingerprint {
 			reasons = append(reasons, fmt.Sprintf("workload fingerprints of %s differ: the two runs did not ask for the same work", level))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -221,8 +222,12 @@ func TestRefusal(t *testing.T) {
 		"reuses of connections differ: pooled in a, never in b":               func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
 		"endpoint types differ: chat in a, completions in b":                  func(r *Run) { r.Record.Plan.EndpointType = record.Completions },
 		"streaming differ: true in a, false in b":                             func(r *Run) { r.Record.Plan.Unstreamed = true },
-		"workload fingerprints of c1 differ":                                  func(r *Run) { r.Workload["c1"] = "other" },
-		"b has no run.json: what it asked for is not known":                   func(r *Run) { r.Record = nil },
+		"cancellations by plan (-cancel-rate, -cancel-delay) differ: none in a, 5 % of the requests, 1s after they were sent in b": func(r *Run) {
+			r.Record.Plan.CancelRate, r.Record.Plan.CancelDelay = 5, time.Second
+		},
+		"caps of the requests before their first token (-prefill-concurrency) differ: 0 in a, 2 in b": func(r *Run) { r.Record.Plan.PrefillCap = 2 },
+		"workload fingerprints of c1 differ":                func(r *Run) { r.Workload["c1"] = "other" },
+		"b has no run.json: what it asked for is not known": func(r *Run) { r.Record = nil },
 	} {
 		a, b := same()
 		spoil(&b)

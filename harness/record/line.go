@@ -81,6 +81,8 @@ func recordTrace(c codec, s *Sample) {
 	c.integer("scheduled_ns", &s.ScheduledNS)
 	c.optionalBoolean("timed", &s.Timed)
 	c.optionalInteger("placed_ns", &s.PlacedNS)
+	c.optionalInteger("prefill_ns", &s.PrefillNS)
+	c.optionalBoolean("to_cancel", &s.ToCancel)
 	c.integer("start_ns", &s.StartNS)
 	c.integer("sent_ns", &s.SentNS)
 	c.integer("headers_ns", &s.HeadersNS)

@@ -58,7 +58,7 @@ const (
 	Malformed        Outcome = "malformed"         // an answer that cannot be understood, or without content
 	StreamError      Outcome = "in_stream_error"   // an error object inside a 2xx stream
 	ConnectionFailed Outcome = "connection_failed" // no connection, or it failed before the response's headers
-	Cancelled        Outcome = "cancelled"         // ended by the client: signal, deadline or cap
+	Cancelled        Outcome = "cancelled"         // ended by the client: by plan, signal, deadline or cap
 )
 
 // FailedOutcomes lists the outcomes that are failures: neither OK nor Cancelled, which is the client's doing.
@@ -108,9 +108,12 @@ type Sample struct {
 	Index     int    `json:"-"` // number within the level and phase, from 0
 	RequestID string `json:"-"` // X-Request-ID
 
-	ScheduledNS    int64   `json:"scheduled_ns"`        // when the request should start: of a closed loop, when its slot was free
-	Timed          bool    `json:"timed,omitempty"`     // ScheduledNS is the plan's: of an open loop
-	PlacedNS       int64   `json:"placed_ns,omitempty"` // of an open loop with a cap: when a place was free for a request that had to wait for one; else 0
+	ScheduledNS int64 `json:"scheduled_ns"`        // when the request should start: of a closed loop, when its slot was free
+	Timed       bool  `json:"timed,omitempty"`     // ScheduledNS is the plan's: of an open loop
+	PlacedNS    int64 `json:"placed_ns,omitempty"` // of an open loop with a cap: when a place was free for a request that had to wait for one; else 0
+	// PrefillNS is when one of the places of -prefill-concurrency was free for a request that had to wait for one; else 0.
+	PrefillNS      int64   `json:"prefill_ns,omitempty"`
+	ToCancel       bool    `json:"to_cancel,omitempty"` // chosen by -cancel-rate; it may have ended before
 	StartNS        int64   `json:"start_ns"`            // just before the HTTP call
 	SentNS         int64   `json:"sent_ns"`             // the request was fully written
 	HeadersNS      int64   `json:"headers_ns"`          // the response's headers were read
@@ -150,6 +153,20 @@ type Sample struct {
 
 // Valid reports whether the sample enters the figures of a level.
 func (s *Sample) Valid() bool { return s.Phase == Profiling && s.Outcome == OK }
+
+// Interrupted reports whether the client ended the request though it was not the plan's to be ended: it says nothing of the server.
+func (s *Sample) Interrupted() bool { return s.Outcome == Cancelled && s.Reason != ByPlan }
+
+// TakenNS is when the request took its slot: its start, or when it began to wait for one of the places of -prefill-concurrency.
+func (s *Sample) TakenNS() int64 {
+	if s.PrefillNS == 0 {
+		return s.StartNS
+	}
+	return max(s.ScheduledNS, s.PlacedNS)
+}
+
+// DueNS is when the request could have started: when it was scheduled, or later, when there was a place for it.
+func (s *Sample) DueNS() int64 { return max(s.ScheduledNS, s.PlacedNS, s.PrefillNS) }
 
 // Usage is the token count that the server reported, in tokens. The last one of a response wins.
 type Usage struct {
@@ -247,6 +264,8 @@ type Counts struct {
 	// Reasons divides each outcome other than OK; nil where there was none, and in results of before they were counted.
 	Reasons map[Outcome]map[Reason]int `json:"reasons,omitempty"`
 	Retried Retried                    `json:"retried,omitzero"`
+	// Chosen are the requests that -cancel-rate chose and that ended by it, which is the reason "plan", or by themselves before.
+	Chosen int `json:"chosen_to_cancel,omitempty"`
 }
 
 // Retried counts what was sent more than once.
@@ -269,6 +288,12 @@ func (c Counts) Ended() int {
 // Failures returns the number of requests that ended otherwise than OK, those cancelled by the client left out.
 func (c Counts) Failures() int { return c.Ended() - c.Outcomes[OK] - c.Outcomes[Cancelled] }
 
+// ByPlan returns the number of requests that were cancelled as planned.
+func (c Counts) ByPlan() int { return c.Reasons[Cancelled][ByPlan] }
+
+// Interrupted returns the number of those that the client ended for another reason.
+func (c Counts) Interrupted() int { return c.Outcomes[Cancelled] - c.ByPlan() }
+
 // Level is level.json: one point of a sweep.
 type Level struct {
 	SchemaVersion string `json:"schema_version"`
@@ -285,30 +310,40 @@ type Level struct {
 	WorkloadSHA256 string      `json:"workload_sha256"`
 	BytesSHA256    string      `json:"bytes_sha256"`
 	Warnings       []string    `json:"warnings,omitempty"`
-	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"` // the first three distinct ones, redacted
-	Instrument     *Instrument `json:"instrument,omitempty"`   // nil: not measured, as in results of before there was any
-	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
-	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
-	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
+	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"`  // the first three distinct ones, redacted
+	Instrument     *Instrument `json:"instrument,omitempty"`    // nil: not measured, as in results of before there was any
+	Earlier        *Earlier    `json:"earlier,omitempty"`       // attempts at the level that were cut short, of which nothing is kept
+	Breaks         []Break     `json:"breaks,omitempty"`        // where -resume=request went on with it
+	Waited         Waited      `json:"waited,omitzero"`         // for a place, in an open loop with a cap
+	Prefill        Waited      `json:"waited_prefill,omitzero"` // for one of the places of -prefill-concurrency
 	// FromFile: the prompts are of a file, and share what they share.
 	FromFile bool `json:"from_file,omitempty"`
 	// FilledNS is the stamp at which a ramp of the load ends; 0: there is none.
 	FilledNS int64 `json:"filled_ns,omitempty"`
 }
 
-// Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
+// Waited counts the measured requests that had to wait for a place because a cap was reached: -max-in-flight or -prefill-concurrency.
 type Waited struct {
 	Requests  int   `json:"requests"`
 	TotalNS   int64 `json:"total_ns"`
 	LongestNS int64 `json:"longest_ns"`
 }
 
-// Count takes a sample into account.
-func (w *Waited) Count(s *Sample) {
-	if s.PlacedNS == 0 || s.Phase != Profiling {
+// CountWaits takes the waits of a sample into account.
+func (l *Level) CountWaits(s *Sample) {
+	if s.Phase != Profiling {
 		return
 	}
-	wait := s.PlacedNS - s.ScheduledNS
+	l.Waited.add(s.ScheduledNS, s.PlacedNS)
+	l.Prefill.add(s.TakenNS(), s.PrefillNS)
+}
+
+// add counts a wait, if there was one: until is 0 otherwise.
+func (w *Waited) add(sinceNS, untilNS int64) {
+	if untilNS == 0 {
+		return
+	}
+	wait := untilNS - sinceNS
 	w.Requests++
 	w.TotalNS += wait
 	w.LongestNS = max(w.LongestNS, wait)
@@ -380,8 +415,11 @@ type Plan struct {
 	TimeScale         float64           `json:"time_scale,omitempty"`          // by which their distances are multiplied
 	RateRamp          time.Duration     `json:"rate_ramp_ns,omitempty"`        // over which the rate of an open loop rises, or falls, from RateRampFrom
 	RateRampFrom      float64           `json:"rate_ramp_from,omitempty"`
-	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
-	RequestCount      int               `json:"request_count"`           // 0: see Requests
+	MaxInFlight       int               `json:"max_in_flight,omitempty"`       // of open-loop levels; 0: no cap
+	PrefillCap        int               `json:"prefill_concurrency,omitempty"` // requests between their start and their first token; 0: no cap
+	CancelRate        float64           `json:"cancel_rate,omitempty"`         // of the measured requests, in percent: their clients go away on purpose,
+	CancelDelay       time.Duration     `json:"cancel_delay_ns,omitempty"`     // so long after they were fully sent
+	RequestCount      int               `json:"request_count"`                 // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
 	WarmupDuration    time.Duration     `json:"warmup_duration_ns,omitempty"`  // how long requests of a warm-up are started; 0: until their number is reached
 	WarmupGrace       *time.Duration    `json:"warmup_grace_ns,omitempty"`     // how long those in flight may go on after it; nil: to their ends
@@ -456,6 +494,14 @@ func (p *Plan) Lengths() string {
 		return "ISL" + server + ",OSL " + p.SeqDist + p.Prefixes.String()
 	}
 	return fmt.Sprintf("ISL %d +/- %d%s%v, OSL %d", p.ISL, p.StdDev, server, p.Prefixes, p.OSL)
+}
+
+// Cancellations says in words which requests are cancelled by plan.
+func (p *Plan) Cancellations() string {
+	if p.CancelRate == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%g %% of the requests, %v after they were sent", p.CancelRate, p.CancelDelay)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.

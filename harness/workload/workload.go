@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
@@ -46,6 +47,7 @@ type Spec struct {
 	heads []string // of Words
 	// Places are the numbers of the first requests of a level's phases by which they take the Source's records; nil: those in the run.
 	Places map[record.Phase]int
+	Cancel Cancel
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -71,6 +73,9 @@ type Request struct {
 	Traceparent string // W3C trace context, version 00
 	Body        []byte
 	Err         error // why there is no Body: its record could not be read any more
+	// Cancelled: the client goes away on purpose, CancelDelay after the request was fully sent.
+	Cancelled   bool
+	CancelDelay time.Duration
 }
 
 // Level is the workload of one level: its requests by phase.
@@ -235,6 +240,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 		Index: i, Serial: serial, Phase: phase, ISL: isl, ClientISL: said, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
 	}
 	r.ID, r.Traceparent = identify(ids)
+	r.Cancelled, r.CancelDelay = l.cancels(phase, i)
 	return r
 }
 
@@ -318,6 +324,7 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 	if l.spec.ServerISL {
 		fmt.Fprintln(h, "lengths as the server counts them") // whatever its template is
 	}
+	l.writeCancelled(h)
 	for _, phase := range phases() {
 		fmt.Fprintf(h, "%s %d\n", phase, l.Len(phase))
 		for i, n := range l.drawn[phase] {

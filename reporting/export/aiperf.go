@@ -114,11 +114,24 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"prompt", prompt(p)},
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
-		{"loadgen", append(object{load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned}}, warmup(p)...)},
+		{"loadgen", loadgen(p, l)},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
 		{"output", object{{"artifact_directory", folder(l)}}},
 		{"cli_command", Command(run)},
 	}
+}
+
+// loadgen is how the load was made.
+func loadgen(p *record.Plan, l *results.Level) object {
+	o := object{load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned}}
+	o = append(o, warmup(p)...)
+	if p.PrefillCap > 0 {
+		o = append(o, field{"prefill_concurrency", p.PrefillCap})
+	}
+	if p.CancelRate > 0 {
+		o = append(o, field{"request_cancellation_rate", p.CancelRate}, field{"request_cancellation_delay", p.CancelDelay.Seconds()})
+	}
+	return o
 }
 
 // prompt is how long prompts and answers were, and what prompts shared.
@@ -258,6 +271,9 @@ func commandLoad(p *record.Plan, flag func(name string, value any), optional fun
 	}
 	optional("duration", p.Duration, p.Duration > 0)
 	optional("grace-period", p.GracePeriod, p.Duration > 0)
+	optional("prefill-concurrency", p.PrefillCap, p.PrefillCap > 0)
+	optional("cancel-rate", p.CancelRate, p.CancelRate > 0)
+	optional("cancel-delay", p.CancelDelay, p.CancelDelay > 0)
 	switch {
 	case p.FixedSchedule:
 		flag("fixed-schedule", true)

@@ -62,6 +62,8 @@ type Level struct {
 	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
 	Cancelled bool            // of AIPerf's: the run was cancelled
 	Warnings  []string
+
+	busy float64 // mean number of slots that had a request in flight, or one that waited for a place: Load.Reached where none did
 }
 
 // Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and

@@ -48,6 +48,9 @@ func Write(w io.Writer, in Input) error {
 	if anyOpen(in.Benchmarks) {
 		b.WriteString(openLegend + "\n")
 	}
+	if slices.ContainsFunc(in.Benchmarks, cancels) {
+		b.WriteString(cancelLegend + "\n")
+	}
 	explainOthers(&b, in.Benchmarks)
 	writeWarnings(&b, in)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
@@ -169,6 +172,18 @@ func warmup(p *record.Plan) string {
 
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
+	text := loopShape(p)
+	if p.PrefillCap > 0 {
+		text += fmt.Sprintf(", at most %d before their first token", p.PrefillCap)
+	}
+	if p.CancelRate > 0 {
+		text += ", cancelled by plan: " + p.Cancellations()
+	}
+	return text
+}
+
+// loopShape is loop without what bounds or ends requests.
+func loopShape(p *record.Plan) string {
 	if p.FixedSchedule {
 		text := "open loop by the trace's times"
 		if p.TimeScale != 1 {
@@ -388,6 +403,9 @@ const openLegend = `  rate      requests a second that were to start; flight: me
             would have asked; sent: from when it did
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
+
+const cancelLegend = `  plan      requests that were cancelled on purpose (-cancel-rate): no failures,
+            and in no figure of latency or throughput`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	var all []string

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -198,6 +199,9 @@ func TestUnusualWayOfRequests(t *testing.T) {
 		},
 		"closed loop, seed 0, nonce 0, to the completions route, answers not streamed: no TTFT, no ITL": {
 			Run: &record.Run{Plan: record.Plan{EndpointType: record.Completions, Unstreamed: true}},
+		},
+		"closed loop, at most 2 before their first token, cancelled by plan: 5 % of the requests, 1s after they were sent, seed 0, nonce 0": {
+			Run: &record.Run{Plan: record.Plan{PrefillCap: 2, CancelRate: 5, CancelDelay: time.Second}},
 		},
 		"closed loop, seed 0, nonce 0, through net/http, a new connection for each request": {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "never"}},
