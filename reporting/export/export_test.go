@@ -136,7 +136,7 @@ func TestCommandRepeatsTheRun(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"warmup_duration":60,"warmup_concurrency":3,"warmup_request_rate":0.5,"warmup_grace_period":0}`, string(own))
 	run.Plan.PrefillCap, run.Plan.CancelRate, run.Plan.CancelDelay = 2, 12.5, time.Second
-	assert.Contains(t, Command(run), " -prefill-concurrency=2 -cancel-rate=12.5 -cancel-delay=1s -concurrencies=1,10 ")
+	assert.Contains(t, Command(run), " -prefill-concurrency=2 -cancel-rate=12.5 -cancel-delay=1s ")
 	run.Plan.EmbeddedMock = true
 	assert.NotContains(t, Command(run), "-endpoint=")
 	run.Plan.Virtual = true
