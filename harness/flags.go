@@ -96,6 +96,8 @@ func runOptions() []option {
 		{name: "streaming", boolean: true, preset: "true", usage: "ask for streams; with -streaming=false for documents, of which only the latency of the whole is known"},
 		{name: "header", value: "K:V", repeat: "\n", pairs: ":", usage: "header to send; repeatable; K:env:NAME takes the value from the environment"},
 		{name: "extra-inputs", value: "K:V", repeat: "\n", pairs: jsonPairs, usage: "field of the request body, or a JSON object of them; repeatable"},
+		{name: "server-metrics", value: "LIST", preset: record.MetricsAuto, list: ",", usage: "pages of metrics (Prometheus text) to ask once a second beside the load: URLs, auto for what is found beside the endpoints, or off"},
+		{name: "gpu-telemetry", value: "LIST", list: ",", usage: "URLs of NVIDIA DCGM exporters to ask likewise: power, energy, utilisation and memory of GPUs"},
 		{name: "gpus", value: "N", preset: "1", open: true, usage: "GPUs behind the endpoint, for tokens/s per GPU; marked as assumed where not given"},
 		{name: "dry-run", boolean: true, usage: "print levels, requests, tokens, expected duration and size of the results, and stop: nothing is sent or written"},
 		{name: "preflight-only", boolean: true, usage: "wait for the server, check whether the sweep can run, print what was found, and stop"},

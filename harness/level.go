@@ -43,6 +43,7 @@ type levelRun struct {
 	epoch                 time.Time // stamp 0: started, save in a level that is continued
 	kept                  *ledger   // of a level that is continued; nil: none
 	logErr                error
+	server, gpus          *scraper
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
@@ -207,6 +208,8 @@ func (r *levelRun) run(ctx context.Context) error {
 
 // load sends warm-up and measured requests.
 func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc) {
+	r.startScrapers()
+	warm := r.left(record.Warmup) > 0
 	if own := r.level.warmup != r.level.Point && r.left(record.Warmup) > 0; own {
 		made := r.connect(issue, record.Warmup, 0)
 		r.runPhase(ctx, issue, stop, record.Warmup)
@@ -215,11 +218,16 @@ func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc
 		r.connect(issue, record.Profiling, 0)
 		r.runPhase(ctx, issue, stop, record.Warmup)
 	}
+	if warm {
+		r.server.edge(record.EdgeMeasure)
+		r.gpus.edge(record.EdgeMeasure)
+	}
 	r.sweep.progress.measure()
 	r.startWatch()
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
 	r.stopWatch()
+	r.stopScrapers()
 }
 
 // connectLimit is how long connections are made before a level. Requests do without those that are not there by then.
@@ -372,7 +380,7 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, r.otherTokens(), clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, r.otherTokens(), clientWarnings(r.record.Instrument), r.scrapeWarnings())
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}

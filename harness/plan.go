@@ -52,6 +52,8 @@ type Plan struct {
 	DryRun, PreflightOnly bool `json:"-"`
 	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
 	choices               []choice
+	// ServerPages and GPUPages are the URLs of -server-metrics and -gpu-telemetry, credentials included.
+	ServerPages, GPUPages []*url.URL `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -119,6 +121,7 @@ func (p *Plan) Validate() error {
 	}
 	c.together(p)
 	c.arms(p)
+	c.metricsPages(p)
 	if p.Blocks != 0 {
 		c.within("blocks", p.Blocks, minBlocks, maxBlocks)
 	}

@@ -27,6 +27,7 @@ func (s *Sweep) preflight(ctx context.Context, servers []preflight.Server) error
 	if s.readsMachine() {
 		facts.Machine = s.machine(facts.Load)
 	}
+	facts.Pages = s.findPages(ctx)
 	findings := preflight.Judge(facts)
 	for i := range findings {
 		findings[i].Text = s.Plan.Redact(record.Printable(findings[i].Text))

@@ -78,6 +78,7 @@ func (r *resolver) plan() *Plan {
 	p.PrefillCap, p.CancelRate, p.CancelDelay = r.count("prefill-concurrency"), r.decimal("cancel-rate"), r.duration("cancel-delay")
 	r.openLoop(p)
 	r.endpoints(p)
+	r.metricsPages(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()
 	if !r.given("endpoint") && !r.given("benchmark-name") {

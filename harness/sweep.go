@@ -66,6 +66,9 @@ type Sweep struct {
 	levels        []Level
 	spec          workload.Spec // of these
 	template      int           // tokens of each prompt that are the server's, where its lengths are
+	serverPages   []page        // that are asked beside the load
+	gpuPages      []page
+	covered       bool // the pages are those of all endpoints, as far as that can be told
 	run           record.Run
 	earlier       *record.Run      // what -resume goes on with; nil: the run is new
 	past          map[string]*past // what it left, by the names of levels

@@ -36,6 +36,9 @@ const (
 	// Of a level that was repeated, in its own folder.
 	OverRunsFile  = "profile_export_aiperf_aggregate.json"
 	OverRunsTable = "profile_export_aiperf_aggregate.csv"
+	// What the server and its GPUs told of themselves, where they were asked.
+	ServerMetricsFile = "server_metrics.jsonl"
+	GPUTelemetryFile  = "gpu_telemetry.jsonl"
 )
 
 // File names inside the folder of a comparison.
@@ -320,6 +323,28 @@ type Level struct {
 	FromFile bool `json:"from_file,omitempty"`
 	// FilledNS is the stamp at which a ramp of the load ends; 0: there is none.
 	FilledNS int64 `json:"filled_ns,omitempty"`
+	// ServerMetrics and GPUTelemetry are how the server and its GPUs were asked beside the load; what they told is in files of their own.
+	ServerMetrics *Asked `json:"server_metrics,omitempty"`
+	GPUTelemetry  *Asked `json:"gpu_telemetry,omitempty"`
+}
+
+// Asked is how often sources were asked for their metrics, and how that went.
+type Asked struct {
+	Sources []AskedSource `json:"sources"`
+	Bytes   int64         `json:"bytes"`                     // of the file
+	Thinned bool          `json:"thinned,omitempty"`         // the file reached its bound: later rounds are at the edges of the level only
+	LeftOut int           `json:"series_left_out,omitempty"` // of one page, at most
+}
+
+// AskedSource is one of them.
+type AskedSource struct {
+	URL       string `json:"url"`   // without credentials
+	Pages     int    `json:"pages"` // that were read
+	Failed    int    `json:"failed"`
+	Failure   string `json:"failure,omitempty"` // the first, in words
+	PageBytes int    `json:"page_bytes"`        // of the largest
+	TookNS    int64  `json:"took_ns"`           // from asking to the end of the page, of all that were read
+	ParseNS   int64  `json:"parse_ns"`          // of which the client was busy with understanding them
 }
 
 // Waited counts the measured requests that had to wait for a place because a cap was reached: -max-in-flight or -prefill-concurrency.
@@ -455,7 +480,16 @@ type Plan struct {
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
 	// TokenizerApproximate: the tokenizer is not the model's, but stands in for it.
 	TokenizerApproximate bool `json:"tokenizer_approximate,omitempty"`
+	// ServerMetrics are pages that the server is asked for beside the load, without credentials, or auto or off; empty: of before there was this.
+	ServerMetrics []string `json:"server_metrics,omitempty"`
+	GPUTelemetry  []string `json:"gpu_telemetry,omitempty"` // likewise those of DCGM exporters
 }
+
+// What -server-metrics may be, instead of URLs.
+const (
+	MetricsAuto = "auto" // what is found beside the endpoints
+	MetricsOff  = "off"
+)
 
 // What -endpoint-type may be.
 const (

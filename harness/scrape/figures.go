@@ -1,0 +1,241 @@
+package scrape
+
+import (
+	"maps"
+	"math"
+	"slices"
+)
+
+// Figures are what a stretch of a history comes to. What no source told is not there.
+type Figures struct {
+	FromNS  int64 `json:"from_ns"`
+	UntilNS int64 `json:"until_ns"`
+	// EdgeNS is how far from its two ends the nearest rounds are, at most: counters are interpolated between rounds.
+	EdgeNS   int64                `json:"edge_ns"`
+	Rounds   int                  `json:"rounds"` // from one end to the other
+	Engines  []string             `json:"engines"`
+	Counters map[Quantity]float64 `json:"counters"` // by how much they grew
+	Gauges   map[Quantity]Gauge   `json:"gauges"`
+	// HitUnit is what Hits and Queries count: tokens or blocks.
+	HitUnit string `json:"hit_unit,omitempty"`
+	GPUs    int    `json:"gpus,omitempty"`    // that a DCGM exporter told of
+	Restart bool   `json:"restart,omitempty"` // a counter fell, as where a server started anew
+}
+
+// Gauge is what a gauge was over a time, by what it was in the rounds.
+type Gauge struct {
+	Mean    float64 `json:"mean"` // weighted by time
+	Max     float64 `json:"max"`
+	Seconds float64 `json:"seconds"` // that it was followed
+}
+
+// Measured returns the figures of the measurement: of each stretch from the round before the first measured request to the last round. ok is false where
+// nothing was told.
+func (h *History) Measured() (f Figures, ok bool) {
+	for _, s := range h.stretches {
+		if n := len(s.at); n > 0 {
+			if part := s.over(s.at[s.measure], s.at[n-1]); ok {
+				f = f.With(part)
+			} else {
+				f, ok = part, true
+			}
+		}
+	}
+	return f, ok && len(f.Counters)+len(f.Gauges) > 0
+}
+
+// Over returns the figures of a time within one stretch, by stamps of the level. ok is false where nothing was told.
+func (h *History) Over(fromNS, untilNS int64) (f Figures, ok bool) {
+	for _, s := range h.stretches {
+		if n := len(s.at); n > 0 && s.at[0] <= untilNS && fromNS <= s.at[n-1] {
+			f = s.over(fromNS, untilNS)
+			return f, len(f.Counters)+len(f.Gauges) > 0
+		}
+	}
+	return f, false
+}
+
+// Whole returns by how much a counter grew over all rounds, those of the warm-up too.
+func (h *History) Whole(q Quantity) (total float64, ok bool) {
+	for _, s := range h.stretches {
+		if n := len(s.at); n > 0 {
+			v, told := s.over(s.at[0], s.at[n-1]).Counters[q]
+			total, ok = total+v, ok || told
+		}
+	}
+	return total, ok
+}
+
+func (s *stretch) over(fromNS, untilNS int64) Figures {
+	f := Figures{FromNS: fromNS, UntilNS: untilNS, EdgeNS: max(s.nearest(fromNS), s.nearest(untilNS)), Counters: map[Quantity]float64{}, Gauges: map[Quantity]Gauge{}}
+	for _, at := range s.at {
+		if fromNS <= at && at <= untilNS {
+			f.Rounds++
+		}
+	}
+	for _, j := range s.joined() {
+		points := clip(s.points(j.values), fromNS, untilNS)
+		if len(points) == 0 {
+			continue
+		}
+		if !slices.Contains(f.Engines, j.by.engine) {
+			f.Engines = append(f.Engines, j.by.engine)
+		}
+		f.Restart = f.Restart || j.fell
+		if j.term.perGPU {
+			f.GPUs = max(f.GPUs, j.parts)
+		}
+		if j.term.quantity == Hits {
+			f.HitUnit = j.unit()
+		}
+		if j.term.join == counters {
+			f.Counters[j.term.quantity] = points[len(points)-1].Value - points[0].Value
+		} else {
+			f.Gauges[j.term.quantity] = gauge(points)
+		}
+	}
+	return f
+}
+
+// joined are all quantities that the stretch has. Hits and Queries are of one naming.
+func (s *stretch) joined() []joined {
+	var all []joined
+	hits := -1
+	for _, t := range vocabulary() {
+		only := -1
+		if t.quantity == Queries {
+			if only = hits; only < 0 {
+				continue
+			}
+		}
+		j, ok := s.find(t, only)
+		if !ok {
+			continue
+		}
+		if t.quantity == Hits {
+			hits = slices.IndexFunc(t.known, func(n naming) bool { return slices.Equal(n.names, j.by.names) })
+		}
+		all = append(all, j)
+	}
+	return all
+}
+
+func (j joined) unit() string {
+	if j.by.unit != "" {
+		return j.by.unit
+	}
+	return j.term.unit
+}
+
+// nearest is how far the nearest round is.
+func (s *stretch) nearest(ns int64) int64 {
+	best := int64(math.MaxInt64)
+	for _, at := range s.at {
+		best = min(best, max(at-ns, ns-at))
+	}
+	return best
+}
+
+// gauge is the mean on the lines between points, and the largest of them.
+func gauge(points []Point) Gauge {
+	g := Gauge{Mean: points[0].Value, Max: points[0].Value}
+	area := 0.0
+	for i, p := range points[1:] {
+		seconds := float64(p.AtNS-points[i].AtNS) / 1e9
+		area += float64(seconds * (p.Value + points[i].Value) / 2)
+		g.Seconds += seconds
+		g.Max = max(g.Max, p.Value)
+	}
+	if g.Seconds > 0 {
+		g.Mean = area / g.Seconds
+	}
+	return g
+}
+
+// With is both together, as of several runs: counters are added, gauges weighted by their time.
+func (f Figures) With(other Figures) Figures {
+	all := f
+	all.FromNS, all.UntilNS, all.EdgeNS = min(f.FromNS, other.FromNS), max(f.UntilNS, other.UntilNS), max(f.EdgeNS, other.EdgeNS)
+	all.Rounds, all.GPUs, all.Restart = f.Rounds+other.Rounds, max(f.GPUs, other.GPUs), f.Restart || other.Restart
+	all.Counters, all.Gauges, all.Engines = maps.Clone(f.Counters), maps.Clone(f.Gauges), slices.Clone(f.Engines)
+	for _, engine := range other.Engines {
+		if !slices.Contains(all.Engines, engine) {
+			all.Engines = append(all.Engines, engine)
+		}
+	}
+	for q, v := range other.Counters {
+		all.Counters[q] += v
+	}
+	for q, g := range other.Gauges {
+		was, had := all.Gauges[q]
+		if !had {
+			all.Gauges[q] = g
+			continue
+		}
+		together := Gauge{Mean: g.Mean, Max: max(was.Max, g.Max), Seconds: was.Seconds + g.Seconds}
+		if together.Seconds > 0 {
+			together.Mean = (float64(was.Mean*was.Seconds) + float64(g.Mean*g.Seconds)) / together.Seconds
+		}
+		all.Gauges[q] = together
+	}
+	return all
+}
+
+// HitRate is how much of the prompts was in the prefix cache, in percent. counted: by counters over just this time, and not as the server computes it for
+// a time of its own. ok is false where nothing is told, or nothing was looked for.
+func (f Figures) HitRate() (percent float64, counted, ok bool) {
+	if queries := f.Counters[Queries]; queries > 0 {
+		return 100 * f.Counters[Hits] / queries, true, true
+	}
+	if _, told := f.Counters[Queries]; told {
+		return 0, false, false
+	}
+	g, ok := f.Gauges[HitRate]
+	return g.Mean, false, ok
+}
+
+// MeanOf is the mean of a histogram in the unit of its sum, of the observations of this time. ok is false where there was none.
+func (f Figures) MeanOf(sum, count Quantity) (mean float64, ok bool) {
+	n := f.Counters[count]
+	return f.Counters[sum] / n, n > 0
+}
+
+// Joules is the energy of all GPUs: by their counters, else the integral of their power. ok is false where neither is told.
+func (f Figures) Joules() (joules float64, counted, ok bool) {
+	if j, told := f.Counters[Energy]; told {
+		return j, true, true
+	}
+	g, ok := f.Gauges[Power]
+	return g.Mean * g.Seconds, false, ok && g.Seconds > 0
+}
+
+// Track is a quantity over the time of a level.
+type Track struct {
+	Quantity Quantity
+	Unit     string
+	Counter  bool    // Points are by how much it has grown; else what it was
+	Points   []Point // AtNS is a stamp of the level
+}
+
+// Tracks are the quantities that any source told, in the order of the vocabulary.
+func (h *History) Tracks() []Track {
+	var all []Track
+	for _, s := range h.stretches {
+		for _, j := range s.joined() {
+			i := slices.IndexFunc(all, func(t Track) bool { return t.Quantity == j.term.quantity })
+			if i < 0 {
+				i = len(all)
+				all = append(all, Track{Quantity: j.term.quantity, Unit: j.unit(), Counter: j.term.join == counters})
+			}
+			t := &all[i]
+			before := 0.0
+			if n := len(t.Points); n > 0 && t.Counter {
+				before = t.Points[n-1].Value
+			}
+			for _, p := range s.points(j.values) {
+				t.Points = append(t.Points, Point{p.AtNS, before + p.Value})
+			}
+		}
+	}
+	return all
+}
