@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
@@ -96,8 +98,7 @@ func (a *asker) ask(due bool) record.Told {
 		a.asked.Failed++
 		a.after = min(max(2*a.after, scrapeEvery), longestPause)
 		a.next = start.Add(a.after)
-		text := a.changes.Redact(record.Printable(err.Error()))
-		text = text[:min(len(text), 300)]
+		text := a.said(err)
 		if a.asked.Failure == "" {
 			a.asked.Failure = text
 		}
@@ -110,6 +111,18 @@ func (a *asker) ask(due bool) record.Told {
 	a.asked.PageBytes = max(a.asked.PageBytes, size)
 	a.asked.TookNS += told.TookNS
 	return told
+}
+
+// said is an error in words that may be shown and kept. What is quoted of the server is redacted before it is cut off.
+func (a *asker) said(err error) string {
+	text := a.changes.Redact(err.Error())
+	var syntax *scrape.SyntaxError
+	if errors.As(err, &syntax) {
+		quoted := record.Printable(a.changes.Redact(syntax.Text))
+		text = fmt.Sprintf("%s (%s)", text, strconv.Quote(strings.ToValidUTF8(quoted[:min(len(quoted), 60)], "")))
+	}
+	text = record.Printable(text)
+	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
 }
 
 func (a *asker) close() { a.transport.CloseIdleConnections() }

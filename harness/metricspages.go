@@ -11,6 +11,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/preflight"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/scrape"
 )
 
 // metricsPages reads -server-metrics and -gpu-telemetry.
@@ -183,7 +184,7 @@ func (s *Sweep) readPage(ctx context.Context, p page) error {
 	defer cancel()
 	_, _, err := a.read(ctx)
 	if err != nil {
-		return errors.New(s.Plan.Redact(err.Error()))
+		return errors.New(a.said(err))
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func (s *Sweep) readPage(ctx context.Context, p page) error {
 // other ports of their machines are met.
 func (s *Sweep) asker(p page) *asker {
 	http2 := false
-	a := &asker{url: p.url, header: http.Header{}}
+	a := &asker{url: p.url, header: http.Header{}, changes: scrape.Changes{Redact: s.Plan.redactor().redact}}
 	a.header.Set("User-Agent", userAgent())
 	a.transport = openai.NewTransport(s.dialer(), false)
 	if s.Plan.Transport == openai.OwnTransport {

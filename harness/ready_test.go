@@ -74,7 +74,7 @@ type dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func open(t *testing.T, dir string, log io.Writer, network dial, args ...string) *harness.Sweep {
 	t.Helper()
-	args = append([]string{"-benchmark-name=x", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-wait-ready=1m", "-concurrencies=1"}, args...)
+	args = append([]string{"-benchmark-name=x", "-server-metrics=off", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-wait-ready=1m", "-concurrencies=1"}, args...)
 	sweep, err := harness.Open(t.Context(), planOf(t, map[string]string{"OPENAI_API_KEY": "sk-secret"}, args...), harness.Output{Log: log})
 	require.NoError(t, err)
 	t.Cleanup(sweep.Close)

@@ -13,7 +13,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/scrape"
 )
 
-// maxScrapes bounds a file of scrapes in bytes. From there on only the edges of the level are added, a page each at most.
+// maxScrapes bounds a file of scrapes in bytes.
 const maxScrapes = 64 << 20
 
 // scrapeOffset keeps the rounds of virtual time away from what else happens at whole seconds.
@@ -52,11 +52,11 @@ func (r *levelRun) startScraper(file string, pages []page, edge record.Edge) *sc
 	if len(pages) == 0 {
 		return nil
 	}
-	s := &scraper{file: file, history: scrape.NewHistory(nil), now: r.client.Now, limit: maxScrapes, edges: make(chan record.Edge)}
+	s := &scraper{file: file, history: scrape.NewHistory(nil), now: r.client.Now, limit: r.sweep.scrapesLimit, edges: make(chan record.Edge)}
 	sources := record.Sources{SchemaVersion: record.SchemaVersion}
 	for _, p := range pages {
 		a := r.sweep.asker(p)
-		a.changes.Redact, a.asked.URL = r.secrets.redact, p.name
+		a.asked.URL = p.name
 		s.askers = append(s.askers, a)
 		sources.URLs = append(sources.URLs, p.name)
 	}
@@ -177,7 +177,7 @@ func (s *scraper) warnings() []string {
 		warn("%d series are left out: a page may have %d", s.asked.LeftOut, scrape.MaxSeries)
 	}
 	if s.asked.Thinned {
-		warn("has reached %d MiB: after that there is only the end of the level", s.limit>>20)
+		warn("has reached %.3g MiB: after that there is only the end of the level", float64(s.limit)/(1<<20))
 	}
 	if f, ok := s.history.Measured(); ok && f.Restart {
 		warn("a counter fell during the level: a server started anew")

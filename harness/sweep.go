@@ -83,13 +83,15 @@ type Sweep struct {
 	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.
 	inputsLimit int64
+	// scrapesLimit is that of a file of scrapes, from which on only the edges of the level are added, a page each at most.
+	scrapesLimit int64
 }
 
 // Open reads the certificates, claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that another process works
 // on, and one that holds results of an earlier run unless the plan overwrites it or goes on with it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
-	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
+	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs, scrapesLimit: maxScrapes}
 	err := plan.sought()
 	if err != nil {
 		return nil, err

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Page is what a server told at one instant.
@@ -25,13 +23,13 @@ type Sample struct {
 // SyntaxError is the first line of a page that is not Prometheus text.
 type SyntaxError struct {
 	Line   int
-	Text   string // its beginning
-	Reason string
+	Text   string // its beginning, which may hold whatever the server was sent
+	Reason string // quotes nothing of it
 }
 
-// Error quotes the line.
+// Error does not quote the line.
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("line %d (%q) is not Prometheus text: %s", e.Line, record.Printable(e.Text), e.Reason)
+	return fmt.Sprintf("line %d is not Prometheus text: %s", e.Line, e.Reason)
 }
 
 // Parse reads a page in the text format of Prometheus (version 0.0.4) or of OpenMetrics. The error is a *SyntaxError. A page whose last line has no
@@ -50,7 +48,7 @@ func Parse(page []byte) (*Page, error) {
 			}
 		}
 		if reason != "" {
-			return nil, &SyntaxError{Line: number, Text: line[:min(len(line), 80)], Reason: reason}
+			return nil, &SyntaxError{Line: number, Text: strings.Clone(line[:min(len(line), 4096)]), Reason: reason}
 		}
 	}
 	return p, nil
@@ -149,7 +147,7 @@ func number(text string) (value float64, reason string) {
 	first, more := field(text)
 	value, ok := parseNumber(first)
 	if !ok {
-		return 0, fmt.Sprintf("%q is no value", first[:min(len(first), 40)])
+		return 0, "it has no value, or none that is a number"
 	}
 	stamp, more := field(more)
 	if _, ok := parseNumber(stamp); stamp != "" && !ok || strings.Trim(more, " \t") != "" {

@@ -49,10 +49,10 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for line, reason := range map[string]string{
 		"1a 2":                      "does not begin with the name",
-		"a":                         `"" is no value`,
-		"a x":                       `"x" is no value`,
-		"a 0x10":                    "is no value",
-		"a 1_000":                   "is no value",
+		"a":                         "no value",
+		"a x":                       "no value",
+		"a 0x10":                    "no value",
+		"a 1_000":                   "no value",
 		"a 1 2 3":                   "only a timestamp",
 		"a 1 now":                   "only a timestamp",
 		`a{x="1" 2`:                 "separated by commas",
@@ -71,7 +71,7 @@ func TestParseRefuses(t *testing.T) {
 		"<html>":                    "does not begin with the name",
 		"\x00\x01\x02":              "does not begin with the name",
 		`[{"iteration": 1}]`:        "does not begin with the name",
-		"a 1\r":                     "is no value",
+		"a 1\r":                     "no value",
 		"a 1 2 # {a=\"1\"} 3 4 5 6": "exemplar",
 	} {
 		_, err := Parse([]byte("ok 1\n" + line + "\nok 2\n"))
