@@ -244,6 +244,9 @@ func Command(run *record.Run) string {
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
 	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
+	pages := strings.Join(p.ServerMetrics, ",")
+	optional("server-metrics", pages, pages != "" && pages != record.MetricsAuto)
+	optional("gpu-telemetry", strings.Join(p.GPUTelemetry, ","), len(p.GPUTelemetry) > 0)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
 	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
 	optional("streaming", false, p.Unstreamed)
@@ -334,6 +337,12 @@ func ours(run *record.Run, l *results.Level) object {
 			means = append(means, field{"mean_by_tokenizer", byClient}, field{"mean_by_server", byServer})
 		}
 		o = append(o, field{"prompt_tokens", means})
+	}
+	if l.Server != nil {
+		o = append(o, field{"server_metrics", serverOf(l)})
+	}
+	if l.GPU != nil {
+		o = append(o, field{"gpu_telemetry", gpusOf(l)})
 	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})

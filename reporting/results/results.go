@@ -54,6 +54,8 @@ type Level struct {
 	Window    steady.Window   // in which the level was steady
 	Settled   Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
 	Validity  steady.Validity // of ours
+	Server    *Told           // what the server told of itself; nil: nothing
+	GPU       *Told           // what its GPUs did
 	Figures   Figures         // by AIPerf's definitions, as in the files
 	Shown     Figures         // by the benchmark's Convention, for its table
 	Within    []Within        // the Figures that have intervals, with these
@@ -229,8 +231,9 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		return nil, err
 	}
 	l.Within = intervals.within(l.Figures)
+	unread := l.readTold()
 	l.judge()
-	l.Warnings = levelWarnings(l, bad)
+	l.Warnings = append(levelWarnings(l, bad), unread...)
 	return l, nil
 }
 

@@ -133,6 +133,8 @@ func (l *Level) pool() {
 			l.FinishReasons[reason] += n
 		}
 		l.Cache = l.Cache.With(r.Cache)
+		l.asked = l.asked.with(r.asked)
+		l.Server, l.GPU = l.Server.with(r.Server), l.GPU.with(r.GPU)
 		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
 		for endpoint, part := range r.Replicas {
 			l.Replicas[endpoint] = l.Replicas[endpoint].Plus(part)

@@ -20,6 +20,7 @@ type Tally struct {
 	Prompts, Outputs Deviation
 	Cache            steady.Cache
 
+	asked            asked
 	spans            []steady.Span
 	waits            []steady.Span        // for a place of -prefill-concurrency
 	arrivals         steady.Arrivals      // of an open loop
@@ -79,6 +80,7 @@ func (t *Tally) Add(s *record.Sample) {
 		t.waits = append(t.waits, steady.Span{StartNS: s.TakenNS(), EndNS: s.StartNS})
 	}
 	t.arrivals.Add(s)
+	t.asked.add(s)
 	t.replica(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++

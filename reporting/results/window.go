@@ -69,7 +69,7 @@ func (l *Level) judge() {
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0
 	if !l.Record.FromFile {
-		facts.Cache = l.Cache
+		facts.Cache = l.cache()
 	}
 	l.Validity = steady.Judge(facts)
 }
@@ -81,8 +81,9 @@ func (l *Level) standingWarnings() []string {
 		warnings = append(warnings, fmt.Sprintf("%s: %s", steady.Invalid, broken))
 	}
 	if r, _ := l.Validity.Reading(steady.CacheReading); r.Verdict == steady.HeldInvalid {
+		c := l.cache()
 		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, as after a run with the same -nonce; "+
-			"leave -nonce out or start the server anew", l.Cache.Percent(l.Cache.Hits), l.Cache.Percent(l.Cache.Shared)))
+			"leave -nonce out or start the server anew", c.Percent(c.Hits), c.Percent(c.Shared)))
 	}
 	switch l.Window.Verdict {
 	case steady.NotSteady, steady.Overloaded:

@@ -39,6 +39,7 @@ func Write(w io.Writer, in Input) error {
 		Within(&b, benchmark)
 		Over(&b, benchmark)
 		windows(&b, benchmark)
+		told(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n\nComparison\n==========\n\n")
@@ -124,6 +125,9 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
+	if pages := asked(benchmark); pages != "" {
+		facts = append(facts, [2]string{"Metrics", pages})
+	}
 	if hits := cache(benchmark); hits != "" {
 		facts = append(facts, [2]string{"Cache", hits})
 	}
@@ -137,7 +141,8 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
-// cache says how much of the prompts the server had in its prefix cache, and how much of them is shared on purpose; "" where neither is anything.
+// cache says how much of the prompts the server had in its prefix cache, by the usage of its answers and by its own counters, and how much of them is
+// shared on purpose; "" where none of these is anything.
 func cache(benchmark *results.Benchmark) string {
 	var all steady.Cache
 	var levels []string
@@ -148,18 +153,26 @@ func cache(benchmark *results.Benchmark) string {
 		}
 		all = all.With(l.Cache)
 	}
+	own, some := serverHits(benchmark)
 	shares := benchmark.Run.Plan.Prefixes != (record.Prefixes{})
-	hits := fmt.Sprintf("hits %s of the prompts' tokens", strings.Join(levels, ", "))
-	switch {
-	case all.Requests == 0 && shares:
+	const of = " of the prompts' tokens"
+	var hits string
+	switch usage := strings.Join(levels, ", "); {
+	case usage == "" && own == "" && shares:
 		return "the server does not tell how much of the shared prompts it had in its cache"
-	case all.Hits == 0 && !shares:
+	case all.Hits == 0 && !some && !shares:
 		return ""
-	case benchmark.Run.Plan.Input.File != "":
-		return hits + "; what those of the file share is not known"
+	case own == "":
+		hits = "hits " + usage + of
+	case usage == "":
+		return "hits from server metrics " + own + "; the usage of answers does not tell"
 	default:
-		return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
+		hits = "hits from usage " + usage + of + "; from server metrics " + own
 	}
+	if benchmark.Run.Plan.Input.File != "" {
+		return hits + "; what those of the file share is not known"
+	}
+	return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
 }
 
 // warmup says what was sent before each level.
