@@ -22,11 +22,13 @@ type Figures struct {
 	Restart bool   `json:"restart,omitempty"` // a counter fell, as where a server started anew
 }
 
-// Gauge is what a gauge was over a time, by what it was in the rounds.
+// Gauge is what a gauge was over a time, by what it was in the rounds that came each second. Those at the edges of a level are of an idle server, and in
+// Integral only.
 type Gauge struct {
-	Mean    float64 `json:"mean"` // weighted by time
-	Max     float64 `json:"max"`
-	Seconds float64 `json:"seconds"` // that it was followed
+	Mean     float64 `json:"mean"`
+	Max      float64 `json:"max"`
+	Rounds   int     `json:"rounds"`
+	Integral float64 `json:"integral"` // over time in seconds, on the lines between all rounds
 }
 
 // Measured returns the figures of the measurement: of each stretch from the round before the first measured request to the last round. ok is false where
@@ -91,7 +93,9 @@ func (s *stretch) over(fromNS, untilNS int64) Figures {
 		if j.term.join == counters {
 			f.Counters[j.term.quantity] = points[len(points)-1].Value - points[0].Value
 		} else {
-			f.Gauges[j.term.quantity] = gauge(points)
+			if g := gauge(points); g.Rounds > 0 || j.term.perGPU {
+				f.Gauges[j.term.quantity] = g
+			}
 		}
 	}
 	return f
@@ -136,23 +140,26 @@ func (s *stretch) nearest(ns int64) int64 {
 	return best
 }
 
-// gauge is the mean on the lines between points, and the largest of them.
 func gauge(points []Point) Gauge {
-	g := Gauge{Mean: points[0].Value, Max: points[0].Value}
-	area := 0.0
-	for i, p := range points[1:] {
-		seconds := float64(p.AtNS-points[i].AtNS) / 1e9
-		area += float64(seconds * (p.Value + points[i].Value) / 2)
-		g.Seconds += seconds
-		g.Max = max(g.Max, p.Value)
-	}
-	if g.Seconds > 0 {
-		g.Mean = area / g.Seconds
+	var g Gauge
+	for i, p := range points {
+		if i > 0 {
+			seconds := float64(p.AtNS-points[i-1].AtNS) / 1e9
+			g.Integral += float64(seconds * (p.Value + points[i-1].Value) / 2)
+		}
+		if p.Edge {
+			continue
+		}
+		if g.Rounds == 0 || p.Value > g.Max {
+			g.Max = p.Value
+		}
+		g.Rounds++
+		g.Mean += (p.Value - g.Mean) / float64(g.Rounds)
 	}
 	return g
 }
 
-// With is both together, as of several runs: counters are added, gauges weighted by their time.
+// With is both together, as of several runs: counters are added, gauges weighted by their rounds.
 func (f Figures) With(other Figures) Figures {
 	all := f
 	all.FromNS, all.UntilNS, all.EdgeNS = min(f.FromNS, other.FromNS), max(f.UntilNS, other.UntilNS), max(f.EdgeNS, other.EdgeNS)
@@ -167,18 +174,23 @@ func (f Figures) With(other Figures) Figures {
 		all.Counters[q] += v
 	}
 	for q, g := range other.Gauges {
-		was, had := all.Gauges[q]
-		if !had {
-			all.Gauges[q] = g
-			continue
-		}
-		together := Gauge{Mean: g.Mean, Max: max(was.Max, g.Max), Seconds: was.Seconds + g.Seconds}
-		if together.Seconds > 0 {
-			together.Mean = (float64(was.Mean*was.Seconds) + float64(g.Mean*g.Seconds)) / together.Seconds
-		}
-		all.Gauges[q] = together
+		all.Gauges[q] = all.Gauges[q].with(g)
 	}
 	return all
+}
+
+func (g Gauge) with(other Gauge) Gauge {
+	switch {
+	case g.Rounds == 0:
+		other.Integral += g.Integral
+		return other
+	case other.Rounds == 0:
+		g.Integral += other.Integral
+		return g
+	}
+	n := g.Rounds + other.Rounds
+	mean := g.Mean + float64((other.Mean-g.Mean)*float64(other.Rounds)/float64(n))
+	return Gauge{mean, max(g.Max, other.Max), n, g.Integral + other.Integral}
 }
 
 // HitRate is how much of the prompts was in the prefix cache, in percent. counted: by counters over just this time, and not as the server computes it for
@@ -206,7 +218,7 @@ func (f Figures) Joules() (joules float64, counted, ok bool) {
 		return j, true, true
 	}
 	g, ok := f.Gauges[Power]
-	return g.Mean * g.Seconds, false, ok && g.Seconds > 0
+	return g.Integral, false, ok && g.Integral > 0
 }
 
 // Track is a quantity over the time of a level.
@@ -233,7 +245,8 @@ func (h *History) Tracks() []Track {
 				before = t.Points[n-1].Value
 			}
 			for _, p := range s.points(j.values) {
-				t.Points = append(t.Points, Point{p.AtNS, before + p.Value})
+				p.Value += before
+				t.Points = append(t.Points, p)
 			}
 		}
 	}

@@ -106,7 +106,7 @@ dynamo_frontend_time_to_first_token_seconds_count %[1]d0
 `), figures{hit: 20, running: 2, runningMax: 3, usage: 20, ttft: 100, completed: 20, engines: []string{"vLLM", "Dynamo"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, ok := historyOf(t, c.page(1), c.page(2), c.page(3)).Measured()
+			f, ok := historyOf(t, c.page(1), c.page(1), c.page(2), c.page(3)).Measured()
 			require.True(t, ok)
 			var got figures
 			got.hit, got.counted, _ = f.HitRate()
@@ -156,7 +156,7 @@ func TestCountersOverTime(t *testing.T) {
 	assert.Equal(t, 20.0, f.Counters[Generated], "half of what came between the rounds about the silent one")
 	f, _ = h.Measured()
 	assert.Equal(t, 75.0, f.Counters[Generated])
-	assert.Equal(t, []Point{{0, 0}, {second, 10}, {3 * second, 50}, {4 * second, 55}, {5 * second, 75}}, h.Tracks()[0].Points)
+	assert.Equal(t, []Point{{0, 0, true}, {second, 10, false}, {3 * second, 50, false}, {4 * second, 55, false}, {5 * second, 75, false}}, h.Tracks()[0].Points)
 	assert.True(t, h.Spans())
 	assert.False(t, historyOf(t, name+"1\n", "").Spans())
 	_, ok := h.Over(6*second, 7*second)
@@ -176,7 +176,8 @@ func TestStretchesAreAddedUp(t *testing.T) {
 	addStretch(t, h, 10*second, name+"500\nvllm:num_requests_running 6\n", name+"505\nvllm:num_requests_running 6\n", name+"520\nvllm:num_requests_running 6\n")
 	f, _ := h.Measured()
 	assert.Equal(t, 30.0, f.Counters[Generated])
-	assert.Equal(t, Gauge{Mean: 5, Max: 6, Seconds: 3}, f.Gauges[Running])
+	assert.InDelta(t, (4.0+6+6)/3, f.Gauges[Running].Mean, 1e-9)
+	assert.Equal(t, []float64{6, 3, 3 + 12}, []float64{f.Gauges[Running].Max, float64(f.Gauges[Running].Rounds), f.Gauges[Running].Integral})
 	total, _ := h.Whole(Generated)
 	assert.Equal(t, 30.0, total)
 }
@@ -199,7 +200,7 @@ DCGM_FI_DEV_FB_USED{gpu="1",UUID="b"} 24
 	assert.True(t, ok && counted)
 	assert.InDelta(t, 6, joules, 1e-9)
 	assert.Equal(t, 2, f.GPUs)
-	assert.Equal(t, Gauge{Mean: (150 + 250 + 250 + 450) / 4, Max: 450, Seconds: 2}, f.Gauges[Power])
+	assert.Equal(t, Gauge{Mean: 350, Max: 450, Rounds: 2, Integral: 550}, f.Gauges[Power])
 	assert.Equal(t, 20.0, f.Gauges[GPUUtilisation].Max)
 	assert.Equal(t, 1024.0, f.Gauges[GPUMemory].Mean)
 	f, _ = historyOf(t, fmt.Sprintf(power, 1, "x"), fmt.Sprintf(power, 2, "x")).Measured()

@@ -16,6 +16,7 @@ type History struct {
 type stretch struct {
 	sources []*source
 	at      []int64 // of each round
+	edge    []bool  // of each: it is one of the level, when nothing is in flight
 	measure int     // the round at the start of the measurement
 }
 
@@ -69,7 +70,7 @@ func (h *History) Add(r *record.Round) {
 	if len(r.Pages) != len(s.sources) || round > 0 && r.AtNS < s.at[round-1] {
 		return
 	}
-	s.at = append(s.at, r.AtNS)
+	s.at, s.edge = append(s.at, r.AtNS), append(s.edge, r.Edge != "")
 	if r.Edge == record.EdgeMeasure {
 		s.measure = round
 	}
@@ -144,6 +145,8 @@ func increase(values []float64) (grown []float64, fell bool) {
 type Point struct {
 	AtNS  int64
 	Value float64
+	// Edge: nothing was in flight, as before the first request and after the last.
+	Edge bool
 }
 
 // points are the known ones of values by round.
@@ -151,14 +154,14 @@ func (s *stretch) points(values []float64) []Point {
 	var all []Point
 	for round, v := range values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			all = append(all, Point{s.at[round], v})
+			all = append(all, Point{s.at[round], v, s.edge[round]})
 		}
 	}
 	return all
 }
 
 // clip is what points say of a stretch of time, ends included, where the value between two of them is on the line through them. Nothing is said beyond
-// the first and the last.
+// the first and the last. Points that are not of a round are marked as edges.
 func clip(points []Point, fromNS, untilNS int64) []Point {
 	var all []Point
 	for i, p := range points {
@@ -166,7 +169,7 @@ func clip(points []Point, fromNS, untilNS int64) []Point {
 			for _, edge := range []int64{fromNS, untilNS} {
 				if before := points[i-1]; before.AtNS < edge && edge < p.AtNS {
 					share := float64(edge-before.AtNS) / float64(p.AtNS-before.AtNS)
-					all = append(all, Point{edge, before.Value + float64(share*(p.Value-before.Value))})
+					all = append(all, Point{edge, before.Value + float64(share*(p.Value-before.Value)), true})
 				}
 			}
 		}

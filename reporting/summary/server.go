@@ -22,7 +22,7 @@ type ToldTable struct {
 func ToldTables(b *results.Benchmark) []ToldTable {
 	server := func(l *results.Level) *results.Told { return l.Server }
 	gpu := func(l *results.Level) *results.Told { return l.GPU }
-	const counted = "From the first measured request to the end of the last, by pages asked once a second. Gauges are means over time, and the largest of what the pages said. Times are means of the server's histograms."
+	const counted = "From the first measured request to the end of the last, by pages asked once a second. Gauges are means of what the pages said during the load, and the largest of it. Times are means of the server's histograms."
 	const within = "Counters at the edges of a window are interpolated between the two nearest pages; edge s is how far the nearest page is, at most."
 	const energy = "All GPUs together: utilisation is their mean. tok/J: output tokens of requests that ended well, by the energy of all GPUs from the first measured request to the end of the last."
 	tables := []ToldTable{
@@ -97,11 +97,11 @@ func cell(pick picker, value func(*scrape.Figures) (float64, bool), text func(fl
 
 func gauge(q scrape.Quantity, largest bool) func(*scrape.Figures) (float64, bool) {
 	return func(f *scrape.Figures) (float64, bool) {
-		g, ok := f.Gauges[q]
+		g := f.Gauges[q]
 		if largest {
-			return g.Max, ok
+			return g.Max, g.Rounds > 0
 		}
-		return g.Mean, ok
+		return g.Mean, g.Rounds > 0
 	}
 }
 
@@ -187,16 +187,22 @@ func told(w io.Writer, b *results.Benchmark) {
 	}
 }
 
-// serverHits are what the server itself counts of its prefix cache at each level, "" where it tells of none, and whether any level had hits.
+// serverHits is what the server itself counts of its prefix cache, "" where it tells of none, and whether any level had hits.
 func serverHits(b *results.Benchmark) (text string, some bool) {
-	var levels []string
+	var rates []float64
 	for i := range b.Levels {
 		if percent, ok := b.Levels[i].HitRate(); ok {
-			levels = append(levels, fmt.Sprintf("%.3g %% at %s", percent, b.Levels[i].Value()))
-			some = some || percent > 0
+			rates = append(rates, percent)
 		}
 	}
-	return strings.Join(levels, ", "), some
+	if len(rates) == 0 {
+		return "", false
+	}
+	text = fmt.Sprintf("%.3g %%", slices.Min(rates))
+	if most := fmt.Sprintf("%.3g %%", slices.Max(rates)); most != text {
+		text += " to " + most
+	}
+	return text, slices.Max(rates) > 0
 }
 
 // asked says which pages were asked beside the load; "" if none was.
