@@ -173,7 +173,6 @@ func aggregate(t *testing.T, dir string) map[string]any {
 func levelFiles() []string {
 	return []string{
 		record.LevelFile, record.InputsFile, record.LogFile, record.RequestsFile, record.AggregateFile, record.AggregateTable,
-		record.ServerMetricsFile,
 	}
 }
 
