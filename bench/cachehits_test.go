@@ -97,7 +97,7 @@ func TestUnplannedCacheHits(t *testing.T) {
 	const reading = "unplanned cache hits 96 %, limit at most 1 %"
 	assert.Contains(t, r.output, reading)
 	summary := summaryIn(t, dir)
-	assert.Contains(t, summary, "Cache:     hits 96 % at 1 of the prompts' tokens; shared on purpose 0 %\n")
+	assert.Contains(t, summary, "Cache:     hits from usage 96 % at 1 of the prompts' tokens; from server metrics 96 %; shared on purpose 0 %\n")
 	assert.Regexp(t, `INVALID: (\S.*; )?`+reading, strings.Join(strings.Fields(summary), " "), "a server that takes no time leaves slots empty, which is another reason")
 	assert.Contains(t, strings.Join(strings.Fields(summary), " "), "the server had 96 % of the prompts' tokens in its cache")
 	page, err := os.ReadFile(filepath.Join(dir, "plots", "report.html"))
@@ -114,7 +114,7 @@ func TestUnplannedCacheHits(t *testing.T) {
 	_, readings = validityOf(t, filepath.Join(dir, "file", "c1"))
 	assert.NotContains(t, readings, "unplanned cache hits", "nobody knows what is planned of a file")
 	assert.Contains(t, strings.Join(strings.Fields(summaryIn(t, dir)), " "), "20 requests have 1 records, so that prompts repeat")
-	assert.Regexp(t, `Cache:     hits 9[0-9.]* % at 1 of the prompts' tokens; what those of the file share is not known\n`, summaryIn(t, dir))
+	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1 of the prompts' tokens; from server metrics 9[0-9.]* %; what those of the file share is not known\n`, summaryIn(t, dir))
 }
 
 // TestFileAskedTwice of one server: the second run meets the cache that the first has filled, which both the summary and a gate say.
@@ -135,7 +135,7 @@ func TestFileAskedTwice(t *testing.T) {
 			}
 		}
 	}
-	assert.Regexp(t, `Cache:     hits 9[0-9.]* % at 1, 9[0-9.]* % at 2 of the prompts' tokens; what those of the file share is not known\n`, summaryIn(t, dir))
+	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1, 9[0-9.]* % at 2 of the prompts' tokens; from server metrics 9[0-9.]* %( to 9[0-9.]* %)?; what those of the file share is not known\n`, summaryIn(t, dir))
 	r := child{entry: "TestGate", args: []string{"-baseline=" + filepath.Join(dir, "first"), "-candidate=" + filepath.Join(dir, "second")}}.run(t)
 	assert.Regexp(t, `warning: c1: of the prompts of the input-file [0-9.]+ % were in the server's cache in \S*first, 9[0-9.]* % in \S*second: `, r.output)
 }
