@@ -394,3 +394,25 @@ func TestMetricsFlags(t *testing.T) {
 	_, err = planFrom(t, nil, "-arm=a=http://a:1", "-arm=b=http://b:1", "-server-metrics=http://a:1")
 	assert.ErrorContains(t, err, "cannot be URLs with -arm")
 }
+
+// TestEndlessPageIsLeft: of a page without an end no more is read than its bound.
+func TestEndlessPageIsLeft(t *testing.T) {
+	var written atomic.Int64
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		line := []byte(strings.Repeat("a_metric_with_a_long_name 1\n", 1000))
+		for {
+			n, err := w.Write(line)
+			if written.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	}
+	perform(t, []string{"-concurrencies=1"}, handler, func(t *testing.T, s stage) {
+		u, _ := parsePage("http://server:80")
+		a := s.sweep.asker(pageOf(u))
+		defer a.close()
+		assert.Equal(t, "/metrics is larger than 8 MiB", a.ask(true).Error)
+		time.Sleep(time.Second)
+		assert.Less(t, written.Load(), int64(maxPage+2<<20), "and what was under way")
+	})
+}
