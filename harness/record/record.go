@@ -2,7 +2,8 @@
 //
 // A benchmark is a folder. run.json holds what determined the run (Run, Plan). Each level has a folder of its own with
 // level.json (Level) and profile_export.jsonl, an append-only log with one line a request (Sample), written as the request
-// ends. Everything else in the folder is computed from these files and can be computed again.
+// ends. Where the server has pages of metrics, server_metrics.jsonl and gpu_telemetry.jsonl hold what these told beside the load (Round).
+// Everything else in the folder is computed from these files and can be computed again.
 //
 // A Sample says what was planned, what happened and when. It holds no computed figure: definitions live in package metric.
 //

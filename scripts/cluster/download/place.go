@@ -19,7 +19,7 @@ var benchmarkFile = regexp.MustCompile(`^((?:.*?/)??)(?:run\.json|c[0-9]+/(?:(?:
 
 // writtenByUs is what a run writes in the folder of its benchmark, unfinished files included. It is known by its names: an image of
 // another version may have written it.
-var writtenByUs = regexp.MustCompile(`^(?:run\.json|run\.lock|\.run\.json\.[0-9]+|c[0-9]+(?:\.before)?/(?:(?:run-[0-9]+|sentinel)(?:\.before)?/)?\.?(?:level\.json|inputs\.json|profile_export[^/]*)(?:\.(?:[0-9]+|reserve|kept))?)$`)
+var writtenByUs = regexp.MustCompile(`^(?:run\.json|run\.lock|\.run\.json\.[0-9]+|c[0-9]+(?:\.before)?/(?:(?:run-[0-9]+|sentinel)(?:\.before)?/)?\.?(?:level\.json|inputs\.json|profile_export[^/]*|server_metrics\.jsonl|gpu_telemetry\.jsonl)(?:\.(?:[0-9]+|reserve|kept))?)$`)
 
 // levelName is the folder of a level.
 var levelName = regexp.MustCompile(`^c[0-9]+$`)
