@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,7 +165,7 @@ func TestNamesOfARun(t *testing.T) {
 		assert.Regexp(t, writtenByUs, name)
 	}
 	files := []string{record.RunFile}
-	for _, name := range []string{record.LevelFile, record.LogFile, record.InputsFile, record.RequestsFile, record.AggregateFile, record.AggregateTable} {
+	for _, name := range []string{record.LevelFile, record.LogFile, record.InputsFile, record.RequestsFile, record.AggregateFile, record.AggregateTable, record.ServerMetricsFile, record.GPUTelemetryFile} {
 		for _, part := range []string{"", record.RunName(12) + "/", record.SentinelName + "/"} {
 			files = append(files, record.LevelName(10)+"/"+part+name)
 		}
@@ -175,7 +176,8 @@ func TestNamesOfARun(t *testing.T) {
 		assert.Regexp(t, writtenByUs, dir+"."+name+".123456")
 		assert.NotRegexp(t, writtenByUs, dir+"x"+name)
 		assert.NotRegexp(t, writtenByUs, "x/"+file)
-		assert.Equal(t, name != record.InputsFile, benchmarkFile.MatchString(file), file)
+		others := []string{record.InputsFile, record.ServerMetricsFile, record.GPUTelemetryFile}
+		assert.Equal(t, !slices.Contains(others, name), benchmarkFile.MatchString(file), file)
 	}
 	assert.Regexp(t, levelName, record.LevelName(250))
 }
