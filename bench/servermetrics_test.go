@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +77,44 @@ func TestServerMetricsAreTheMocksTruth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHistogramOfFirstTokens: each bucket of the server's histogram has as many requests as the client's log has in it.
+func TestHistogramOfFirstTokens(t *testing.T) {
+	dir := t.TempDir()
+	child{args: []string{"-virtual", "-nonce=7", "-std=400", "-concurrencies=6", "-request-count=90", "-osl=8", "-plot=false", "-output-dir=" + dir}}.passes(t)
+	b, err := results.Read(dir, "mock")
+	require.NoError(t, err)
+	l := &b.Levels[0]
+	var ttft []float64
+	for _, s := range readSamples(t, l.Dir) {
+		ttft = append(ttft, float64(s.ChunksNS[0]-s.StartNS)/1e9)
+	}
+	series, err := l.TheirSeries(record.ServerMetricsFile, func(name string) bool { return name == "vllm:time_to_first_token_seconds_bucket" })
+	require.NoError(t, err)
+	require.Len(t, series, 23)
+	filled := 0
+	for _, s := range series {
+		upTo, err := strconv.ParseFloat(s.Labels["le"], 64)
+		require.NoError(t, err)
+		want := 0
+		for _, seconds := range ttft {
+			if seconds <= upTo {
+				want++
+			}
+		}
+		assert.EqualValues(t, want, s.Points[len(s.Points)-1].Value-s.Points[0].Value, "up to %v s", upTo)
+		if want > 0 && want < len(ttft) {
+			filled++
+		}
+	}
+	assert.GreaterOrEqual(t, filled, 2)
+	series, err = l.TheirSeries(record.ServerMetricsFile, func(name string) bool { return strings.HasPrefix(name, "dynamo_frontend_model_") })
+	require.NoError(t, err)
+	assert.NotEmpty(t, series, "what no figure is made of is kept")
+	series, err = l.TheirSeries(record.GPUTelemetryFile, func(string) bool { return true })
+	assert.NoError(t, err)
+	assert.Empty(t, series)
 }
 
 // TestEnergyIsTheMocks: joules by the exporter's counter, and the tokens that came of them, over the runs of a level too.

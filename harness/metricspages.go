@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/preflight"
@@ -176,11 +177,16 @@ func beside(target *url.URL, path string) *url.URL {
 	return &u
 }
 
+// lookLimit is for the first look at a page: beside scrapeLimit there is a connection to be made, and a server may have to get ready to tell.
+const lookLimit = 3 * time.Second
+
+var errLookedLong = fmt.Errorf("no whole page within %v", lookLimit)
+
 // readPage asks for a page once.
 func (s *Sweep) readPage(ctx context.Context, p page) error {
 	a := s.asker(p)
 	defer a.close()
-	ctx, cancel := context.WithTimeout(ctx, reachLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, lookLimit, errLookedLong)
 	defer cancel()
 	_, _, err := a.read(ctx)
 	if err != nil {

@@ -254,7 +254,7 @@ func TestPagesThatAreNotFound(t *testing.T) {
 		perform(t, []string{"-concurrencies=1", "-request-count=1"}, handler, func(t *testing.T, s stage) {
 			start := time.Now()
 			assert.Empty(t, s.sweep.findPages(s.ctx), name)
-			assert.LessOrEqual(t, time.Since(start), 2*reachLimit, name)
+			assert.LessOrEqual(t, time.Since(start), 2*lookLimit, name)
 			l := s.run(t, 0)
 			assert.Empty(t, l.Warnings, name)
 			assert.NoFileExists(t, s.metricsFile(0))

@@ -191,3 +191,24 @@ func (h *History) Spans() bool {
 	}
 	return len(h.stretches) > 0
 }
+
+// Series is what one source told under one name with one set of labels.
+type Series struct {
+	Source string // its URL, without credentials
+	Name   string
+	Labels map[string]string
+	Points []Point // of the rounds in which it was there
+}
+
+// Series are those that were kept, in the order in which they appeared. One of a level that was continued is there once for each stretch.
+func (h *History) Series() []Series {
+	var all []Series
+	for _, s := range h.stretches {
+		for _, source := range s.sources {
+			for _, x := range source.order {
+				all = append(all, Series{source.url, x.name, x.labels, s.points(source.values(x, math.NaN()))})
+			}
+		}
+	}
+	return all
+}

@@ -56,6 +56,17 @@ func (l *Level) readTold() (warnings []string) {
 	return append(warnings, more...)
 }
 
+// TheirSeries reads the series of a level whose names keep wants from one of its files of scrapes (record.ServerMetricsFile, record.GPUTelemetryFile), as the
+// server told them: those that no figure is made of, too. Without the file there is none.
+func (l *Level) TheirSeries(file string, keep func(name string) bool) ([]scrape.Series, error) {
+	h := scrape.NewHistory(keep)
+	_, err := record.ReadScrapes(filepath.Join(l.Dir, file), h.Begin, h.Add)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return h.Series(), err
+}
+
 // with is both together, as of two runs of a level; nil has told nothing.
 func (t *Told) with(other *Told) *Told {
 	switch {
