@@ -196,11 +196,9 @@ func (g Gauge) with(other Gauge) Gauge {
 // HitRate is how much of the prompts was in the prefix cache, in percent. counted: by counters over just this time, and not as the server computes it for
 // a time of its own. ok is false where nothing is told, or nothing was looked for.
 func (f Figures) HitRate() (percent float64, counted, ok bool) {
-	if queries := f.Counters[Queries]; queries > 0 {
-		return 100 * f.Counters[Hits] / queries, true, true
-	}
-	if _, told := f.Counters[Queries]; told {
-		return 0, false, false
+	if queries, told := f.Counters[Queries]; told {
+		share, ok := Ratio(f.Counters[Hits], queries)
+		return 100 * share, ok, ok
 	}
 	g, ok := f.Gauges[HitRate]
 	return g.Mean, false, ok
@@ -208,8 +206,15 @@ func (f Figures) HitRate() (percent float64, counted, ok bool) {
 
 // MeanOf is the mean of a histogram in the unit of its sum, of the observations of this time. ok is false where there was none.
 func (f Figures) MeanOf(sum, count Quantity) (mean float64, ok bool) {
-	n := f.Counters[count]
-	return f.Counters[sum] / n, n > 0
+	return Ratio(f.Counters[sum], f.Counters[count])
+}
+
+// Ratio is a part of a whole that is above 0. ok is false where there is none, or it is no number.
+func Ratio(part, whole float64) (ratio float64, ok bool) {
+	if ratio = part / whole; !(whole > 0) || math.Abs(ratio) >= most {
+		return 0, false
+	}
+	return ratio, true
 }
 
 // Joules is the energy of all GPUs: by their counters, else the integral of their power. ok is false where neither is told.

@@ -67,7 +67,7 @@ func (h *History) Add(r *record.Round) {
 	}
 	s := h.stretches[len(h.stretches)-1]
 	round := len(s.at)
-	if len(r.Pages) != len(s.sources) || round > 0 && r.AtNS < s.at[round-1] {
+	if len(r.Pages) != len(s.sources) || r.AtNS < 0 || round > 0 && r.AtNS < s.at[round-1] {
 		return
 	}
 	s.at, s.edge = append(s.at, r.AtNS), append(s.edge, r.Edge != "")
@@ -149,11 +149,14 @@ type Point struct {
 	Edge bool
 }
 
+// most is beyond what anything is counted in: of what is larger, sums and integrals might be no numbers any more.
+const most = 1e150
+
 // points are the known ones of values by round.
 func (s *stretch) points(values []float64) []Point {
 	var all []Point
 	for round, v := range values {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		if math.Abs(v) < most {
 			all = append(all, Point{s.at[round], v, s.edge[round]})
 		}
 	}

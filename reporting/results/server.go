@@ -95,7 +95,10 @@ func (l *Level) TokensPerJoule() (float64, bool) {
 		return 0, false
 	}
 	joules, _, ok := l.GPU.Figures.Joules()
-	return float64(l.asked.output) / joules, ok && joules > 0
+	if !ok {
+		return 0, false
+	}
+	return scrape.Ratio(float64(l.asked.output), joules)
 }
 
 // asked are tokens of measured requests that ended well.

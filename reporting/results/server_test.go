@@ -1,6 +1,7 @@
 package results
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,28 @@ func TestTolerantReading(t *testing.T) {
 	assert.Empty(t, l.readTold())
 	require.NoError(t, os.Mkdir(filepath.Join(l.Dir, record.ServerMetricsFile), 0o700))
 	assert.Len(t, l.readTold(), 1)
+}
+
+// TestNumbersBeyondMeasure: whatever numbers a file has, its figures can be written.
+func TestNumbersBeyondMeasure(t *testing.T) {
+	names := `"new":["vllm:num_requests_running","vllm:generation_tokens_total","vllm:time_to_first_token_seconds_sum","vllm:time_to_first_token_seconds_count","vllm:prefix_cache_hits_total","vllm:prefix_cache_queries_total"],`
+	for _, values := range []string{
+		`{"0":1e308,"1":1e308,"2":1e308,"3":1e-320,"4":1e308,"5":1e-320}`, `{"0":-1e308,"1":-1e308,"2":-1,"3":-1,"4":-1,"5":-1}`, `{"0":"+Inf","1":"-Inf","2":"NaN","3":1,"4":1e140,"5":1e-300}`,
+		`{"0":1e149,"1":1e149,"2":1e149,"3":1e-149,"4":1e149,"5":1e-149}`,
+	} {
+		l, warnings := toldBy(t, sourcesLine, `{"at_ns":-9223372036854775808,"pages":[{}]}`, `{"at_ns":0,"edge":"measure","pages":[{`+names+`"values":{"0":1,"1":0,"2":0,"3":0,"4":0,"5":0}}]}`,
+			`{"at_ns":1000000000,"pages":[{"values":`+values+`}]}`, `{"at_ns":9223372036854775807,"pages":[{"values":`+values+`}]}`)
+		assert.Empty(t, warnings)
+		require.NotNil(t, l.Server)
+		_, err := json.Marshal(l.Server.Figures)
+		assert.NoError(t, err, values)
+		percent, _, _ := l.Server.Figures.HitRate()
+		ttft, _ := l.Server.Figures.MeanOf(scrape.FirstTokenSum, scrape.FirstTokenCount)
+		_, err = json.Marshal([]float64{percent, ttft})
+		assert.NoError(t, err, values)
+		_, err = json.Marshal(l.Server.with(l.Server).Figures)
+		assert.NoError(t, err, values)
+	}
 }
 
 // TestWindowOfTheServer: its counters are interpolated at the window's edges.
