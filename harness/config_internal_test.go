@@ -247,7 +247,8 @@ func squeezed(text string) string {
 // TestPrintedConfigKeepsSecrets to itself, wherever they came from; read again, it says what is missing.
 func TestPrintedConfigKeepsSecrets(t *testing.T) {
 	env := map[string]string{"OPENAI_API_KEY": "secret-key", "TOKEN": "secret-token", "BENCH_HEADER": "X-A: secret-a\nX-B: env:TOKEN\nCookie: s=secret-c"}
-	plan, err := planFrom(t, env, "-benchmark-name=x", "-endpoint=http://user:secret-pw@h/v1?api-key=secret-q", "-extra-inputs=k:secret-token", "-config="+configFile(t, "compat: openai"))
+	plan, err := planFrom(t, env, "-benchmark-name=x", "-endpoint=http://user:secret-pw@h/v1?api-key=secret-q", "-extra-inputs=k:secret-token", "-config="+configFile(t, "compat: openai"),
+		"-server-metrics=auto,http://u:secret-page@h/metrics", "-gpu-telemetry=http://g/metrics?key=secret-g")
 	require.NoError(t, err)
 	text := written(t, plan)
 	assert.NotContains(t, text, "secret")
@@ -256,7 +257,7 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 		assert.Contains(t, strings.ReplaceAll(text, "'", ""), want)
 	}
 	_, err = planFrom(t, map[string]string{"TOKEN": "x"}, "-config="+configFile(t, text))
-	for _, key := range []string{"endpoint", "header", "extra-inputs"} {
+	for _, key := range []string{"endpoint", "header", "extra-inputs", "server-metrics", "gpu-telemetry"} {
 		assert.ErrorContains(t, err, ": "+key+": has [redacted] in place of a secret")
 	}
 

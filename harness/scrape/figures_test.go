@@ -169,6 +169,13 @@ func TestCounterThatAppears(t *testing.T) {
 	assert.Equal(t, 3.0, f.Counters[Completed])
 }
 
+// TestSeriesAsTold: a series has points where it was on a page, and none where it was not or there was no page.
+func TestSeriesAsTold(t *testing.T) {
+	h := NewHistory(func(name string) bool { return name == "a" })
+	addStretch(t, h, 0, "a{x=\"1\"} 5\nb 1\n", "", "b 1\n", "a{x=\"1\"} 7\n")
+	assert.Equal(t, []Series{{"http://server/metrics", "a", map[string]string{"x": "1"}, []Point{{0, 5, true}, {3 * second, 7, false}}}}, h.Series())
+}
+
 // TestStretchesAreAddedUp: what a server counted while the level was interrupted is not the level's.
 func TestStretchesAreAddedUp(t *testing.T) {
 	const name = "vllm:generation_tokens_total "

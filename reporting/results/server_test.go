@@ -65,6 +65,11 @@ func TestNumbersBeyondMeasure(t *testing.T) {
 		require.NotNil(t, l.Server)
 		_, err := json.Marshal(l.Server.Figures)
 		assert.NoError(t, err, values)
+		for _, track := range l.Server.Tracks {
+			for _, p := range track.Points {
+				assert.GreaterOrEqual(t, p.AtNS, int64(0))
+			}
+		}
 		percent, _, _ := l.Server.Figures.HitRate()
 		ttft, _ := l.Server.Figures.MeanOf(scrape.FirstTokenSum, scrape.FirstTokenCount)
 		_, err = json.Marshal([]float64{percent, ttft})
