@@ -210,7 +210,7 @@ func (r *levelRun) run(ctx context.Context) error {
 func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc) {
 	r.startScrapers()
 	warm := r.left(record.Warmup) > 0
-	if own := r.level.warmup != r.level.Point && r.left(record.Warmup) > 0; own {
+	if warm && r.level.warmup != r.level.Point {
 		made := r.connect(issue, record.Warmup, 0)
 		r.runPhase(ctx, issue, stop, record.Warmup)
 		r.connect(issue, record.Profiling, made) // a server may have closed them during a warm-up that needs fewer

@@ -52,8 +52,8 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "vllm:request_success_total{finished_reason=\"stop\"} %d\nvllm:num_requests_running %d\nother_total 5\n", n, c.flying.Load())
 }
 
-// rounds are the lines of a level's file of scrapes.
-func rounds(t *testing.T, path string) (stretches []record.Sources, all []record.Round) {
+// scrapesIn are the lines of a level's file of scrapes.
+func scrapesIn(t *testing.T, path string) (stretches []record.Sources, all []record.Round) {
 	t.Helper()
 	bad, err := record.ReadScrapes(path, func(s *record.Sources) { stretches = append(stretches, *s) }, func(r *record.Round) { all = append(all, *r) })
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestRoundsOfALevel(t *testing.T) {
 			x.RequestID, x.Traceparent, want.RequestID, want.Traceparent = "", "", "", ""
 			assert.Equal(t, want, *x)
 		}
-		stretches, all := rounds(t, s.metricsFile(0))
+		stretches, all := scrapesIn(t, s.metricsFile(0))
 		assert.Equal(t, []record.Sources{{SchemaVersion: "1", URLs: []string{"http://server:80/metrics"}}}, stretches)
 		type told struct {
 			atNS   int64
@@ -233,7 +233,7 @@ func TestHostilePages(t *testing.T) {
 				assert.Contains(t, l.Warnings[0], "server_metrics.jsonl: 4 of 5 times http://server:80/metrics told nothing; the first: ")
 				assert.Contains(t, l.Warnings[0], c.says)
 				assert.Less(t, len(l.Warnings[0]), 500)
-				_, all := rounds(t, s.metricsFile(0))
+				_, all := scrapesIn(t, s.metricsFile(0))
 				assert.Len(t, all, 1+5+1)
 			})
 		})
@@ -319,7 +319,7 @@ func TestFileOfScrapesIsBounded(t *testing.T) {
 		s.sweep.findPages(s.ctx)
 		s.sweep.scrapesLimit = 500
 		l := s.run(t, 0)
-		_, all := rounds(t, s.metricsFile(0))
+		_, all := scrapesIn(t, s.metricsFile(0))
 		assert.Less(t, len(all), 10)
 		assert.Greater(t, len(all), 3)
 		last := all[len(all)-1]
@@ -354,7 +354,7 @@ func TestContinuedLevelHasTwoStretches(t *testing.T) {
 			for _, w := range l.Warnings {
 				assert.NotContains(t, w, "completed")
 			}
-			begun, _ := rounds(t, s.metricsFile(0))
+			begun, _ := scrapesIn(t, s.metricsFile(0))
 			assert.Len(t, begun, stretches)
 			h := scrape.NewHistory(nil)
 			_, err = record.ReadScrapes(s.metricsFile(0), h.Begin, h.Add)

@@ -113,7 +113,7 @@ func (a *asked) add(s *record.Sample) {
 		return
 	}
 	a.requests++
-	a.prompt += s.Counted.ISL
+	a.prompt += s.Counted.PromptByClient()
 	a.shared += s.SharedTokens
 	a.output += s.Counted.OSL
 }
