@@ -36,7 +36,7 @@ func determinants(p *record.Plan) []setting {
 		{"connect-timeout", text(p.ConnectTimeout)}, {"retry-429", text(p.Retry429)},
 		{"insecure, ca-cert, client-cert, client-key", fmt.Sprintf("%t, %s, %s, %s", p.TLS.Insecure, p.TLS.CACert, p.TLS.ClientCert, p.TLS.ClientKey)},
 		{"transport", p.Transport}, {"connection-reuse", p.ConnectionReuse}, {"max-error-rate", text(p.MaxErrorRate)},
-		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
+		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"slo", p.SLO}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
 	}
 }
 

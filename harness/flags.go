@@ -127,6 +127,7 @@ func judgeOptions() []option {
 		{name: "virtual", boolean: true, usage: "run against the embedded mock server in virtual time"},
 		{name: "verbose", boolean: true, usage: "print a line for each request"},
 		{name: "definitions", value: "NAME", preset: "aiperf", usage: "whose formulas the tables follow: aiperf, vllm (bench serve) or guidellm; files and charts keep AIPerf's"},
+		{name: "slo", value: "OBJECTIVES", list: " ", usage: "goodput: what a good request keeps to, as \"time_to_first_token:500 inter_token_latency:50\", each limit in its metric's unit; failed requests are not good"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
 	}
 }

@@ -111,6 +111,7 @@ func (p *Plan) Validate() error {
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
+	c.objectives(p)
 	c.together(p)
 	c.arms(p)
 	if p.Blocks != 0 {

@@ -87,7 +87,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, Attributes(level), Attribute{"client", "suspect error_ms=2.250"})
 
-	run, err := Judgeable(filepath.Join(dir, "ours"))
+	run, err := Judgeable(filepath.Join(dir, "ours"), nil)
 	require.NoError(t, err)
 	rules, err := compare.ParseRules([]byte("limits: [{metric: time_to_first_token, max: 1}]"))
 	require.NoError(t, err)

@@ -46,6 +46,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	headlines := len(p.Tables)
+	p.Tables = append(p.Tables, goodputTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)

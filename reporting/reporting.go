@@ -71,7 +71,11 @@ func readStored(dir string) (*record.Run, *results.Level, error) {
 	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
 		return nil, nil, err
 	}
-	level, err := results.ReadLevel(record.LevelDir{Path: dir, Point: stored.Point})
+	options, err := results.Options{}.Of(&run)
+	if err != nil {
+		return nil, nil, err
+	}
+	level, err := options.ReadLevel(record.LevelDir{Path: dir, Point: stored.Point})
 	return &run, level, err
 }
 
@@ -94,7 +98,9 @@ func Attributes(l *results.Level) []Attribute {
 		switch r.Tag {
 		case "scheduled_time_to_first_token", "time_to_first_token", "inter_token_latency", "scheduled_request_latency", "request_latency":
 			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, estimates(l, r.Tag)})
-		case "request_throughput", "output_token_throughput":
+		case "slo_attainment":
+			attributes = append(attributes, Attribute{r.Tag, attained(l)})
+		case "request_throughput", "output_token_throughput", "goodput":
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
 	}
@@ -106,6 +112,16 @@ func Attributes(l *results.Level) []Attribute {
 		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", record.Printable(strings.TrimPrefix(string(i.Verdict), "client ")), i.ErrorMS)})
 	}
 	return attributes
+}
+
+// attained writes how much of a level met its SLO, and what that proves.
+func attained(l *results.Level) string {
+	share, _ := l.Attained.Share()
+	text := fmt.Sprintf("good=%d of=%d share=%.4f", l.Attained.Good, l.Attained.Of, share)
+	if bound, ok := l.AtLeast(); ok {
+		text += fmt.Sprintf(" at_least=%.4f", bound)
+	}
+	return text
 }
 
 // estimates writes the figures of a metric with their intervals: avg=12.34[12.01,12.67].
@@ -163,6 +179,7 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	}
 	fmt.Fprintln(w)
 	summary.Table(w, b)
+	summary.Goodput(w, b)
 	summary.WithinBrief(w, b)
 	summary.Over(w, b)
 	if drift := b.Drift(); drift != "" {
@@ -193,6 +210,8 @@ type Inputs struct {
 	// Exports writes the exports of our own benchmarks anew, beside their recordings. A sweep has written its own, and must not touch
 	// those of another that may still be running.
 	Exports bool
+	// SLO stands in place of each run's own objectives; nil: those.
+	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
 }
@@ -250,7 +269,7 @@ func Write(dir string, in Inputs) (*Report, error) {
 	}
 	report := &Report{}
 	for _, name := range names {
-		b, err := results.Read(in.DataDir, name)
+		b, err := results.Options{SLO: in.SLO}.Read(in.DataDir, name)
 		if err != nil {
 			return nil, err
 		}

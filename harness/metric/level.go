@@ -139,12 +139,13 @@ func (a *Accumulator) judge(s *record.Sample) {
 		return
 	}
 	a.attained.Of++
-	if a.good(s) {
+	if a.Good(s) {
 		a.attained.Good++
 	}
 }
 
-func (a *Accumulator) good(s *record.Sample) bool {
+// Good reports whether a request is good by the SLO.
+func (a *Accumulator) Good(s *record.Sample) bool {
 	for i := range a.goals {
 		if !a.goals[i].met(s) {
 			return false
@@ -295,3 +296,13 @@ func totalRules() []levelRule {
 
 // Definitions returns every definition of the files, in the order of Results.
 func Definitions() []Definition { return AIPerf.Definitions() }
+
+// Lookup returns the definition of a tag of the files.
+func Lookup(tag string) (Definition, bool) {
+	for _, d := range Definitions() {
+		if d.Tag == tag {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}

@@ -58,7 +58,8 @@ func parseObjective(text string) (Objective, error) {
 	}
 	limit, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(limit) || math.IsInf(limit, 0) || limit < 0 {
-		return Objective{}, fmt.Errorf("the limit must be a number of at least 0, in %s", definitionOf(tag).Unit)
+		d, _ := Lookup(tag)
+		return Objective{}, fmt.Errorf("the limit must be a number of at least 0, in %s", d.Unit)
 	}
 	return Objective{Tag: tag, Limit: limit}, nil
 }
@@ -66,8 +67,9 @@ func parseObjective(text string) (Objective, error) {
 // promisable returns why a metric cannot be an objective, or "".
 func promisable(tag string) string {
 	i := slices.IndexFunc(rules(), func(r rule) bool { return r.Tag == tag })
+	_, known := Lookup(tag)
 	switch {
-	case i < 0 && definitionOf(tag).Tag != "":
+	case i < 0 && known:
 		return "is one number a level: an objective is for each request"
 	case i < 0:
 		return "no such metric: name one of each request, such as time_to_first_token, inter_token_latency or request_latency"
@@ -77,15 +79,6 @@ func promisable(tag string) string {
 		return "is of requests that failed, which are never good"
 	}
 	return ""
-}
-
-func definitionOf(tag string) Definition {
-	for _, d := range Definitions() {
-		if d.Tag == tag {
-			return d
-		}
-	}
-	return Definition{}
 }
 
 // String is the SLO as ParseSLO reads it.
@@ -101,11 +94,12 @@ func (s SLO) String() string {
 func (s SLO) Words() string {
 	items := make([]string, len(s))
 	for i, o := range s {
+		d, _ := Lookup(o.Tag)
 		sign := "<="
-		if definitionOf(o.Tag).HigherBetter {
+		if d.HigherBetter {
 			sign = ">="
 		}
-		items[i] = strings.TrimSpace(fmt.Sprintf("%s %s %g %s", o.Tag, sign, o.Limit, definitionOf(o.Tag).Unit))
+		items[i] = strings.TrimSpace(fmt.Sprintf("%s %s %g %s", o.Tag, sign, o.Limit, d.Unit))
 	}
 	return strings.Join(items, " and ")
 }
@@ -160,6 +154,11 @@ func (a Attained) Plus(b Attained) Attained {
 // EndedByPlan reports whether a request was cancelled because the plan said so: it is no miss of the server's.
 func EndedByPlan(s *record.Sample) bool {
 	return s.Outcome == record.Cancelled && (s.Reason == record.ByGrace || s.Reason == record.ByCap)
+}
+
+// OfSLO reports whether a level has the metric only with an SLO.
+func OfSLO(tag string) bool {
+	return slices.ContainsFunc(goodputRules(), func(r levelRule) bool { return r.Tag == tag })
 }
 
 // goodputRules are those of a level with an SLO; without one they have no value. A goodput of zero is one.

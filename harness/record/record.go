@@ -392,6 +392,7 @@ type Plan struct {
 	Unstreamed        bool              `json:"unstreamed,omitempty"`    // -streaming=false
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
+	SLO               string            `json:"slo,omitempty"`    // by which goodput is, as -slo takes it
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	TLS               TLSOptions        `json:"tls,omitzero"`     // of https endpoints

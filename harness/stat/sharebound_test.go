@@ -18,7 +18,9 @@ func TestShareBoundAgainstClaims(t *testing.T) {
 					assert.Zero(t, bound)
 					continue
 				}
-				claim := func(share float64) bool { return ShareClaim{Share: share, Confidence: confidence, Looks: 1}.Holds(n, misses) }
+				claim := func(share float64) bool {
+					return ShareClaim{Share: share, Confidence: confidence, Looks: 1}.Holds(n, misses)
+				}
 				assert.True(t, claim(bound-1e-9), "%d of %d at %g: %g", misses, n, confidence, bound)
 				assert.False(t, claim(bound+1e-9), "%d of %d at %g: %g", misses, n, confidence, bound)
 			}

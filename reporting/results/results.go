@@ -24,7 +24,8 @@ import (
 // Benchmark is one folder of results.
 type Benchmark struct {
 	Name string
-	Run  *record.Run // nil for a folder that AIPerf wrote
+	Run  *record.Run // nil for a folder that another tool wrote
+	SLO  metric.SLO  // by which its goodput is; nil: it has none
 	// Convention is whose formulas the levels' tables follow: see Follow.
 	Convention metric.Convention
 	Levels     []Level // by ascending concurrency
@@ -49,6 +50,7 @@ type Level struct {
 	record.Point
 	Record    *record.Level   // nil for AIPerf's
 	Tally                     // of the samples in its log
+	Goodput                   // by the SLO of its run, or the reader's
 	Results   []metric.Result // of these
 	Load      steady.Load     // of these
 	Window    steady.Window   // in which the level was steady
@@ -139,8 +141,29 @@ func Statistics(s stat.Summary) map[string]float64 {
 	}
 }
 
+// Options are what a reader wants to know beyond what the runs asked for.
+type Options struct {
+	SLO     metric.SLO      // nil: each run's own
+	Metrics []metric.Metric // of the reader's own
+}
+
+// Of are the options for the recordings of a run: its own SLO where the reader has none.
+func (o Options) Of(run *record.Run) (Options, error) {
+	if len(o.SLO) > 0 {
+		return o, nil
+	}
+	var err error
+	if o.SLO, err = metric.ParseSLO(run.Plan.SLO); err != nil {
+		return o, fmt.Errorf("slo of its run.json: %w", err)
+	}
+	return o, nil
+}
+
+// Read is Options.Read without options.
+func Read(dataDir, name string) (*Benchmark, error) { return Options{}.Read(dataDir, name) }
+
 // Read reads the benchmark of the given name in dataDir. Levels that cannot be read are warnings.
-func Read(dataDir, name string) (*Benchmark, error) {
+func (o Options) Read(dataDir, name string) (*Benchmark, error) {
 	b := &Benchmark{Name: name}
 	dataDir = filepath.Clean(dataDir)
 	dir := filepath.Join(dataDir, name)
@@ -156,11 +179,15 @@ func Read(dataDir, name string) (*Benchmark, error) {
 		for _, resume := range run.Resumes {
 			b.Warnings = append(b.Warnings, resume.String())
 		}
+		if o, err = o.Of(&run); err != nil {
+			b.Warnings = append(b.Warnings, err.Error()+": it has no goodput")
+		}
+		b.SLO = o.SLO
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
 	for _, d := range dirs {
-		level, err := b.readLevel(d)
+		level, err := o.readLevel(b, d)
 		if err != nil {
 			b.Unread = append(b.Unread, d.Point)
 			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
@@ -184,32 +211,41 @@ func relative(err error, dir string) string {
 	return strings.ReplaceAll(err.Error(), dir+string(os.PathSeparator), "")
 }
 
-func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
+func (o Options) readLevel(b *Benchmark, d record.LevelDir) (*Level, error) {
 	if b.Run == nil {
-		return readForeign(d)
+		return readForeign(d, len(o.SLO) > 0)
 	}
 	runs, sentinel, err := record.RunDirs(d)
 	if err != nil {
 		return nil, err
 	}
 	if len(runs) > 0 {
-		return readRuns(d, runs, sentinel, b.Run.Plan.Repeats)
+		return o.readRuns(d, runs, sentinel, b.Run.Plan.Repeats)
 	}
-	return ReadLevel(d)
+	return o.ReadLevel(d)
 }
 
+// ReadLevel is Options.ReadLevel without options.
+func ReadLevel(d record.LevelDir) (*Level, error) { return Options{}.ReadLevel(d) }
+
 // ReadLevel reads a level of ours and computes its figures.
-func ReadLevel(d record.LevelDir) (*Level, error) {
+func (o Options) ReadLevel(d record.LevelDir) (*Level, error) {
 	l := &Level{Dir: d.Path, Point: d.Point, Record: new(record.Level)}
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
 	defer thrift(filepath.Join(d.Path, record.LogFile))()
 	accumulator := l.accumulator(metric.AIPerf)
+	accumulator.With(o.Metrics)
+	accumulator.Objectives(o.SLO)
+	var verdicts verdicts
 	l.Tally = NewTally()
 	intervals := newSpread()
 	bad, err := l.eachSample(func(s *record.Sample) {
 		accumulator.Add(s)
+		if len(o.SLO) > 0 {
+			verdicts.add(s, accumulator.Good(s))
+		}
 		l.Tally.Add(s)
 		intervals.add(s)
 	})
@@ -221,6 +257,10 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		l.recount()
 	}
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
+	if len(o.SLO) > 0 {
+		accumulator.NotStarted(l.Record.Counts.NotStarted, l.endedByPlan())
+		l.Goodput = verdicts.goodput(accumulator.Attained())
+	}
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)
 	if err := l.settle(intervals); err != nil {
@@ -290,7 +330,7 @@ func levelWarnings(l *Level, bad []error) []string {
 }
 
 // readForeign reads a level that AIPerf wrote: the shallowest aggregate file below its folder.
-func readForeign(d record.LevelDir) (*Level, error) {
+func readForeign(d record.LevelDir, judged bool) (*Level, error) {
 	path, err := shallowest(d.Path, record.AggregateFile)
 	if err != nil {
 		return nil, err
@@ -321,6 +361,11 @@ func readForeign(d record.LevelDir) (*Level, error) {
 		return nil, fmt.Errorf("%s: no metric in it", path)
 	}
 	l.Within = withoutIntervals(l.Figures)
+	if _, ok := l.Figures["goodput"]; ok && judged {
+		delete(l.Figures, "goodput")
+		delete(l.Figures, "good_request_count")
+		l.Warnings = append(l.Warnings, "its goodput is left out: it is by objectives of its own run, and -slo needs the requests")
+	}
 	var cancelled bool
 	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
 		l.Cancelled = true

@@ -36,6 +36,7 @@ func Write(w io.Writer, in Input) error {
 		describe(&b, benchmark)
 		validity(&b, benchmark)
 		Table(&b, benchmark)
+		Goodput(&b, benchmark)
 		Within(&b, benchmark)
 		Over(&b, benchmark)
 		windows(&b, benchmark)
