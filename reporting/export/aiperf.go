@@ -288,6 +288,9 @@ func ours(run *record.Run, l *results.Level) object {
 			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
 		}})
 	}
+	if l.Attained.Of > 0 {
+		o = append(o, field{"slo", promised(l)})
+	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})
 	}
@@ -299,6 +302,15 @@ func ours(run *record.Run, l *results.Level) object {
 			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
 			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
+	}
+	return o
+}
+
+// promised is what good requests keep to, how many do, and what that proves.
+func promised(l *results.Level) object {
+	o := object{{"objectives", l.SLO.String()}, {"good", l.Attained.Good}, {"of", l.Attained.Of}, {"by_plan", l.Attained.ByPlan}}
+	if bound, ok := l.AtLeast(); ok {
+		o = append(o, field{"effective_requests", l.Effective}, field{"share_at_least", bound}, field{"confidence", results.Confidence})
 	}
 	return o
 }

@@ -12,6 +12,7 @@ import (
 
 // Goodput is how much of a level met its SLO, and what that proves.
 type Goodput struct {
+	SLO      metric.SLO // nil: there is none
 	Attained metric.Attained
 	// Effective is how many independent requests would say as much of the share, where Need is met.
 	Effective float64
@@ -31,13 +32,13 @@ func (g Goodput) AtLeast() (share float64, ok bool) {
 
 // With is the goodput of two runs, which are independent of each other.
 func (g Goodput) With(other Goodput) Goodput {
-	if g.Attained == (metric.Attained{}) {
+	if g.SLO == nil {
 		return other
 	}
 	if other.Need.Needs > 0 && !other.Need.Met() {
 		g.Need = other.Need
 	}
-	return Goodput{Attained: g.Attained.Plus(other.Attained), Effective: g.Effective + other.Effective, Need: g.Need}
+	return Goodput{SLO: g.SLO, Attained: g.Attained.Plus(other.Attained), Effective: g.Effective + other.Effective, Need: g.Need}
 }
 
 // verdict is whether a request was good.
@@ -57,7 +58,7 @@ func (v *verdicts) add(s *record.Sample, good bool) {
 }
 
 // goodput looks at how misses cluster: requests that wait for each other miss together.
-func (v verdicts) goodput(attained metric.Attained) Goodput {
+func (v verdicts) goodput(slo metric.SLO, attained metric.Attained) Goodput {
 	slices.SortFunc(v, func(a, b verdict) int {
 		return cmp.Or(cmp.Compare(a.startNS, b.startNS), cmp.Compare(a.index, b.index))
 	})
@@ -67,7 +68,7 @@ func (v verdicts) goodput(attained metric.Attained) Goodput {
 			series[i] = 1
 		}
 	}
-	g := Goodput{Attained: attained}
+	g := Goodput{SLO: slo, Attained: attained}
 	g.Effective, g.Need = stat.EffectiveSize(series)
 	return g
 }

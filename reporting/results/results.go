@@ -259,7 +259,7 @@ func (o Options) ReadLevel(d record.LevelDir) (*Level, error) {
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
 	if len(o.SLO) > 0 {
 		accumulator.NotStarted(l.Record.Counts.NotStarted, l.endedByPlan())
-		l.Goodput = verdicts.goodput(accumulator.Attained())
+		l.Goodput = verdicts.goodput(o.SLO, accumulator.Attained())
 	}
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)

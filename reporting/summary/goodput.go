@@ -57,10 +57,7 @@ func percentage(v float64, all bool) string {
 
 // Promised lists the levels that were judged by an SLO.
 func Promised(b *results.Benchmark) []results.Level {
-	if len(b.SLO) == 0 {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(b.Levels), func(l results.Level) bool { return l.Goodput == (results.Goodput{}) })
+	return slices.DeleteFunc(slices.Clone(b.Levels), func(l results.Level) bool { return l.SLO == nil })
 }
 
 // Goodput writes the table of goodput of a benchmark that has an SLO.
