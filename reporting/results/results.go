@@ -6,7 +6,6 @@
 package results
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,7 +47,7 @@ func (b *Benchmark) Open() bool { return len(b.Levels) > 0 && b.Levels[0].Point.
 type Level struct {
 	Dir string
 	record.Point
-	Record    *record.Level   // nil for AIPerf's
+	Record    *record.Level   // nil for another tool's
 	Tally                     // of the samples in its log
 	Goodput                   // by the SLO of its run, or the reader's
 	Results   []metric.Result // of these
@@ -58,11 +57,13 @@ type Level struct {
 	Validity  steady.Validity // of ours
 	Figures   Figures         // by AIPerf's definitions, as in the files
 	Shown     Figures         // by the benchmark's Convention, for its table
+	Native    Figures         // of vllm bench serve: under its own keys, by its own formulas
 	Within    []Within        // the Figures that have intervals, with these
 	Runs      []Level         // of a level that was measured several times, in their order; the figures above are over them
 	Over      []Over          // the Figures that have an interval over runs, or would with more of them
 	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
-	Cancelled bool            // of AIPerf's: the run was cancelled
+	Cancelled bool            // of another tool's: the run was cancelled
+	Source    Tool            // that recorded it; "" is ours
 	Warnings  []string
 }
 
@@ -327,70 +328,6 @@ func levelWarnings(l *Level, bad []error) []string {
 		}
 	}
 	return warnings
-}
-
-// readForeign reads a level that AIPerf wrote: the shallowest aggregate file below its folder.
-func readForeign(d record.LevelDir, judged bool) (*Level, error) {
-	path, err := shallowest(d.Path, record.AggregateFile)
-	if err != nil {
-		return nil, err
-	}
-	var document map[string]json.RawMessage
-	if err := record.ReadJSON(path, &document); err != nil {
-		return nil, err
-	}
-	if nested, ok := document["records"]; ok { // AIPerf 0.1
-		if err := json.Unmarshal(nested, &document); err != nil {
-			return nil, fmt.Errorf("%s: records: %w", path, err)
-		}
-	}
-	l := &Level{Dir: d.Path, Point: d.Point, Figures: Figures{}}
-	for tag, raw := range document {
-		var fields map[string]any
-		if json.Unmarshal(raw, &fields) != nil || fields["unit"] == nil {
-			continue
-		}
-		l.Figures[tag] = map[string]float64{}
-		for name, value := range fields {
-			if number, ok := value.(float64); ok {
-				l.Figures[tag][name] = number
-			}
-		}
-	}
-	if len(l.Figures) == 0 {
-		return nil, fmt.Errorf("%s: no metric in it", path)
-	}
-	l.Within = withoutIntervals(l.Figures)
-	if _, ok := l.Figures["goodput"]; ok && judged {
-		delete(l.Figures, "goodput")
-		delete(l.Figures, "good_request_count")
-		l.Warnings = append(l.Warnings, "its goodput is left out: it is by objectives of its own run, and -slo needs the requests")
-	}
-	var cancelled bool
-	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
-		l.Cancelled = true
-		l.Warnings = append(l.Warnings, "the run was cancelled")
-	}
-	return l, nil
-}
-
-// shallowest finds the file of the given name that is nearest to dir, the first by name among equals.
-func shallowest(dir, name string) (string, error) {
-	best, depth := "", 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		d := strings.Count(path, string(os.PathSeparator))
-		if !entry.IsDir() && entry.Name() == name && (best == "" || d < depth) {
-			best, depth = path, d
-		}
-		return nil
-	})
-	if err == nil && best == "" {
-		err = fmt.Errorf("no %s in it", name)
-	}
-	return best, err
 }
 
 // Names lists the benchmarks in dataDir by name: folders with at least one level folder. plots and hidden folders are none.

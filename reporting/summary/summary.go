@@ -85,7 +85,7 @@ func describe(b *strings.Builder, benchmark *results.Benchmark) {
 func Facts(benchmark *results.Benchmark) [][2]string {
 	run := benchmark.Run
 	if run == nil {
-		return [][2]string{{"Source", "recorded by AIPerf; only its aggregates are known"}}
+		return [][2]string{{"Source", fmt.Sprintf("recorded by %s; only its aggregates are known", benchmark.Sources())}}
 	}
 	p := &run.Plan
 	target := strings.Join(p.Endpoints, ", ")
