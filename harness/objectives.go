@@ -7,7 +7,7 @@ import (
 )
 
 // slo reads -slo. What is stored is how ParseSLO writes it, so that two runs with the same objectives say the same.
-func (r *resolver) slo(p *Plan) string {
+func (r *resolver) slo() string {
 	values, source := r.values("slo")
 	if len(values) == 0 {
 		return ""

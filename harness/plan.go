@@ -111,6 +111,9 @@ func (p *Plan) Validate() error {
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
+	if _, err := record.ParseExports(p.Export); err != nil {
+		c.fault("export", p.Export, err.Error())
+	}
 	c.objectives(p)
 	c.together(p)
 	c.arms(p)

@@ -56,7 +56,10 @@ func (r *resolver) plan() *Plan {
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	r.lengths(p)
-	p.SLO = r.slo(p)
+	p.SLO = r.slo()
+	if p.Export = r.text("export"); p.Export == record.DefaultExports {
+		p.Export = ""
+	}
 	p.ConcurrencyRamp, p.RateRamp, p.RateRampFrom = r.duration("concurrency-ramp-duration"), r.duration("request-rate-ramp-duration"), r.decimal("request-rate-ramp-from")
 	r.input(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")

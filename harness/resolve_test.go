@@ -76,6 +76,7 @@ func TestBadValues(t *testing.T) {
 		"-slo=request_latency:-1":                  `the limit must be a number of at least 0, in ms`,
 		"-slo=request_latency:1 request_latency:2": `"request_latency:2": request_latency has a limit already`,
 		"-slo=scheduled_request_latency:1":         `slo "scheduled_request_latency:1": scheduled_request_latency is of an open loop: pass -request-rate, or name request_latency`,
+		"-export=xml":                              `export "xml": must be a list of benchfmt, csv and vllm, or none; "xml" is none of them`,
 		"-definitions=k6":                          `definitions "k6": must be aiperf, vllm or guidellm`,
 		"-transport=http3":                         `transport "http3": must be auto, own, nethttp or http2`,
 		"-connection-reuse=always":                 `connection-reuse "always": must be pooled or never`,

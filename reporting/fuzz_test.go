@@ -77,7 +77,7 @@ func FuzzRecordings(f *testing.F) {
 		put(t, level, dir, "b", "c1", record.LevelFile)
 		put(t, log, dir, "b", "c1", record.LogFile)
 		if b := showable(t, dir); b.Run != nil && len(b.Levels) > 0 {
-			require.NoError(t, writeExports(b.Run, &b.Levels[0]))
+			require.NoError(t, writeExports(b.Run, &b.Levels[0], record.Exports{VLLM: true}))
 		}
 	})
 }

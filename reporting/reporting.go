@@ -31,16 +31,18 @@ import (
 const (
 	SummaryFile = "SUMMARY.txt"
 	PageFile    = "report.html"
+	BenchFile   = "results.bench"
+	TidyFile    = "results.csv"
 )
 
-// WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv. dir is the level's
+// WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv, and others that its run asked for. dir is the level's
 // folder inside a benchmark's folder of ours. It returns the level's figures.
 func WriteLevel(dir string) (*results.Level, error) {
 	run, level, err := readStored(dir)
 	if err != nil {
 		return nil, err
 	}
-	return level, writeExports(run, level)
+	return level, writeExports(run, level, asked(run))
 }
 
 // CompleteLevel is WriteLevel for a level whose exports may be there already: a process that was killed before it wrote all of them left
@@ -50,9 +52,14 @@ func CompleteLevel(dir string) (*results.Level, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{record.AggregateFile, record.AggregateTable, record.RequestsFile} {
+	files := []string{record.AggregateFile, record.AggregateTable, record.RequestsFile}
+	exports := asked(run)
+	if exports.VLLM {
+		files = append(files, record.VLLMFile)
+	}
+	for _, name := range files {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return level, writeExports(run, level)
+			return level, writeExports(run, level, exports)
 		}
 	}
 	return level, nil
@@ -191,8 +198,21 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	return nil
 }
 
-func writeExports(run *record.Run, l *results.Level) error {
-	return errors.Join(
+// asked are the formats that a run asked for. What this version does not know is the default's.
+func asked(run *record.Run) record.Exports {
+	exports, err := record.ParseExports(run.Plan.Export)
+	if err != nil {
+		exports, _ = record.ParseExports("")
+	}
+	return exports
+}
+
+func writeExports(run *record.Run, l *results.Level, exports record.Exports) error {
+	var more error
+	if exports.VLLM {
+		more = rewrite(filepath.Join(l.Dir, record.VLLMFile), func(w io.Writer) error { return export.VLLM(w, run, l) })
+	}
+	return errors.Join(more,
 		rewrite(filepath.Join(l.Dir, record.AggregateFile), func(w io.Writer) error { return export.Aggregate(w, run, l) }),
 		rewrite(filepath.Join(l.Dir, record.AggregateTable), func(w io.Writer) error { return export.Table(w, l) }),
 		rewrite(filepath.Join(l.Dir, record.RequestsFile), func(w io.Writer) error {
@@ -210,6 +230,8 @@ type Inputs struct {
 	// Exports writes the exports of our own benchmarks anew, beside their recordings. A sweep has written its own, and must not touch
 	// those of another that may still be running.
 	Exports bool
+	// Export says which formats there are beside AIPerf's; nil: those that the runs asked for.
+	Export *record.Exports
 	// SLO stands in place of each run's own objectives; nil: those.
 	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
@@ -326,13 +348,13 @@ func choose(in Inputs) ([]string, error) {
 
 // rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
 // write. A folder that cannot be written to is a warning: its figures are in the report all the same.
-func (r *Report) rewriteExports(all bool) {
+func (r *Report) rewriteExports(in Inputs) {
 	for _, b := range r.Benchmarks {
 		for i := range b.Levels {
 			if b.Run == nil {
 				continue
 			}
-			if err := rewriteLevel(b.Run, &b.Levels[i], all); err != nil {
+			if err := rewriteLevel(b.Run, &b.Levels[i], in); err != nil {
 				var reason syscall.Errno
 				if errors.As(err, &reason) {
 					err = reason // without the path, so that a report does not show where it was made
@@ -344,7 +366,7 @@ func (r *Report) rewriteExports(all bool) {
 	}
 }
 
-func rewriteLevel(run *record.Run, l *results.Level, all bool) error {
+func rewriteLevel(run *record.Run, l *results.Level, in Inputs) error {
 	var failures []error
 	if len(l.Runs) > 0 {
 		failures = append(failures,
@@ -352,17 +374,39 @@ func rewriteLevel(run *record.Run, l *results.Level, all bool) error {
 			rewrite(filepath.Join(l.Dir, record.OverRunsTable), func(w io.Writer) error { return export.RunsTable(w, l) }),
 		)
 	}
-	if all {
+	if in.Exports {
 		for _, recorded := range l.Recorded() {
-			failures = append(failures, writeExports(run, recorded))
+			failures = append(failures, writeExports(run, recorded, in.formats(run)))
 		}
 	}
 	return errors.Join(failures...)
 }
 
+// formats are those beside AIPerf's, of a run.
+func (in Inputs) formats(run *record.Run) record.Exports {
+	if in.Export != nil {
+		return *in.Export
+	}
+	return asked(run)
+}
+
+// formats are those of the files that are about all benchmarks: what any of them asks for. Benchmarks of other tools ask for the default.
+func (r *Report) formats(in Inputs) record.Exports {
+	var all record.Exports
+	for _, b := range r.Benchmarks {
+		run := b.Run
+		if run == nil {
+			run = &record.Run{}
+		}
+		e := in.formats(run)
+		all.Benchfmt, all.CSV = all.Benchfmt || e.Benchfmt, all.CSV || e.CSV
+	}
+	return all
+}
+
 func (r *Report) write(dir string, in Inputs) error {
 	var failures []error
-	r.rewriteExports(in.Exports)
+	r.rewriteExports(in)
 	pictures, warnings := charts(r.Benchmarks)
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
 	put := func(name string, write func(io.Writer) error) {
@@ -379,6 +423,13 @@ func (r *Report) write(dir string, in Inputs) error {
 		put(c.File, c.WritePNG)
 	}
 	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
+	formats := r.formats(in)
+	if formats.Benchfmt {
+		put(BenchFile, func(w io.Writer) error { return export.Bench(w, r.Benchmarks) })
+	}
+	if formats.CSV {
+		put(TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) })
+	}
 	put(SummaryFile, func(w io.Writer) error {
 		return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
 	})

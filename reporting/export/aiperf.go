@@ -210,6 +210,7 @@ func Command(run *record.Run) string {
 	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
+	optional("export", p.Export, p.Export != "")
 	optional("slo", p.SLO, p.SLO != "")
 	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
 	optional("streaming", false, p.Unstreamed)
