@@ -47,6 +47,7 @@ func documentedCommands() []documented {
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
 		{has: "^Load:", prints: "\nLoad:      "},
+		{has: "Load|Way", prints: "\nWay:       "},
 		{has: "grep", prints: "Lengths: "},
 		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},

@@ -82,6 +82,7 @@ func table() []row {
 		{"compat", nil, "llm", "openai", "openai", func(p *harness.Plan) any { return p.Compat }},
 		{"definitions", nil, "aiperf", "vllm", "vllm", func(p *harness.Plan) any { return p.Definitions }},
 		{"export", nil, "", "vllm, csv", "vllm, csv", func(p *harness.Plan) any { return p.Export }},
+		{"markdown", nil, false, "true", true, func(p *harness.Plan) any { return p.Markdown }},
 		{"slo", nil, "", "request_latency:2500  time_to_first_token:5e2", "request_latency:2500 time_to_first_token:500", func(p *harness.Plan) any { return p.SLO }},
 		{"transport", nil, "auto", "nethttp", "nethttp", func(p *harness.Plan) any { return p.Transport }},
 		{"connection-reuse", nil, "pooled", "never", "never", func(p *harness.Plan) any { return p.ConnectionReuse }},

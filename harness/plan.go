@@ -47,6 +47,7 @@ type Plan struct {
 	NonceGiven bool `json:"-"`
 	Verbose    bool `json:"-"`
 	Plot       bool `json:"-"`
+	Markdown   bool `json:"-"` // writes the summary as Markdown too
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
 	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run

@@ -30,9 +30,11 @@ import (
 // File names of a report.
 const (
 	SummaryFile = "SUMMARY.txt"
-	PageFile    = "report.html"
-	BenchFile   = "results.bench"
-	TidyFile    = "results.csv"
+	// MarkdownFile is the summary for a pull request.
+	MarkdownFile = "SUMMARY.md"
+	PageFile     = "report.html"
+	BenchFile    = "results.bench"
+	TidyFile     = "results.csv"
 )
 
 // WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv, and others that its run asked for. dir is the level's
@@ -231,7 +233,8 @@ type Inputs struct {
 	// those of another that may still be running.
 	Exports bool
 	// Export says which formats there are beside AIPerf's; nil: those that the runs asked for.
-	Export *record.Exports
+	Export   *record.Exports
+	Markdown bool // writes SUMMARY.md too
 	// SLO stands in place of each run's own objectives; nil: those.
 	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
@@ -430,10 +433,23 @@ func (r *Report) write(dir string, in Inputs) error {
 	if formats.CSV {
 		put(TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) })
 	}
-	put(SummaryFile, func(w io.Writer) error {
-		return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
-	})
+	input := summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings, Commands: commands(r.Benchmarks)}
+	if in.Markdown {
+		put(MarkdownFile, func(w io.Writer) error { return summary.Markdown(w, input) })
+	}
+	put(SummaryFile, func(w io.Writer) error { return summary.Write(w, input) })
 	return errors.Join(failures...)
+}
+
+// commands measure benchmarks again, by their names.
+func commands(benchmarks []*results.Benchmark) map[string]string {
+	all := map[string]string{}
+	for _, b := range benchmarks {
+		if b.Run != nil {
+			all[b.Name] = export.Command(b.Run)
+		}
+	}
+	return all
 }
 
 // AllWarnings returns the report's own warnings and those of its benchmarks.

@@ -34,11 +34,11 @@ func copyRecorded(t *testing.T) string {
 func TestSummaryGolden(t *testing.T) {
 	dir := copyRecorded(t)
 	writeTroubled(t, filepath.Join(dir, "troubled"))
-	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}})
+	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}, Markdown: true})
 	require.NoError(t, err)
-	assert.Len(t, report.Files, 9)
+	assert.Len(t, report.Files, 10)
 	summaryIs(t, dir, "testdata/SUMMARY.txt")
-	for _, name := range []string{BenchFile, TidyFile} {
+	for _, name := range []string{BenchFile, TidyFile, MarkdownFile} {
 		golden(t, filepath.Join(dir, "plots", name), filepath.Join("testdata", name))
 	}
 }

@@ -38,6 +38,7 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	fs.Var(&chosen, "benchmark-name", "`NAME` of a benchmark to report on; repeat it for several, in the order of the legend (default all, by name)")
 	definitions := fs.String("definitions", "", "`NAME` of the tool whose formulas the tables follow: aiperf, vllm or guidellm (default what each run asked for)")
 	exports := fs.String("export", "", "`LIST` of formats beside AIPerf's: benchfmt, csv, vllm, or none (default what each run asked for)")
+	markdown := fs.Bool("markdown", false, "write SUMMARY.md too, for a pull request")
 	slo := fs.String("slo", "", "`OBJECTIVES` that a good request keeps to, as \"time_to_first_token:500 inter_token_latency:50\" (default what each run asked for)")
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
@@ -73,7 +74,7 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	if *definitions == "" {
 		convention = "" // each run's own
 	}
-	in := reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Definitions: convention, SLO: objectives}
+	in := reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Markdown: *markdown, Definitions: convention, SLO: objectives}
 	if *exports != "" {
 		in.Export = &formats
 	}

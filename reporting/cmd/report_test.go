@@ -23,6 +23,7 @@ func TestReport(t *testing.T) {
 		"one":           {[]string{"-data-dir", dir, "-benchmark-name", "ours", "-output-dir", filepath.Join(dir, "p2")}, 0, filepath.Join(dir, "p2", "SUMMARY.txt"), ""},
 		"definitions":   {[]string{"-data-dir", dir, "-definitions", "vllm"}, 0, filepath.Join(dir, "plots", "SUMMARY.txt"), ""},
 		"no definition": {[]string{"-data-dir", dir, "-definitions", "k6"}, 2, "", `report: -definitions "k6": must be aiperf, vllm or guidellm`},
+		"markdown":      {[]string{"-data-dir", dir, "-markdown"}, 0, filepath.Join(dir, "plots", "SUMMARY.md"), ""},
 		"objectives":    {[]string{"-data-dir", dir, "-slo", "time_to_first_token:20"}, 0, filepath.Join(dir, "plots", "goodput_vs_concurrency.png"), ""},
 		"no objective":  {[]string{"-data-dir", dir, "-slo", "ttft:20 request_latency"}, 2, "", `report: -slo "ttft:20 request_latency": "ttft:20": no such metric: name one of each request, such as time_to_first_token, inter_token_latency or request_latency; "request_latency": must be`},
 		"help":          {[]string{"-h"}, 0, "", "Usage: report -data-dir DIR"},
