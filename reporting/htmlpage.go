@@ -47,6 +47,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	headlines := len(p.Tables)
 	p.Tables = append(p.Tables, goodputTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, ownTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)

@@ -235,6 +235,10 @@ type Inputs struct {
 	// Export says which formats there are beside AIPerf's; nil: those that the runs asked for.
 	Export   *record.Exports
 	Markdown bool // writes SUMMARY.md too
+	// Metrics are the reader's own, computed from the recordings of ours. Exports, results.csv and tables have them.
+	Metrics []metric.Metric
+	// Charts makes the reader's own charts, which page and folder have after the others; nil: there are none. Their files have names of their own.
+	Charts func([]*results.Benchmark) []chart.Chart
 	// SLO stands in place of each run's own objectives; nil: those.
 	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
@@ -292,9 +296,12 @@ func Write(dir string, in Inputs) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := metric.Validate(in.Metrics); err != nil {
+		return nil, err
+	}
 	report := &Report{}
 	for _, name := range names {
-		b, err := results.Options{SLO: in.SLO}.Read(in.DataDir, name)
+		b, err := results.Options{SLO: in.SLO, Metrics: in.Metrics}.Read(in.DataDir, name)
 		if err != nil {
 			return nil, err
 		}
@@ -411,6 +418,10 @@ func (r *Report) write(dir string, in Inputs) error {
 	var failures []error
 	r.rewriteExports(in)
 	pictures, warnings := charts(r.Benchmarks)
+	pictures, err := in.withOwn(pictures, r.Benchmarks)
+	if err != nil {
+		return err
+	}
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
 	put := func(name string, write func(io.Writer) error) {
 		path := filepath.Join(dir, name)
@@ -439,6 +450,28 @@ func (r *Report) write(dir string, in Inputs) error {
 	}
 	put(SummaryFile, func(w io.Writer) error { return summary.Write(w, input) })
 	return errors.Join(failures...)
+}
+
+// withOwn adds the reader's own charts. None of them takes the place of another file of the report.
+func (in Inputs) withOwn(pictures []chart.Chart, benchmarks []*results.Benchmark) ([]chart.Chart, error) {
+	if in.Charts == nil {
+		return pictures, nil
+	}
+	taken := map[string]bool{}
+	for _, c := range pictures {
+		taken[c.File] = true
+	}
+	for _, c := range in.Charts(benchmarks) {
+		switch {
+		case c.File == "" || c.File != filepath.Base(c.File) || !strings.HasSuffix(c.File, ".png"):
+			return nil, fmt.Errorf("chart %q: file %q: must be the name of a PNG file", c.Title, c.File)
+		case taken[c.File]:
+			return nil, fmt.Errorf("chart %q: file %q: another chart has it", c.Title, c.File)
+		}
+		taken[c.File] = true
+		pictures = append(pictures, c)
+	}
+	return pictures, nil
 }
 
 // commands measure benchmarks again, by their names.

@@ -25,6 +25,8 @@ type Benchmark struct {
 	Name string
 	Run  *record.Run // nil for a folder that another tool wrote
 	SLO  metric.SLO  // by which its goodput is; nil: it has none
+	// Own are the reader's own metrics.
+	Own []metric.Definition
 	// Convention is whose formulas the levels' tables follow: see Follow.
 	Convention metric.Convention
 	Levels     []Level // by ascending concurrency
@@ -166,6 +168,9 @@ func Read(dataDir, name string) (*Benchmark, error) { return Options{}.Read(data
 // Read reads the benchmark of the given name in dataDir. Levels that cannot be read are warnings.
 func (o Options) Read(dataDir, name string) (*Benchmark, error) {
 	b := &Benchmark{Name: name}
+	for _, m := range o.Metrics {
+		b.Own = append(b.Own, m.Definition)
+	}
 	dataDir = filepath.Clean(dataDir)
 	dir := filepath.Join(dataDir, name)
 	dirs, err := record.LevelDirs(dir)

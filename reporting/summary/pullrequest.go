@@ -85,6 +85,7 @@ func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark) {
 		markdownRows(b, heads, rows)
 		b.WriteString("\n</details>\n")
 	}
+	folded(OwnHead, OwnColumns(benchmark), OwnRows(benchmark))
 	folded(WithinHead(benchmark), WithinColumns(benchmark), WithinRows(benchmark))
 	folded(OverHead(benchmark), OverColumns(benchmark), OverRows(benchmark))
 	section("Steady window (AIPerf formulas)", WindowColumns(benchmark), Windowed(benchmark))

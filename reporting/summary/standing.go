@@ -123,7 +123,9 @@ func InstrumentColumns(b *results.Benchmark) []Column {
 	}
 	return []Column{
 		loadColumn(b),
-		{"", "client", "Client", "", func(l *results.Level) string { return cellText(strings.TrimPrefix(string(l.Record.Client()), "client ")) }},
+		{"", "client", "Client", "", func(l *results.Level) string {
+			return cellText(strings.TrimPrefix(string(l.Record.Client()), "client "))
+		}},
 		{"canary ms", "p50", "Canary p50", "ms", canary(func(c *record.Canary) float64 { return c.DelayP50MS })},
 		{"canary ms", "p99", "Canary p99", "ms", canary(func(c *record.Canary) float64 { return c.DelayP99MS })},
 		{"wakes", "p99 ms", "Woke late p99", "ms", func(l *results.Level) string {

@@ -46,6 +46,7 @@ func Write(w io.Writer, in Input) error {
 		b.WriteString("\n")
 		Table(&b, benchmark)
 		Goodput(&b, benchmark)
+		Own(&b, benchmark)
 		Within(&b, benchmark)
 		Over(&b, benchmark)
 		windows(&b, benchmark)
@@ -61,6 +62,9 @@ func Write(w io.Writer, in Input) error {
 	b.WriteString("\n\n" + legend + "\n")
 	if anyOpen(in.Benchmarks) {
 		b.WriteString(openLegend + "\n")
+	}
+	if slices.ContainsFunc(in.Benchmarks, func(b *results.Benchmark) bool { return len(b.SLO) > 0 }) {
+		b.WriteString(goodputLegend + "\n")
 	}
 	explainOthers(&b, in.Benchmarks)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
@@ -394,6 +398,11 @@ const openLegend = `  rate      requests a second that were to start; flight: me
             would have asked; sent: from when it did
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
+
+const goodputLegend = `  good      requests that ended well and meet every objective; share: of all of
+            them, those that failed too; at least: what that proves of the
+            server, with 95 % confidence to one side, by one look
+  by plan   ended by -grace-period or a cap, or never started for it: left out`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	all := in.allWarnings()
