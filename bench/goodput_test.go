@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGoodputIsGated: a gate on goodput takes objectives, says so before any load, and judges by them a run, and a recording by those of its reader.
-func TestGoodputIsGated(t *testing.T) {
+// TestLimitsOnGoodput: a gate on goodput takes objectives, says so before any load, and judges by them a run, and a recording by those of its reader.
+func TestLimitsOnGoodput(t *testing.T) {
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate.yaml")
 	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: slo_attainment, min: 99}, {metric: good_request_count, min: 10}]"), 0o600))
