@@ -151,7 +151,7 @@ func (a *Accumulator) Good(s *record.Sample) bool {
 			return false
 		}
 	}
-	return len(a.goals) > 0 && s.Outcome == record.OK
+	return len(a.goals) > 0
 }
 
 func (a *Accumulator) keep(r *rule, s *record.Sample) {

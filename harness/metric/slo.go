@@ -122,7 +122,7 @@ func (s SLO) goals(all []rule) []goal {
 	return goals
 }
 
-// met reports whether a request that ended well has the metric, and within its limit.
+// met reports whether a request has the metric, as those alone have that ended well, and within its limit.
 func (g *goal) met(s *record.Sample) bool {
 	v, ok := g.value(s)
 	if g.HigherBetter {

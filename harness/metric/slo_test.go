@@ -163,3 +163,29 @@ func TestCustomMetrics(t *testing.T) {
 	}
 	assert.ErrorContains(t, metric.Validate([]metric.Metric{{Definition: metric.Definition{Tag: "a", Name: "A"}}}), "has no function")
 }
+
+// TestServeByHand: to vllm bench serve a single token has a time per output token of 0, which is good. Three requests that ended well in 3.6 s and one that did
+// not, which ends last, at 4.5 s.
+func TestServeByHand(t *testing.T) {
+	cut := ended(timed(4, 500, 1, 1), record.Cut, record.CutAfterToken)
+	for slo, good := range map[string]float64{
+		"inter_token_latency:20": 2, "time_to_first_token:100 inter_token_latency:20": 1, "request_latency:600": 3, "inter_token_latency:50": 3,
+	} {
+		objectives, err := metric.ParseSLO(slo)
+		require.NoError(t, err)
+		serve := metric.NewServe(time.Unix(0, 0), 0, objectives)
+		for _, s := range []*record.Sample{timed(0, 500, 50, 3), timed(1, 100, 20, 3), timed(3, 600, 1, 1), cut} {
+			serve.Add(s)
+		}
+		got, ok := serve.Goodput()
+		require.True(t, ok)
+		assert.InDelta(t, good/4.5, got, 1e-12, slo)
+		assert.Equal(t, []int{3, 1}, []int{serve.Completed(), serve.Failed()})
+		input, output := serve.Tokens()
+		assert.Equal(t, []int{30, 7}, []int{input, output})
+		tokens, requests := serve.Peaks()
+		assert.Equal(t, []int{3, 1}, []int{tokens, requests})
+	}
+	_, ok := metric.NewServe(time.Unix(0, 0), 0, nil).Goodput()
+	assert.False(t, ok)
+}
