@@ -136,8 +136,8 @@ type Attained struct {
 	Good int `json:"good"` // that ended well and meet every objective
 	// Of is how many there are to meet it: all that were sent or planned, but those that the plan itself ended.
 	Of int `json:"of"`
-	// ByPlan are those that it ended before they could be good or not: cancelled when -grace-period was over or a cap reached, and never started
-	// because of that cap.
+	// ByPlan are those that it ended before they could be good or not: cancelled by -cancel-rate, when -grace-period was over or a cap reached, and never
+	// started because of that cap.
 	ByPlan int `json:"by_plan,omitempty"`
 }
 
@@ -153,7 +153,7 @@ func (a Attained) Plus(b Attained) Attained {
 
 // EndedByPlan reports whether a request was cancelled because the plan said so: it is no miss of the server's.
 func EndedByPlan(s *record.Sample) bool {
-	return s.Outcome == record.Cancelled && (s.Reason == record.ByGrace || s.Reason == record.ByCap)
+	return s.Outcome == record.Cancelled && (s.Reason == record.ByPlan || s.Reason == record.ByGrace || s.Reason == record.ByCap)
 }
 
 // OfSLO reports whether a level has the metric only with an SLO.

@@ -65,17 +65,18 @@ func TestGoodputByHand(t *testing.T) {
 		ended(timed(3, 1, 1, 2), record.Cancelled, record.ByErrors), // a miss
 		ended(timed(3, 1, 1, 2), record.Cancelled, record.ByGrace),  // the plan's
 		ended(timed(3, 1, 1, 2), record.Cancelled, record.ByCap),    // the plan's
+		ended(timed(3, 1, 1, 2), record.Cancelled, record.ByPlan),   // the plan's
 		ended(timed(3, 1, 1, 2), record.Rejected, record.HTTPStatus(429)),
 	}
 	got, attained := values(t, slo, 1, false, samples...)
-	assert.Equal(t, metric.Attained{Good: 2, Of: 10, ByPlan: 2}, attained, "nine that ended, and one that was never started")
+	assert.Equal(t, metric.Attained{Good: 2, Of: 10, ByPlan: 3}, attained, "nine that ended, and one that was never started")
 	assert.InDelta(t, 2, got["good_request_count"], 0)
 	assert.InDelta(t, 2/3.6, got["goodput"], 1e-12)
 	assert.InDelta(t, 20, got["slo_attainment"], 1e-12)
 	assert.InDelta(t, 5/3.6, got["request_throughput"], 1e-12)
 
 	got, attained = values(t, slo, 1, true, samples...)
-	assert.Equal(t, metric.Attained{Good: 2, Of: 9, ByPlan: 3}, attained)
+	assert.Equal(t, metric.Attained{Good: 2, Of: 9, ByPlan: 4}, attained)
 	assert.InDelta(t, 200./9, got["slo_attainment"], 1e-12)
 
 	got, _ = values(t, "", 0, false, samples...)

@@ -59,7 +59,7 @@ type Load struct {
 	LongestPrompt int    // of the longest request, in tokens
 	OSL           int    // its answer, in tokens
 	LengthsOf     string // the flag that says so of both in place of -isl and -osl; "": none does
-	Completions   bool   // no chat template is put around prompts
+	NoTemplate    bool   // no chat template comes on top of the lengths
 	BytesWritten  int64  // by the run
 	OutputDir     string // where to
 	Now           time.Time

@@ -67,6 +67,8 @@ type Level struct {
 	Cancelled bool            // of another tool's: the run was cancelled
 	Source    Tool            // that recorded it; "" is ours
 	Warnings  []string
+
+	busy float64 // mean number of slots that had a request in flight, or one that waited for a place: Load.Reached where none did
 }
 
 // Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and

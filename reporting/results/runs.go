@@ -170,6 +170,7 @@ func worse(a, b record.ClientVerdict) bool {
 func addCounts(to, from *record.Counts) {
 	to.Planned += from.Planned
 	to.NotStarted += from.NotStarted
+	to.Chosen += from.Chosen
 	to.Retried.Requests += from.Retried.Requests
 	to.Retried.Retries += from.Retried.Retries
 	to.Retried.Resent += from.Retried.Resent

@@ -14,9 +14,15 @@ func (l *Level) settle(intervals *spread) error {
 	if !l.Broken() {
 		filled := l.Record.FilledNS
 		l.Load = steady.Measure(l.spans, l.Concurrency, filled)
+		l.busy = l.Load.Reached
+		if len(l.waits) > 0 {
+			if busy, ok := steady.Reached(slices.Concat(l.spans, l.waits), l.Concurrency, filled); ok {
+				l.busy = busy
+			}
+		}
 		l.Window = steady.FindWindow(slices.DeleteFunc(l.spans, func(s steady.Span) bool { return s.StartNS < filled }), l.Concurrency)
 	}
-	l.spans = nil
+	l.spans, l.waits = nil, nil
 	windowed := l.Window.Verdict == steady.Steady
 	if more := intervals.choose(); !more && !l.Load.HasPlateau && !windowed {
 		return nil
@@ -58,7 +64,7 @@ func windowFigures(all []metric.Result, flow *steady.Flow) Figures {
 // judge computes the level's validity.
 func (l *Level) judge() {
 	c := &l.Record.Counts
-	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.Load.Reached, Target: l.Concurrency, Arrivals: l.arrivals}
+	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.busy, Waits: l.busy != l.Load.Reached, Target: l.Concurrency, Arrivals: l.arrivals}
 	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0

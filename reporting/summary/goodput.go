@@ -16,7 +16,7 @@ func GoodputHead(b *results.Benchmark) string {
 
 // GoodputCaption explains the table of goodput.
 const GoodputCaption = "A good request ended well and meets every objective. Attained is its share of all requests: failed ones are misses, and so are those that a signal, errors or a full disk " +
-	"cancelled or kept from starting. Those that the plan itself ended (-grace-period, -max-duration, -max-tokens-total) are left out and counted apart. At least: what that proves of the " +
+	"cancelled or kept from starting. Those that the plan itself ended (-cancel-rate, -grace-period, -max-duration, -max-tokens-total) are left out and counted apart. At least: what that proves of the " +
 	"server, with 95 % confidence to one side, by the exact binomial bound for as many independent requests as these are worth. It is of one look: to send more until it is met proves nothing."
 
 // GoodputColumns are the columns of the table of goodput, a line each level that was judged by an SLO.

@@ -66,6 +66,9 @@ func Write(w io.Writer, in Input) error {
 	if slices.ContainsFunc(in.Benchmarks, func(b *results.Benchmark) bool { return len(b.SLO) > 0 }) {
 		b.WriteString(goodputLegend + "\n")
 	}
+	if slices.ContainsFunc(in.Benchmarks, cancels) {
+		b.WriteString(cancelLegend + "\n")
+	}
 	explainOthers(&b, in.Benchmarks)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
@@ -120,9 +123,12 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", counting(benchmark)},
-		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce)},
+		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce)},
 		{"Requests", asked(benchmark)},
 		{"GPUs", gpus},
+	}
+	if text := template(benchmark); text != "" {
+		facts = append(facts, [2]string{"Template", text})
 	}
 	if way := unusual(benchmark); way != "" {
 		facts = append(facts, [2]string{"Way", way})
@@ -173,8 +179,28 @@ func cache(benchmark *results.Benchmark) string {
 	}
 }
 
+// warmup says what was sent before each level.
+func warmup(p *record.Plan) string {
+	if text := p.Warmup(); text != "" {
+		return ", warm-up of " + text
+	}
+	return ""
+}
+
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
+	text := loopShape(p)
+	if p.PrefillCap > 0 {
+		text += fmt.Sprintf(", at most %d before their first token", p.PrefillCap)
+	}
+	if p.CancelRate > 0 {
+		text += ", cancelled by plan: " + p.Cancellations()
+	}
+	return text
+}
+
+// loopShape is loop without what bounds or ends requests.
+func loopShape(p *record.Plan) string {
 	if p.FixedSchedule {
 		text := "open loop by the trace's times"
 		if p.TimeScale != 1 {
@@ -275,11 +301,7 @@ func deviation(benchmark *results.Benchmark) string {
 	if !benchmark.Run.Plan.TokenizerApproximate {
 		return ""
 	}
-	var prompts, outputs results.Deviation
-	for i := range benchmark.Levels {
-		l := &benchmark.Levels[i]
-		prompts, outputs = prompts.With(l.Prompts), outputs.With(l.Outputs)
-	}
+	prompts, outputs := compared(benchmark)
 	var parts []string
 	if prompts.Requests > 0 {
 		parts = append(parts, fmt.Sprintf("prompts %+.2f %% (the server's with its template)", 100*prompts.Mean()))
@@ -403,6 +425,9 @@ const goodputLegend = `  good      requests that ended well and meet every objec
             them, those that failed too; at least: what that proves of the
             server, with 95 % confidence to one side, by one look
   by plan   ended by -grace-period or a cap, or never started for it: left out`
+
+const cancelLegend = `  plan      requests that were cancelled on purpose (-cancel-rate): no failures,
+            and in no figure of latency or throughput`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	all := in.allWarnings()
