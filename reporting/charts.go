@@ -21,7 +21,8 @@ func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return b.Open() && !b.Levels[0].Trace }) {
 		all = append(all, lines(benchmarks, axis{"request_rate", "Request Rate", "Request Rate (req/s)", true})...)
 	}
-	return append(all, efficiency(benchmarks)), gaps(benchmarks)
+	all = append(all, efficiency(benchmarks))
+	return append(all, goodputCharts(benchmarks)...), gaps(benchmarks)
 }
 
 // axis is the load that levels are drawn against: of benchmarks of an open loop, or of the others.

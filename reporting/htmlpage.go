@@ -46,6 +46,8 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		p.Tables = append(p.Tables, headline(b))
 	}
 	headlines := len(p.Tables)
+	p.Tables = append(p.Tables, goodputTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, ownTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, toldTables(r.Benchmarks)...)

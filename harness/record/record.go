@@ -34,6 +34,7 @@ const (
 	RequestsFile   = "profile_export.json"
 	AggregateFile  = "profile_export_aiperf.json"
 	AggregateTable = "profile_export_aiperf.csv"
+	VLLMFile       = "vllm_bench_serve.json" // with -export=vllm
 	// Of a level that was repeated, in its own folder.
 	OverRunsFile  = "profile_export_aiperf_aggregate.json"
 	OverRunsTable = "profile_export_aiperf_aggregate.csv"
@@ -473,6 +474,8 @@ type Plan struct {
 	Unstreamed        bool              `json:"unstreamed,omitempty"`    // -streaming=false
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
+	SLO               string            `json:"slo,omitempty"`    // by which goodput is, as -slo takes it
+	Export            string            `json:"export,omitempty"` // formats beside AIPerf's, as -export takes them; "": the default
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	TLS               TLSOptions        `json:"tls,omitzero"`     // of https endpoints

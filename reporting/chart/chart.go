@@ -42,6 +42,12 @@ const (
 	Lines Kind = iota
 	// Scatter puts labelled dots on two linear axes: 12 x 8 in.
 	Scatter
+	// Curves joins points without markers over two linear axes, such as shares of requests or figures over time: 10 x 6 in.
+	Curves
+	// Dots puts small dots without labels on two linear axes, as many as there are: 10 x 6 in.
+	Dots
+	// Stacks puts a bar of Parts, for each series beside the others, at each of the chart's Categories: 10 x 6 in.
+	Stacks
 )
 
 // Point is one value of a series, in the units of the axis labels.
@@ -52,6 +58,25 @@ type Point struct {
 	Low, High float64
 	// Hollow draws the marker without its filling: the value is in doubt. The note of the chart should say why.
 	Hollow bool
+	// N is of how many samples the value is; 0 is not said.
+	N int
+	// Bands are values above Y, ascending, up to which a Lines chart fills in steps that grow fainter: higher percentiles. The chart's BandNames name them.
+	Bands []float64
+	// Parts are what a bar of a Stacks chart is made of, from below. X is the index of its category, Y the sum.
+	Parts []Part
+}
+
+// Part is a piece of a bar, in the unit of the y axis. The first part of a bar has the colour of its series, each other one a colour of its name.
+type Part struct {
+	Name  string
+	Value float64
+}
+
+// Span marks values of x, such as the part of a level that counts.
+type Span struct {
+	Series   int // whose colour it has
+	From, To float64
+	Label    string
 }
 
 // Series is one benchmark: its points under its name, which is shown verbatim.
@@ -69,6 +94,14 @@ type Chart struct {
 	Kind   Kind
 	Note   string   // footnote, in italics at the lower left; may be empty
 	Series []Series // at most MaxSeries; series i has colour i and marker i
+
+	Group      string   // heading under which a page shows the chart
+	Choice     string   // of charts that differ in the level alone a page shows one: that of the level which the reader chose; "" is always shown
+	Help       string   // how the values come about: formula, source of tokens, rule of percentiles
+	BandNames  []string // of the values of Y and of each of the Bands of its points: p50, p90, p95, p99
+	Categories []string // of Stacks, along the x axis
+	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better
+	Spans      []Span   // of Curves and Dots
 }
 
 // Validate reports all reasons why c cannot be drawn. Empty series, and no
@@ -79,8 +112,8 @@ func (c Chart) Validate() error {
 		problems = append(problems, fmt.Errorf(
 			"chart %q: %d series, but only %d can be told apart: name the benchmarks to plot", c.Title, n, MaxSeries))
 	}
-	if c.Kind != Lines && c.Kind != Scatter {
-		problems = append(problems, fmt.Errorf("chart %q: kind %d: must be Lines or Scatter", c.Title, int(c.Kind)))
+	if c.Kind < Lines || c.Kind > Stacks {
+		problems = append(problems, fmt.Errorf("chart %q: kind %d: must be one of Lines to Stacks", c.Title, int(c.Kind)))
 	}
 	return errors.Join(problems...)
 }

@@ -1,0 +1,107 @@
+package reporting
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/llmsweep/llmsweep/reporting/chart"
+	"github.com/llmsweep/llmsweep/reporting/page"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// goodputTables are the goodput of each benchmark that has an SLO.
+func goodputTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		if levels := summary.Promised(b); len(levels) > 0 {
+			t := tableOf(b.Name+": goodput", summary.GoodputColumns(b), levels)
+			t.Caption = "Objectives: " + b.SLO.Words() + ". " + summary.GoodputCaption
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// goodputCharts are goodput and attainment against load, for benchmarks that have them.
+func goodputCharts(benchmarks []*results.Benchmark) []chart.Chart {
+	var all []chart.Chart
+	for _, x := range []axis{{"concurrency", "Concurrency", "Concurrency Level", false}, {"request_rate", "Request Rate", "Request Rate (req/s)", true}} {
+		for _, c := range []chart.Chart{
+			{
+				File: "goodput_vs_" + x.file + ".png", Title: "Goodput vs " + x.title, YLabel: "Goodput (req/s)", Series: series(benchmarks, x.open, "goodput", "avg"),
+				Note: note(benchmarks, "goodput", "avg"), Help: "good_request_count / benchmark_duration (AIPerf). " + summary.GoodputCaption,
+			},
+			{
+				File: "slo_attainment_vs_" + x.file + ".png", Title: "SLO Attainment vs " + x.title, YLabel: "Requests That Meet Every Objective (%)",
+				Series: attainment(benchmarks, x.open), Help: summary.GoodputCaption,
+			},
+		} {
+			if slices.ContainsFunc(c.Series, func(s chart.Series) bool { return len(s.Points) > 0 }) {
+				c.XLabel, c.Kind = x.label, chart.Lines
+				c.Note = joinNotes(objectives(benchmarks), c.Note)
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// attainment is the share of each level, with a bar down to what it proves.
+func attainment(benchmarks []*results.Benchmark, open bool) []chart.Series {
+	all := series(benchmarks, open, "slo_attainment", "avg")
+	for i, b := range benchmarks {
+		for k := range all[i].Points {
+			p := &all[i].Points[k]
+			for j := range b.Levels {
+				if l := &b.Levels[j]; l.X() == p.X && l.Open() == open {
+					p.N = l.Attained.Of
+				}
+			}
+		}
+	}
+	return all
+}
+
+// objectives says what good requests keep to, where all benchmarks that have an SLO have the same.
+func objectives(benchmarks []*results.Benchmark) string {
+	words := ""
+	for _, b := range benchmarks {
+		switch w := b.SLO.Words(); {
+		case w == "" || w == words:
+		case words != "":
+			return "Objectives differ between the benchmarks"
+		default:
+			words = w
+		}
+	}
+	if words == "" {
+		return ""
+	}
+	return "Good: " + words
+}
+
+func joinNotes(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ". " + b
+}
+
+// ownTables are the figures of the reader's own metrics.
+func ownTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		if rows := summary.OwnRows(b); len(rows) > 0 {
+			t := page.Table{Title: b.Name + ": metrics of your own", Rows: rows}
+			for _, c := range summary.OwnColumns(b) {
+				t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
+			}
+			for _, d := range b.Own {
+				t.Caption += fmt.Sprintf("%s (%s): %s. ", d.Name, d.Unit, d.Formula)
+			}
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
