@@ -40,9 +40,17 @@ func sample() Page {
 	}
 	return Page{
 		Title: "Benchmark report", Subtitle: "seven levels",
-		Facts:       []Fact{{"Model", "Qwen/Qwen3-0.6B"}, {"Seed", "42"}},
-		Warnings:    []string{"the client was busy"},
-		Tables:      []Table{{Title: "Headline", Caption: "valid requests", Columns: []Column{{Name: "Benchmark", Text: true}, {Name: "TTFT", Unit: "ms"}}, Rows: [][]string{{"vllm-agg", "48.55"}, {"vllm-disagg", "—"}}}},
+		Facts:    []Fact{{"Model", "Qwen/Qwen3-0.6B"}, {"Seed", "42"}},
+		Warnings: []string{"the client was busy"},
+		Badges:   []Badge{{State: Good, Text: "VALID", Detail: "all 7 levels"}, {State: Doubt, Text: "client suspect"}},
+		Headline: []Table{{
+			Title: "Headline", Caption: "valid requests", Columns: []Column{{Name: "Benchmark", Text: true}, {Name: "TTFT", Unit: "ms"}},
+			Rows: [][]Cell{
+				{{Text: "vllm-agg", Series: 1}, {Text: "48.55", Detail: "[47.1, 49.9]", Mark: Best}},
+				{{Text: "vllm-disagg", Series: 2}, {Text: "—"}},
+			},
+		}},
+		Tables:      []Table{{Title: "More", Columns: []Column{{Name: "Level"}, {Name: "Verdict", Text: true}}, Rows: [][]Cell{{{Text: "1"}, {Badges: []Badge{{State: Bad, Text: "INVALID"}}}}}}},
 		Charts:      []chart.Chart{lines, dots},
 		Definitions: []Fact{{"ITL", "inter-token latency"}},
 		Notes:       []string{"percentiles interpolate"},
@@ -55,10 +63,12 @@ func hostilePage() Page {
 	p.Title, p.Subtitle = hostile, hostile
 	p.Facts, p.Definitions = []Fact{{hostile, hostile}}, []Fact{{hostile, hostile}}
 	p.Warnings, p.Notes = []string{hostile}, []string{hostile}
-	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]string{{hostile}}}}
+	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]Cell{{{Text: hostile, Detail: hostile, Badges: []Badge{{Text: hostile, State: hostile, Detail: hostile}}}}}}}
+	p.Headline, p.Badges = p.Tables, p.Tables[0].Rows[0][0].Badges
 	for i := range p.Charts {
 		c := &p.Charts[i]
 		c.Title, c.File, c.Note, c.XLabel, c.YLabel = hostile, hostile, hostile, hostile, hostile
+		c.Group, c.Choice, c.Help = hostile, hostile, hostile
 		for k := range c.Series {
 			c.Series[k].Name = hostile
 			for j := range c.Series[k].Points {
@@ -175,7 +185,7 @@ func TestEveryChartHasItsData(t *testing.T) {
 		d := drawings[i]
 		assert.Equal(t, c.XLabel, at(t, d.Option, "xAxis", 0, "name"))
 		assert.Equal(t, c.YLabel, at(t, d.Option, "yAxis", 0, "name"))
-		assert.Equal(t, c.Kind == chart.Lines, d.Lines)
+		assert.Equal(t, map[chart.Kind]string{chart.Lines: "lines", chart.Scatter: "scatter"}[c.Kind], d.Kind)
 		series, _ := c.Drawable()
 		for k, s := range series {
 			assert.Equal(t, chart.Color(k), at(t, d.Option, "series", k, "itemStyle", "color"))
@@ -222,11 +232,13 @@ func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {
 
 func TestPageProblemsAreReportedTogether(t *testing.T) {
 	p := sample()
-	p.Tables[0].Rows = append(p.Tables[0].Rows, []string{"x"})
+	p.Tables[0].Rows = append(p.Tables[0].Rows, Texts("x"))
+	p.Headline[0].Rows[0][0].Series = 13
 	p.Charts[0].Series = make([]chart.Series, 13)
 	var b bytes.Buffer
 	err := p.Write(&b)
-	assert.ErrorContains(t, err, `table "Headline", row 3: 1 cells for 2 columns: must be equal`)
+	assert.ErrorContains(t, err, `table "More", row 2: 1 cells for 2 columns: must be equal`)
+	assert.ErrorContains(t, err, `table "Headline", row 1: series 13: must be 0 to 12`)
 	assert.ErrorContains(t, err, "13 series")
 	assert.Zero(t, b.Len())
 }

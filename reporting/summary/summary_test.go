@@ -127,10 +127,10 @@ func TestPercentilesOfOtherTools(t *testing.T) {
 		Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 298}}},
 		Shown:  results.Figures{"itl": {"p99": 12.3, "count": 76000}},
 	}
-	assert.Equal(t, "12.3~", printed("itl", 99)(l))
+	assert.Equal(t, "12.3~", printed("itl", 99).Text(l))
 	l.Record.Counts.Outcomes[record.OK] = 299
-	assert.Equal(t, "12.3", printed("itl", 99)(l))
-	assert.Equal(t, "n/a", printed("tpot", 99)(l))
+	assert.Equal(t, "12.3", printed("itl", 99).Text(l))
+	assert.Equal(t, "n/a", printed("tpot", 99).Text(l))
 }
 
 // TestOtherTablesFit100Columns with figures of a large server.
