@@ -27,8 +27,8 @@ import (
 // limit bounds what a test does with a page.
 const limit = 2 * time.Minute
 
-// browser finds one, or skips.
-func browser(t *testing.T) string {
+// browserPath finds a browser, or skips.
+func browserPath(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -42,11 +42,36 @@ func browser(t *testing.T) string {
 	return ""
 }
 
-// tab is a page in a browser of its own.
+// chromium is the browser, started at first use, for all tests: each has a profile of its own in it.
+var chromium struct {
+	ctx  context.Context
+	stop func()
+}
+
+func started(t *testing.T, path string) context.Context {
+	t.Helper()
+	if chromium.ctx == nil {
+		profile, err := os.MkdirTemp("", "llmsweep-browsertest-")
+		require.NoError(t, err)
+		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"), chromedp.UserDataDir(profile))
+		allocated, cancelAllocated := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, cancel := chromedp.NewContext(allocated)
+		chromium.stop = func() {
+			cancel()
+			cancelAllocated()
+			_ = os.RemoveAll(profile)
+		}
+		require.NoError(t, chromedp.Do(ctx))
+		chromium.ctx = ctx
+	}
+	return chromium.ctx
+}
+
+// tab is a page.
 type tab struct {
 	t       *testing.T
 	ctx     context.Context
-	folder  string // the page's
 	address string
 
 	lock     sync.Mutex
@@ -65,7 +90,7 @@ func desk() size { return size{width: 1440, height: 900} }
 // opened opens the page without a network. At the test's end it must have asked for nothing, and have said nothing on the console.
 func opened(t *testing.T, p page.Page, s size) *tab {
 	t.Helper()
-	path := browser(t)
+	path := browserPath(t)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "report.html")
 	out, err := os.Create(file)
@@ -77,19 +102,15 @@ func opened(t *testing.T, p page.Page, s size) *tab {
 
 func openedFile(t *testing.T, path, file string, s size) *tab {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(int(s.width), int(s.height)))
-	allocated, cancelBrowser := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancelTab := chromedp.NewContext(allocated)
-	x := &tab{t: t, folder: filepath.Dir(file), address: "file://" + file}
+	ctx, cancelTab := chromedp.NewContext(started(t, path), chromedp.WithNewBrowserContext())
+	x := &tab{t: t, address: "file://" + file}
 	t.Cleanup(func() {
 		cancelTab()
-		cancelBrowser()
 		requests, messages := x.noted()
 		assert.Empty(t, requests, "the page asks for nothing")
 		assert.Empty(t, messages, "the console is empty")
 	})
-	require.NoError(t, chromedp.Listen(ctx, x.heard)) // starts the browser
+	require.NoError(t, chromedp.Listen(ctx, x.heard))
 	var cancelLimit context.CancelFunc
 	x.ctx, cancelLimit = context.WithTimeout(ctx, limit)
 	t.Cleanup(cancelLimit)
@@ -101,6 +122,7 @@ func openedFile(t *testing.T, path, file string, s size) *tab {
 	called(x, log.Enable, cdp.Empty{})
 	called(x, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true})
 	called(x, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	called(x, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	x.do(chromedp.EmulateViewport(s.width, s.height), chromedp.Navigate(x.address))
 	return x
 }
@@ -138,7 +160,7 @@ func (x *tab) heard(event any) {
 		}
 		x.messages = append(x.messages, fmt.Sprint(e.Type, ": ", strings.Join(parts, " ")))
 	case *runtime.EventExceptionThrown:
-		x.messages = append(x.messages, fmt.Sprintf("%+v", e.ExceptionDetails))
+		x.messages = append(x.messages, e.ExceptionDetails.Text+" "+e.ExceptionDetails.Exception.Description)
 	case *log.EventEntryAdded:
 		x.messages = append(x.messages, fmt.Sprint(e.Entry.Level, ": ", e.Entry.Text))
 	}
@@ -169,5 +191,9 @@ func (x *tab) press(key string) { x.t.Helper(); x.do(chromedp.KeyEvent(key)) }
 func TestMain(m *testing.M) {
 	flag.String("pictures", "", "a folder for pictures of the pages")
 	flag.Parse()
-	os.Exit(m.Run())
+	code := m.Run()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+	os.Exit(code)
 }

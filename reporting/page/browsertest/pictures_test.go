@@ -30,13 +30,22 @@ func TestNothingIsCutOff(t *testing.T) {
 
 // picture leaves a picture of the first screen and one of the whole page.
 func (x *tab) picture(name string) {
-	folder := flag.Lookup("pictures").Value.String()
-	if folder == "" {
+	if flag.Lookup("pictures").Value.String() == "" {
 		return
 	}
-	for suffix, action := range map[string]chromedp.Action[[]byte]{"": chromedp.FullScreenshot(100), "-first": chromedp.CaptureScreenshot()} {
-		data, err := chromedp.Run(x.ctx, action)
-		require.NoError(x.t, err)
-		require.NoError(x.t, os.WriteFile(filepath.Join(folder, name+suffix+".png"), data, 0o644))
+	first, err := chromedp.Run(x.ctx, chromedp.CaptureScreenshot())
+	require.NoError(x.t, err)
+	x.keep(name+"-first.png", first)
+	// A window so high that nothing is far away.
+	x.do(chromedp.EmulateViewport(asked[int64](x, "innerWidth"), asked[int64](x, "document.documentElement.scrollHeight")), chromedp.Sleep(500_000_000))
+	all, err := chromedp.Run(x.ctx, chromedp.CaptureScreenshot())
+	require.NoError(x.t, err)
+	x.keep(name+".png", all)
+}
+
+// keep leaves a file where pictures go.
+func (x *tab) keep(name string, data []byte) {
+	if folder := flag.Lookup("pictures").Value.String(); folder != "" {
+		require.NoError(x.t, os.WriteFile(filepath.Join(folder, name), data, 0o644))
 	}
 }

@@ -47,7 +47,7 @@ type shape struct {
 
 // latency is a made-up time of benchmark i at a level, in ms.
 func latency(i, level int) float64 {
-	return (40 + 6*float64(i)) * (1 + math.Pow(float64(level)/60, 1.3))
+	return float64(40 + 6*i + level)
 }
 
 func (s shape) table() page.Table {

@@ -30,7 +30,7 @@ function optionFor(drawing, view) {
     ...drawing.option,
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    grid: [{ left: 14, right: 24, top: 22, bottom: 14, outerBoundsMode: "same" }],
+    grid: [{ left: 4, right: 20, top: 14, bottom: 4 }],
     xAxis: [axisFor(drawing, "x", view, c, all)],
     yAxis: [axisFor(drawing, "y", view, c, all)],
     tooltip: tooltipFor(drawing, view, c),

@@ -28,6 +28,7 @@ function draw(figure) {
       figure.plot.replaceChildren();
       figure.chart = echarts.init(figure.plot, null, { renderer: isLarge(figure.drawing) ? "canvas" : "svg" });
     }
+    fit(figure);
     const view = { shown: figure.shown, dark: page.dark && !page.printing, log: figure.log, chart: figure.chart };
     figure.chart.setOption(optionFor(figure.drawing, view), true);
     figure.node.dataset.state = "drawn";
@@ -36,6 +37,12 @@ function draw(figure) {
     figure.plot.replaceChildren(element("p", "This chart cannot be drawn: " + error));
     console.error(figure.drawing.id, error);
   }
+}
+
+// fit gives a chart the size of its place; paper's is known only while it is printed on.
+function fit({ chart, plot }) {
+  const [width, height] = page.printing ? [640, 280] : [plot.clientWidth, plot.clientHeight];
+  if (chart.getWidth() !== width || chart.getHeight() !== height) chart.resize({ width, height });
 }
 
 function redraw(figure) {

@@ -39,6 +39,8 @@ function addLegend(figures) {
 }
 
 function addChoice(figures) {
+  const chosen = document.querySelector(".choices input:checked");
+  if (chosen) chosen.closest(".choices").scrollLeft = chosen.parentNode.offsetLeft; // of a phone
   for (const input of document.querySelectorAll(".choices input")) {
     input.addEventListener("change", () => {
       for (const node of document.querySelectorAll("figure[data-choice]")) node.hidden = node.dataset.choice !== input.value;

@@ -14,23 +14,22 @@ addChoice(figures);
 
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) {
-    const figure = figures.find((f) => f.node === entry.target);
+    const { figure } = entry.target;
     figure.near = entry.isIntersecting;
     if (figure.near) draw(figure);
   }
 }, { rootMargin: "600px 0px" });
 
 const resized = new ResizeObserver((entries) => {
+  if (page.printing) return;
   for (const entry of entries) {
-    const figure = figures.find((f) => f.plot === entry.target);
-    if (!figure.chart || page.printing || figure.node.hidden) continue;
-    if (figure.chart.getWidth() === figure.plot.clientWidth && figure.chart.getHeight() === figure.plot.clientHeight) continue;
-    figure.chart.resize();
-    redraw(figure);
+    const { chart, plot } = entry.target.figure;
+    if (chart && (chart.getWidth() !== plot.clientWidth || chart.getHeight() !== plot.clientHeight)) redraw(entry.target.figure);
   }
 });
 
 for (const figure of figures) {
+  figure.plot.figure = figure.node.figure = figure;
   near.observe(figure.node);
   resized.observe(figure.plot);
 }
@@ -40,26 +39,15 @@ scheme.addEventListener("change", () => {
   figures.forEach(redraw);
 });
 
-// Paper is white, and its width is known only while printing.
-function print(printing) {
+// setPrinting draws all in black on white, and opens what paper cannot open; then it draws again what the reader sees.
+function setPrinting(printing) {
   page.printing = printing;
-  for (const figure of figures) {
-    figure.stale = true;
-    if (figure.node.hidden) continue;
-    if (printing) draw(figure);
-    if (figure.chart) figure.chart.resize(printing ? { width: 640, height: 280 } : { width: "auto", height: "auto" });
-    figure.stale = true;
-  }
-  const warnings = document.querySelector("details.warnings");
-  if (warnings && printing) {
-    warnings.dataset.open = warnings.open;
-    warnings.open = true;
-  } else if (warnings) {
-    warnings.open = warnings.dataset.open === "true";
-  }
+  figures.forEach(redraw);
   if (printing) drawAll();
-  else figures.filter((figure) => figure.near).forEach(draw);
+  const warnings = document.querySelector("details.warnings");
+  if (warnings && printing) warnings.dataset.open = warnings.open;
+  if (warnings) warnings.open = printing || warnings.dataset.open === "true";
 }
 
-addEventListener("beforeprint", () => print(true));
-addEventListener("afterprint", () => print(false));
+addEventListener("beforeprint", () => setPrinting(true));
+addEventListener("afterprint", () => setPrinting(false));
