@@ -82,6 +82,19 @@ func TestKindsOfCharts(t *testing.T) {
 	assert.Equal(t, "svg", asked[string](x, `document.querySelector("#chart-38 .plot svg").localName`))
 }
 
+// TestBandsOfManyAreNotFilled: they would be one grey cloud.
+func TestBandsOfManyAreNotFilled(t *testing.T) {
+	x := opened(t, sample(5, 3), desk())
+	x.said("drawAll()")
+	remark := `document.querySelector("#chart-1 > p.caption").hidden`
+	assert.Len(t, x.series(1), 5)
+	assert.False(t, asked[bool](x, remark))
+	x.click(".legend li:nth-child(1) button")
+	x.said("drawAll()")
+	assert.Len(t, x.series(1), 8)
+	assert.True(t, asked[bool](x, remark))
+}
+
 // TestFrontIsThatOfWhatIsShown: without the first benchmark, the second one is not beaten.
 func TestFrontIsThatOfWhatIsShown(t *testing.T) {
 	x := opened(t, sample(2, 7), desk())

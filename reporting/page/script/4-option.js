@@ -20,7 +20,7 @@ function canLog(drawing, axis) {
 function optionFor(drawing, view) {
   const c = colours(view.dark);
   const series = drawing.option.series.filter((s) => view.shown(indexOf(s.name))).map((s) => looks(drawing, s, c));
-  const all = [...series, ...series.flatMap((s) => besides(drawing, s, series.length)), ...front(drawing, series, c)];
+  const all = [...series, ...series.flatMap((s) => besides(drawing, s, banded(drawing, series.length))), ...front(drawing, series, c)];
   if (drawing.kind === "scatter") {
     const place = labelPlacer(view.chart, all);
     for (const s of series) s.labelLayout = place;
@@ -61,8 +61,12 @@ function looks(drawing, series, c) {
   return s;
 }
 
+// banded reports whether bands are filled: of more series than these nobody could tell which is whose.
+const mostBands = 4;
+const banded = (drawing, shown) => drawing.kind === "lines" && shown <= mostBands;
+
 // besides is what is drawn from the data of a series beside it, under its name: bands, intervals, and the faint line that guides from level to level.
-function besides(drawing, series, shown) {
+function besides(drawing, series, filled) {
   const common = { name: series.name, silent: true, z: 1, emphasis: { focus: "series" } };
   const colour = series.itemStyle.color;
   const added = [];
@@ -70,9 +74,9 @@ function besides(drawing, series, shown) {
     added.push({ ...common, type: "line", data: series.data.map(valueOf), symbol: "none", lineStyle: { color: colour, width: 1.25, opacity: 0.35 } });
   }
   if (drawing.kind !== "lines") return added;
-  const segments = bandSegments(series.data);
+  const segments = filled ? bandSegments(series.data) : [];
   if (segments.length > 0) {
-    added.push({ ...common, type: "custom", clip: true, data: segments, encode: { x: [0, 1], y: [2, 3, 4, 5] }, renderItem: drawBand(colour, shown) });
+    added.push({ ...common, type: "custom", clip: true, data: segments, encode: { x: [0, 1], y: [2, 3, 4, 5] }, renderItem: drawBand(colour) });
   }
   const bars = series.data.filter((point) => point.bar).map((point) => [valueOf(point)[0], ...point.bar]);
   if (bars.length > 0) {
@@ -94,12 +98,12 @@ function bandSegments(points) {
   return segments;
 }
 
-// drawBand fills one of bandSegments: an ECharts renderItem. Higher bands are fainter, and so are all where many lie over each other.
-function drawBand(colour, shown) {
+// drawBand fills one of bandSegments: an ECharts renderItem. Higher bands are fainter.
+function drawBand(colour) {
   return (params, api) => {
     const v = (i) => api.value(i);
     const points = [[v(0), v(2)], [v(1), v(3)], [v(1), v(5)], [v(0), v(4)]].map((at) => api.coord(at));
-    const opacity = [0.3, 0.18, 0.1][Math.min(2, v(6))] / Math.sqrt(shown);
+    const opacity = [0.26, 0.16, 0.09][Math.min(2, v(6))];
     const alone = v(0) === v(1);
     return { type: "polygon", shape: { points }, style: { fill: colour, opacity, stroke: alone ? colour : null, lineWidth: alone ? 12 : 0 } };
   };

@@ -12,6 +12,11 @@ function newFigure(drawing) {
     log: { x: drawing.kind === "lines", y: false },
     shown: (i) => !page.hidden.has(keyOf(i, drawing.names[i])),
   };
+  if (drawing.bandNames && drawing.kind === "lines") {
+    figure.remark = element("p", `Bands are filled for at most ${mostBands} benchmarks: hide some of those above the charts. The table below has all.`);
+    figure.remark.className = "caption";
+    node.append(figure.remark);
+  }
   addTools(figure);
   addData(figure);
   return figure;
@@ -31,6 +36,8 @@ function draw(figure) {
     fit(figure);
     const view = { shown: figure.shown, dark: page.dark && !page.printing, log: figure.log, chart: figure.chart };
     figure.chart.setOption(optionFor(figure.drawing, view), true);
+    const shown = figure.drawing.names.filter((_, i) => figure.shown(i)).length;
+    if (figure.remark) figure.remark.hidden = banded(figure.drawing, shown);
     figure.node.dataset.state = "drawn";
   } catch (error) {
     figure.node.dataset.state = "failed";
