@@ -359,6 +359,7 @@ func (r *Report) write(dir string, in Inputs) error {
 		plots = append(plots, c.File)
 		put(c.File, c.WritePNG)
 	}
+	pictures = append(pictures, furtherCharts(r.Benchmarks)...)
 	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
 	put(SummaryFile, func(w io.Writer) error {
 		return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})

@@ -97,9 +97,9 @@ func roundStep(v float64) float64 {
 	return 10 * power
 }
 
-// number writes v the short way, thousands grouped by commas: 0.5, 12, 1,500.
+// Number writes v the short way, thousands grouped by commas: 0.5, 12, 1,500.
 // Only magnitudes outside 1e-6 to 1e15 get an exponent.
-func number(v float64) string {
+func Number(v float64) string {
 	size := math.Abs(v)
 	if v != 0 && (size < 1e-6 || size >= 1e15) {
 		return strconv.FormatFloat(v, 'g', 4, 64)

@@ -102,6 +102,7 @@ type Chart struct {
 	Categories []string // of Stacks, along the x axis
 	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better
 	Spans      []Span   // of Curves and Dots
+	Steps      bool     // Curves keep the value of a point until the x of the next one
 }
 
 // Validate reports all reasons why c cannot be drawn. Empty series, and no

@@ -209,7 +209,7 @@ func TestTooManySeriesIsAnErrorThatSaysSo(t *testing.T) {
 	var b bytes.Buffer
 	err := c.WritePNG(&b)
 	assert.ErrorContains(t, err, `chart "Latency vs Concurrency": 13 series, but only 12 can be told apart`)
-	assert.ErrorContains(t, err, "kind 7: must be Lines or Scatter")
+	assert.ErrorContains(t, err, "kind 7: must be one of Lines to Stacks")
 	assert.Zero(t, b.Len())
 }
 

@@ -127,7 +127,7 @@ func (pic picture) axis(a *plot.Axis, label string, limits Axis) {
 	a.Tick.LineStyle.Color, a.Tick.LineStyle.Width, a.Tick.Length = faint(), 0.8, 4
 	ticks := make(plot.ConstantTicks, len(limits.Ticks))
 	for i, v := range limits.Ticks {
-		ticks[i] = plot.Tick{Value: v, Label: number(v)}
+		ticks[i] = plot.Tick{Value: v, Label: Number(v)}
 	}
 	a.Tick.Marker = ticks
 }
@@ -138,14 +138,14 @@ func (pic picture) axis(a *plot.Axis, label string, limits Axis) {
 func (pic picture) thinned(a plot.Axis, data draw.Canvas) plot.ConstantTicks {
 	spans := make([]span, len(pic.x.Ticks))
 	for i, v := range pic.x.Ticks {
-		center, half := data.X(a.Norm(v)).Points(), a.Tick.Label.Width(number(v)).Points()/2
+		center, half := data.X(a.Norm(v)).Points(), a.Tick.Label.Width(Number(v)).Points()/2
 		spans[i] = span{center - half, center + half}
 	}
 	ticks := make(plot.ConstantTicks, len(spans))
 	for i, keep := range readable(pic.x.Ticks, spans, 5) {
 		ticks[i].Value = pic.x.Ticks[i]
 		if keep {
-			ticks[i].Label = number(pic.x.Ticks[i])
+			ticks[i].Label = Number(pic.x.Ticks[i])
 		}
 	}
 	return ticks
