@@ -57,6 +57,8 @@ func TestTimelineOfFewRequests(t *testing.T) {
 	assert.Equal(t, []Bin{{InFlightNS: 1e6, InFlight: 1, Ended: 1}, {InFlightNS: 1e6, InFlight: 1, Ended: 1}}, edge.Bins, "a bin has its end's requests, and the next one its begin's")
 	document.StartNS, document.EndNS = 2*ms, 6*ms
 	assert.Equal(t, []Bin{{1e6, 1, 10, 0, 0, 0}, {1e6, 1, 10, 0, 0, 0}, {1e6, 1, 10, 0, 0, 0}, {1e6, 1, 10, 1, 1, 0}}, lineOf([]*record.Sample{document}).Bins)
+	disordered := lineOf([]*record.Sample{request(0, 3*ms, record.OK, 2500_000, 500_000)})
+	assert.Equal(t, []float64{2, 0, 2}, []float64{disordered.Bins[0].Tokens, disordered.Bins[1].Tokens, disordered.Bins[2].Tokens})
 	assert.Empty(t, lineOf(nil).Bins)
 	assert.Empty(t, lineOf([]*record.Sample{warmup}).Bins)
 }
