@@ -155,7 +155,7 @@ func TestPictureOfUnusualData(t *testing.T) {
 					c.Series = append(c.Series, Series{Name: fmt.Sprint("s", i), Points: points})
 				}
 				require.NoError(t, c.Validate())
-				img := paint(c)
+				img := c.image()
 				for i := range test.points {
 					want := palette()[i]
 					if kind == Scatter {
@@ -264,7 +264,7 @@ func TestBarsAreDrawn(t *testing.T) {
 	assert.InDelta(t, 25, barred.yAxis().Max, 1e-9)
 	assert.InDelta(t, 5, plain.yAxis().Max, 1e-9)
 	blue := func(c Chart) (rows int) {
-		picture := paint(c)
+		picture := c.image()
 		bounds := picture.Bounds()
 		for y := bounds.Min.Y; y < bounds.Max.Y*3/4; y++ { // the legend has a line too
 			for x := bounds.Min.X; x < bounds.Max.X; x++ {
