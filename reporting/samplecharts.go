@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/steady"
@@ -215,7 +214,7 @@ func seconds(ns int64) float64 { return float64(ns) / 1e9 }
 // bins says how wide they are.
 func (s sampled) bins() string {
 	return capital(s.say(func(l *results.Level) string {
-		return fmt.Sprintf("bins of %v", time.Duration(l.Sampled().Timeline.WidthNS))
+		return fmt.Sprintf("bins of %s s", chart.Number(seconds(l.Sampled().Timeline.WidthNS)))
 	}))
 }
 

@@ -39,7 +39,7 @@ type Dot struct {
 }
 
 // MaxBins bounds the bins of a time line.
-const MaxBins = 300
+const MaxBins = 200
 
 // newTimeline has the bins, still empty, of requests with the spans.
 func newTimeline(spans []steady.Span) Timeline {

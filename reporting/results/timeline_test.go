@@ -39,16 +39,16 @@ func TestTimelineOfFewRequests(t *testing.T) {
 	document := request(2500*ms, 4500*ms, record.OK, 4500*ms)
 	document.Unstreamed, document.Counted.OSL = true, 40
 	line := lineOf([]*record.Sample{
-		warmup, request(1000*ms, 2000*ms, record.OK, 1500*ms, 2000*ms), request(1500*ms, 602_000*ms, record.Cut, 5000*ms),
+		warmup, request(1000*ms, 2000*ms, record.OK, 1500*ms, 2000*ms), request(1500*ms, 402_000*ms, record.Cut, 5000*ms),
 		request(1500*ms, 4000*ms, record.Cancelled, 1999*ms, 3999*ms), document,
 	})
-	assert.Equal(t, 5000*ms, line.WidthNS, "602 s are 301 bins of 2 s")
+	assert.Equal(t, 5000*ms, line.WidthNS, "402 s are 201 bins of 2 s")
 	assert.Zero(t, line.FirstNS)
-	assert.Len(t, line.Bins, 121)
+	assert.Len(t, line.Bins, 81)
 	s := 1e9
 	assert.Equal(t, Bin{InFlightNS: 1*s + 3.5*s + 2.5*s + 2*s, InFlight: 4, Tokens: 4 + 4 + 40, Chunks: 5, Ended: 3}, line.Bins[0])
 	assert.Equal(t, Bin{InFlightNS: 5 * s, InFlight: 1}, line.Bins[1])
-	assert.Equal(t, Bin{InFlightNS: 2 * s, InFlight: 1, Ended: 1, Failed: 1}, line.Bins[120])
+	assert.Equal(t, Bin{InFlightNS: 2 * s, InFlight: 1, Ended: 1, Failed: 1}, line.Bins[80])
 
 	short := lineOf([]*record.Sample{request(1000*ms, 1000*ms+3, record.OK, 1000*ms+2)})
 	assert.Equal(t, []Bin{{InFlightNS: 3, InFlight: 1, Tokens: 2, Chunks: 1, Ended: 1}}, short.Bins)
