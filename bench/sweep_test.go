@@ -174,11 +174,13 @@ func report(t *testing.T, plan *harness.Plan) {
 		return
 	}
 	plots := filepath.Join(dir, "plots")
-	_, err := reporting.Write(plots, reporting.Inputs{DataDir: dir})
+	in := reporting.Inputs{DataDir: dir, Formats: plan.Formats}
+	_, err := reporting.Write(plots, in)
 	var tooMany *reporting.TooManyError
 	if errors.As(err, &tooMany) {
 		fmt.Printf("warning: %v\nwarning: the report shows %s alone\n", err, plan.BenchmarkName)
-		_, err = reporting.Write(plots, reporting.Inputs{DataDir: dir, Names: []string{plan.BenchmarkName}})
+		in.Names = []string{plan.BenchmarkName}
+		_, err = reporting.Write(plots, in)
 	}
 	if err != nil {
 		t.Error(plainly(plan, err))

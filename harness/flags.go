@@ -128,6 +128,7 @@ func judgeOptions() []option {
 		{name: "verbose", boolean: true, usage: "print a line for each request"},
 		{name: "definitions", value: "NAME", preset: "aiperf", usage: "whose formulas the tables follow: aiperf, vllm (bench serve) or guidellm; files and charts keep AIPerf's"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
+		{name: "formats", value: "LIST", list: ",", usage: "write all charts as pictures too: png, svg or both; default: the five of the guide, as PNG"},
 	}
 }
 

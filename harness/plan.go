@@ -44,9 +44,10 @@ type Plan struct {
 	TokenizerNamed bool `json:"-"`
 	tokens         *tokens
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
-	NonceGiven bool `json:"-"`
-	Verbose    bool `json:"-"`
-	Plot       bool `json:"-"`
+	NonceGiven bool            `json:"-"`
+	Verbose    bool            `json:"-"`
+	Plot       bool            `json:"-"`
+	Formats    []record.Format `json:"-"` // of all charts, as pictures; none: only the guide's, as PNG
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
 	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run

@@ -67,6 +67,8 @@ func TestBadValues(t *testing.T) {
 		"-max-error-rate=NaN":                   `max-error-rate "NaN": must be a share from 0 to 1`,
 		"-max-error-rate=5%":                    `-max-error-rate "5%": must be a share from 0 to 1`,
 		"-definitions=k6":                       `definitions "k6": must be aiperf, vllm or guidellm`,
+		"-formats=png,pdf":                      `-formats "png,pdf": must be png, svg, or both as png,svg`,
+		"-formats=png,":                         `-formats "png,": must be png, svg, or both as png,svg`,
 		"-transport=http3":                      `transport "http3": must be auto, own, nethttp or http2`,
 		"-connection-reuse=always":              `connection-reuse "always": must be pooled or never`,
 		"-compat=azure":                         `compat "azure": must be llm or openai`,

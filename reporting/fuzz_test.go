@@ -34,6 +34,14 @@ func showable(t *testing.T, dir string) *results.Benchmark {
 	return b
 }
 
+// drawable fails where a chart of a benchmark cannot be drawn.
+func drawable(t *testing.T, b *results.Benchmark) {
+	t.Helper()
+	for _, c := range furtherCharts([]*results.Benchmark{b}) {
+		require.NoError(t, c.Validate())
+	}
+}
+
 func put(t *testing.T, data []byte, path ...string) {
 	t.Helper()
 	name := filepath.Join(path...)
@@ -54,6 +62,7 @@ func FuzzAIPerf(f *testing.F) {
 		put(t, data, dir, "b", "c1", record.AggregateFile)
 		b := showable(t, dir)
 		_, warnings := charts([]*results.Benchmark{b})
+		drawable(t, b)
 		assert.LessOrEqual(t, len(warnings), 5)
 	})
 }
@@ -78,6 +87,7 @@ func FuzzRecordings(f *testing.F) {
 		put(t, log, dir, "b", "c1", record.LogFile)
 		if b := showable(t, dir); b.Run != nil && len(b.Levels) > 0 {
 			require.NoError(t, writeExports(b.Run, &b.Levels[0]))
+			drawable(t, b)
 		}
 	})
 }

@@ -195,6 +195,8 @@ type Inputs struct {
 	Exports bool
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
+	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG.
+	Formats []record.Format
 }
 
 // Report is what Write made.
@@ -358,6 +360,18 @@ func (r *Report) write(dir string, in Inputs) error {
 	for _, c := range pictures {
 		plots = append(plots, c.File)
 		put(c.File, c.WritePNG)
+	}
+	further := furtherCharts(r.Benchmarks)
+	if slices.Contains(in.Formats, record.PNG) {
+		for _, c := range further {
+			put(c.File, c.WritePNG)
+		}
+	}
+	pictures = append(pictures, further...)
+	if slices.Contains(in.Formats, record.SVG) {
+		for _, c := range pictures {
+			put(strings.TrimSuffix(c.File, ".png")+".svg", c.WriteSVG)
+		}
 	}
 	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
 	put(SummaryFile, func(w io.Writer) error {

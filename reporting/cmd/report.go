@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting"
 )
 
@@ -35,8 +36,9 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	outputDir := fs.String("output-dir", "", "`DIR` for charts, page and summary (default DATA-DIR/plots)")
 	fs.Var(&chosen, "benchmark-name", "`NAME` of a benchmark to report on; repeat it for several, in the order of the legend (default all, by name)")
 	definitions := fs.String("definitions", "", "`NAME` of the tool whose formulas the tables follow: aiperf, vllm or guidellm (default what each run asked for)")
+	formats := fs.String("formats", "", "`LIST` of png and svg: write all charts as pictures too (default the five of the guide, as PNG)")
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
+		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR] [-formats png,svg]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {
@@ -50,6 +52,7 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		return 2
 	}
 	convention, known := metric.ParseConvention(*definitions)
+	pictures, drawn := record.ParseFormats(*formats)
 	switch {
 	case fs.NArg() > 0:
 		return usage("unexpected argument %q", fs.Arg(0))
@@ -57,13 +60,15 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		return usage("-data-dir is missing")
 	case !known:
 		return usage("-definitions %q: must be aiperf, vllm or guidellm", *definitions)
+	case !drawn:
+		return usage("-formats %q: %s", *formats, record.FormatsWanted)
 	case *outputDir == "":
 		*outputDir = filepath.Join(*dataDir, "plots")
 	}
 	if *definitions == "" {
 		convention = "" // each run's own
 	}
-	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Definitions: convention})
+	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Definitions: convention, Formats: pictures})
 	if report != nil {
 		for _, w := range report.AllWarnings() {
 			fmt.Fprintln(stderr, "warning:", w)

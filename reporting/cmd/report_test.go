@@ -23,6 +23,8 @@ func TestReport(t *testing.T) {
 		"one":           {[]string{"-data-dir", dir, "-benchmark-name", "ours", "-output-dir", filepath.Join(dir, "p2")}, 0, filepath.Join(dir, "p2", "SUMMARY.txt"), ""},
 		"definitions":   {[]string{"-data-dir", dir, "-definitions", "vllm"}, 0, filepath.Join(dir, "plots", "SUMMARY.txt"), ""},
 		"no definition": {[]string{"-data-dir", dir, "-definitions", "k6"}, 2, "", `report: -definitions "k6": must be aiperf, vllm or guidellm`},
+		"pictures":      {[]string{"-data-dir", dir, "-benchmark-name", "ours", "-formats", "svg"}, 0, filepath.Join(dir, "plots", "distribution_request_latency_c4.svg"), ""},
+		"no format":     {[]string{"-data-dir", dir, "-formats", "png,pdf"}, 2, "", `report: -formats "png,pdf": must be png, svg, or both as png,svg`},
 		"help":          {[]string{"-h"}, 0, "", "Usage: report -data-dir DIR"},
 		"no directory":  {nil, 2, "", "report: -data-dir is missing"},
 		"unknown flag":  {[]string{"-nope"}, 2, "", "flag provided but not defined: -nope"},

@@ -61,7 +61,10 @@ type Level struct {
 	Over      []Over          // the Figures that have an interval over runs, or would with more of them
 	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
 	Cancelled bool            // of AIPerf's: the run was cancelled
-	Warnings  []string
+	// Of a level whose own log was read; one that was measured several times has none, but each of its Runs has: see Sampled.
+	Distributions map[string]Distribution // by tag: of those of Tags that have values
+	Timeline      Timeline
+	Warnings      []string
 }
 
 // Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and
@@ -227,6 +230,7 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		return nil, err
 	}
 	l.Within = intervals.within(l.Figures)
+	l.Distributions = intervals.distributions(l.tags())
 	l.judge()
 	l.Warnings = levelWarnings(l, bad)
 	return l, nil

@@ -105,7 +105,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Model", p.Model},
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
-		{"Counting", counting(benchmark)},
+		{"Counting", Counting(benchmark)},
 		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
 	}
@@ -276,8 +276,8 @@ func deviation(benchmark *results.Benchmark) string {
 	return ": against the server's usage " + strings.Join(parts, ", ")
 }
 
-// counting says who counted the output tokens.
-func counting(benchmark *results.Benchmark) string {
+// Counting says who counted the output tokens.
+func Counting(benchmark *results.Benchmark) string {
 	sources, all := map[record.TokenSource]int{}, 0
 	for i := range benchmark.Levels {
 		for source, n := range benchmark.Levels[i].TokenSources {

@@ -92,7 +92,7 @@ func TestWhoCountedTheTokens(t *testing.T) {
 		for _, source := range sources {
 			l.Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Counted: record.Counted{Source: source}})
 		}
-		return counting(&results.Benchmark{Levels: []results.Level{l}})
+		return Counting(&results.Benchmark{Levels: []results.Level{l}})
 	}
 	assert.Equal(t, "output tokens by the server's usage", by(record.FromServer, record.FromServer))
 	assert.Equal(t, "output tokens by the tokenizer: the server reported no usage", by(record.FromTokenizer))
