@@ -117,11 +117,14 @@ func sharedCount(points []chart.Point) int {
 func lineOption(c chart.Chart) map[string]any {
 	line := charts.NewLine()
 	line.SetGlobalOptions(common(c)...)
+	looks := opts.LineChart{SymbolSize: 9, SymbolKeepAspect: opts.Bool(true), ShowSymbol: opts.Bool(c.Kind == chart.Lines)}
+	if c.Steps {
+		looks.Step = "end"
+	}
 	for i := range c.Series {
+		looks.Symbol = symbol(i)
 		line.AddSeries(seriesName(i), nil,
-			charts.WithLineChartOpts(opts.LineChart{
-				Symbol: symbol(i), SymbolSize: 9, SymbolKeepAspect: opts.Bool(true), ShowSymbol: opts.Bool(c.Kind == chart.Lines),
-			}),
+			charts.WithLineChartOpts(looks),
 			charts.WithItemStyleOpts(opts.ItemStyle{Color: chart.Color(i), BorderWidth: 1}),
 			charts.WithLineStyleOpts(opts.LineStyle{Color: chart.Color(i), Width: 2}),
 			charts.WithEmphasisOpts(opts.Emphasis{Focus: "series"}),
@@ -155,10 +158,10 @@ func barOption(c chart.Chart) map[string]any {
 	bar.SetGlobalOptions(common(c)...)
 	series, _ := c.Drawable()
 	for i := range series {
-		for k := range partNames(series) {
+		for k := range chart.PartNames(series) {
 			color := chart.Color(i)
 			if k > 0 {
-				color = partColor(k)
+				color = chart.PartColor(k)
 			}
 			bar.AddSeries(seriesName(i), nil,
 				charts.WithBarChartOpts(opts.BarChart{Stack: seriesName(i)}),
@@ -171,24 +174,9 @@ func barOption(c chart.Chart) map[string]any {
 	return bar.JSON()
 }
 
-// partNames are the names of all parts of bars, in the order in which they first come.
-func partNames(series []chart.Series) []string {
-	var names []string
-	for _, s := range series {
-		for _, p := range s.Points {
-			for _, part := range p.Parts {
-				if !slices.Contains(names, part.Name) {
-					names = append(names, part.Name)
-				}
-			}
-		}
-	}
-	return names
-}
-
 // setParts fills the series of barOption: [category, value] of each bar that has the part.
 func setParts(all []any, drawn []chart.Series) {
-	names := partNames(drawn)
+	names := chart.PartNames(drawn)
 	for i, s := range drawn {
 		for k, name := range names {
 			data := []any{}
@@ -203,12 +191,6 @@ func setParts(all []any, drawn []chart.Series) {
 			look["part"], look["data"] = name, data
 		}
 	}
-}
-
-// partColor is the colour of the k-th part of bars, of which the first has that of its series.
-func partColor(k int) string {
-	colors := []string{"#c0392b", "#e08e0b", "#8e44ad", "#5d6d7e", "#b03a6b", "#7d6608", "#2e86ab", "#aab2bd"}
-	return colors[(k-1)%len(colors)]
 }
 
 func seriesName(i int) string { return fmt.Sprintf("series-%d", i) }

@@ -136,9 +136,9 @@ func newFigure(id string, c chart.Chart) figure {
 		ID: id, Title: c.Title, Note: c.Footnote(), File: c.File, Help: c.Help, Choice: c.Choice, Wide: c.Kind == chart.Scatter,
 		Empty: !slices.ContainsFunc(series, func(s chart.Series) bool { return len(s.Points) > 0 }),
 	}
-	for i, name := range partNames(series) {
+	for i, name := range chart.PartNames(series) {
 		if i > 0 { // the first has the colours of the series
-			fig.Parts = append(fig.Parts, part{Name: name, Color: partColor(i)})
+			fig.Parts = append(fig.Parts, part{Name: name, Color: chart.PartColor(i)})
 		}
 	}
 	return fig

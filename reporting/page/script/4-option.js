@@ -55,8 +55,8 @@ function looks(drawing, series, c) {
       break;
     case "stacks":
       s.barMaxWidth = 26;
-      s.itemStyle.borderColor = c.card;
-      s.itemStyle.borderWidth = 0.5;
+      s.itemStyle.borderColor = drawing.option.series.find((first) => first.name === series.name).itemStyle.color;
+      s.itemStyle.borderWidth = 0.75;
   }
   return s;
 }

@@ -37,7 +37,7 @@ function tipAlong(drawing, view, params) {
   const bands = drawing.bandNames || [];
   const rows = [];
   drawing.option.series.forEach((series, i) => {
-    const point = view.shown(i) && pointAt(drawing, series.data, Number(at));
+    const point = view.shown(i) && pointAt(drawing, series, Number(at));
     if (!point) return;
     const value = element("td", measured(valueOf(point)[1], drawing.yLabel) + (point.hollow ? " (in doubt)" : ""));
     const interval = element("td", point.bar ? `[${formatted(point.bar[0])}, ${formatted(point.bar[1])}]` : "");
@@ -53,8 +53,9 @@ function tipAlong(drawing, view, params) {
   return [head, element("div", unitOf(drawing.yLabel)[0]), table];
 }
 
-// pointAt is the point at x; of curves, which end where their data does, the nearest.
-function pointAt(drawing, points, x) {
+// pointAt is the point at x; of curves, which end where their data does, the nearest, or of steps the last one.
+function pointAt(drawing, series, x) {
+  const points = series.data;
   if (drawing.kind === "lines") return points.find((point) => valueOf(point)[0] === x);
   if (points.length === 0 || x < valueOf(points[0])[0] || x > valueOf(points[points.length - 1])[0]) return undefined;
   let low = 0, high = points.length - 1;
@@ -63,7 +64,8 @@ function pointAt(drawing, points, x) {
     if (valueOf(points[middle])[0] <= x) low = middle;
     else high = middle;
   }
-  return x - valueOf(points[low])[0] <= valueOf(points[high])[0] - x ? points[low] : points[high];
+  if (x === valueOf(points[high])[0]) return points[high];
+  return series.step || x - valueOf(points[low])[0] <= valueOf(points[high])[0] - x ? points[low] : points[high];
 }
 
 function tipOfDot(drawing, params) {
