@@ -97,10 +97,12 @@ func measured(benchmarks []*results.Benchmark) (common []page.Fact, differing pa
 	differing = page.Table{Title: "What the benchmarks differ in", Columns: []page.Column{{Name: "Benchmark", Text: true}}}
 	var columns []string
 	for _, name := range names {
-		if slices.ContainsFunc(values, func(of map[string]string) bool { return of[name] != values[0][name] }) {
+		switch differ := slices.ContainsFunc(values, func(of map[string]string) bool { return of[name] != values[0][name] }); {
+		case differ && name == nonce: // it always does
+		case differ:
 			columns = append(columns, name)
 			differing.Columns = append(differing.Columns, page.Column{Name: name, Text: true})
-		} else {
+		default:
 			common = append(common, page.Fact{Name: name, Value: values[0][name]})
 		}
 	}
@@ -116,19 +118,22 @@ func measured(benchmarks []*results.Benchmark) (common []page.Fact, differing pa
 	return common, differing
 }
 
-// facts are the summary's, with the nonce apart, which is new for every run: what else the load is does not differ for that.
+// nonce is the name of a fact that is new for every run.
+const nonce = "Nonce"
+
+// facts are the summary's, with the nonce apart: what else the load is does not differ for it.
 func facts(b *results.Benchmark) [][2]string {
 	all := summary.Facts(b)
 	if b.Run == nil {
 		return all
 	}
-	nonce := fmt.Sprint(b.Run.Plan.Nonce)
+	text := fmt.Sprint(b.Run.Plan.Nonce)
 	for i := range all {
 		if all[i][0] == "Load" {
-			all[i][1] = strings.Replace(all[i][1], ", nonce "+nonce, "", 1)
+			all[i][1] = strings.Replace(all[i][1], ", nonce "+text, "", 1)
 		}
 	}
-	return append(all, [2]string{"Nonce", nonce})
+	return append(all, [2]string{nonce, text})
 }
 
 // intervals are the tables of the benchmarks' intervals, within runs and over them.

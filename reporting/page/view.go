@@ -36,7 +36,8 @@ type figure struct {
 	Help   string
 	Choice string
 	Hidden bool // another level is chosen
-	Wide   bool // takes the whole row
+	Wide   bool // takes the whole row, and is higher
+	Alone  bool // takes the whole row, since nothing stands beside it
 	Empty  bool // no point to draw
 	Parts  []part
 }
@@ -108,7 +109,33 @@ func newView(p Page) (view, error) {
 		}
 		v.Drawn = append(v.Drawn, d)
 	}
+	for _, g := range v.Groups {
+		for _, choice := range append(v.Choices, "") {
+			g.fill(choice)
+		}
+	}
 	return v, nil
+}
+
+// fill lets the figures that have nobody beside them, where a level is chosen, take their row alone.
+func (g group) fill(choice string) {
+	var left *figure // of a row that has a place at its right
+	for i := range g.Figures {
+		fig := &g.Figures[i]
+		switch {
+		case fig.Choice != "" && fig.Choice != choice:
+		case fig.Wide && left != nil:
+			left.Alone, left = true, nil
+		case fig.Wide || fig.Alone:
+		case left == nil:
+			left = fig
+		default:
+			left = nil
+		}
+	}
+	if left != nil {
+		left.Alone = true
+	}
 }
 
 // place puts a figure under its heading, and its series into the legend.
