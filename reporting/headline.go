@@ -38,7 +38,7 @@ type ranked struct {
 
 // headline has a row for each level of the benchmarks.
 func headline(benchmarks []ranked, columns []summary.Column, named bool) page.Table {
-	t := page.Table{Title: "Results by " + benchmarks[0].Convention.Title() + "'s formulas"}
+	t := page.Table{Title: "Results (" + benchmarks[0].Convention.Title() + " formulas)"}
 	if named {
 		t.Columns = append(t.Columns, page.Column{Name: "Benchmark", Text: true})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"math"
 	"regexp"
@@ -107,14 +108,15 @@ func TestPageHoldsAllTexts(t *testing.T) {
 	document := own(t, written(t, sample()))
 	for _, part := range []string{
 		"<title>Benchmark report</title>", "<h1>Benchmark report</h1>", `<p class="subtitle">seven levels</p>`,
-		"<dt>Model</dt><dd>Qwen/Qwen3-0.6B</dd>", "<h2>1 warning</h2>", "<li>the client was busy</li>",
+		"<dt>Model</dt><dd>Qwen/Qwen3-0.6B</dd>", "<summary>1 warning</summary>", "<li>the client was busy</li>",
 		`<th scope="col" class="text">Benchmark</th>`, `<th scope="col">TTFT<span class="unit">ms</span></th>`,
-		`<tr><td class="text">vllm-agg</td><td>48.55</td></tr>`, `<p class="caption">valid requests</p>`,
-		"<h3>P50 Inter-Token Latency vs Concurrency</h3>", "<h3>GPU Efficiency vs User Experience</h3>",
-		`<span class="name">vllm-disagg</span>`, `<span class="name">broken</span> <i>(no data)</i>`,
+		`vllm-agg</th><td class="best">48.55<span class="said"> best of the column</span><span class="detail">[47.1, 49.9]</span></td></tr>`, `<p class="caption">valid requests</p>`,
+		`<li><span class="badge good">VALID</span> <span class="detail">all 7 levels</span></li>`, `<tr><th scope="row">1</th><td class="text"><span class="badge bad">INVALID</span></td></tr>`,
+		"P50 Inter-Token Latency vs Concurrency</h4>", "GPU Efficiency vs User Experience</h4>",
+		`<span class="name">vllm-disagg</span></button>`, `<span class="name">broken</span> <i>(no data)</i></button>`,
 		"<figcaption>Note: Numbers on dots indicate concurrency level</figcaption>",
 		"(2 points without a drawable value are left out.)",
-		"<dt>ITL</dt><dd>inter-token latency</dd>", "<p>percentiles interpolate</p>",
+		"<dt>ITL</dt><dd>inter-token latency</dd>", `<p class="note">percentiles interpolate</p>`,
 		"<noscript>", "p50_inter_token_latency_vs_concurrency.png",
 		"Apache ECharts 6.1.0", "The Apache Software Foundation (https://www.apache.org/)", "Copyright 2010-2016 Mike Bostock",
 	} {
@@ -192,10 +194,11 @@ func TestEveryChartHasItsData(t *testing.T) {
 			assert.Equal(t, "path://"+chart.SymbolPath(k), at(t, d.Option, "series", k, "symbol"))
 			assert.Equal(t, true, at(t, d.Option, "series", k, "symbolKeepAspect"))
 			for j, point := range s.Points {
-				assert.Equal(t, []any{point.X, point.Y}, at(t, d.Option, "series", k, "data", j, "value"))
+				want := any([]any{point.X, point.Y})
 				if c.Kind == chart.Scatter {
-					assert.Equal(t, point.Label, at(t, d.Option, "series", k, "data", j, "name"))
+					want = map[string]any{"value": want, "name": point.Label}
 				}
+				assert.Equal(t, want, at(t, d.Option, "series", k, "data", j))
 			}
 		}
 	}
@@ -208,15 +211,82 @@ func TestAxesAreThoseOfThePictures(t *testing.T) {
 	assert.Equal(t, "log", at(t, x, "type"))
 	assert.Equal(t, axis.Min, at(t, x, "min"))
 	assert.Equal(t, axis.Max, at(t, x, "max"))
-	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisLabel", "customValues"))
-	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisTick", "customValues"))
+	assert.Equal(t, []float64{1, 10, 50, 250}, drawings[0].Ticks)
 	assert.Equal(t, "value", at(t, drawings[1].Option, "xAxis", 0, "type"))
+	assert.Empty(t, drawings[1].Ticks)
+}
 
-	// The guide below the dots shares their name, so that the legend acts on both.
-	series := at(t, drawings[1].Option, "series").([]any)
-	require.Len(t, series, 2)
-	assert.Equal(t, []any{"scatter", "line"}, []any{at(t, series[0], "type"), at(t, series[1], "type")})
-	assert.Equal(t, at(t, series[0], "name"), at(t, series[1], "name"))
+// TestPointsSayWhatTheyCan: what the script reads of a point is in the data once, and nothing is where there is nothing.
+func TestPointsSayWhatTheyCan(t *testing.T) {
+	full := chart.Chart{
+		Kind: chart.Lines, BandNames: []string{"p50", "p99"}, Series: []chart.Series{
+			{Name: "a", Points: []chart.Point{{X: 1, Y: 2, N: 30, Low: 1, High: 3, Bands: []float64{4}, Hollow: true}, {X: 2, Y: 3, N: 31}}},
+			{Name: "b", Points: []chart.Point{{X: 1, Y: 2, N: 9}, {X: 2, Y: 3, N: 9, Low: 2, High: math.Inf(1)}}},
+		},
+	}
+	steps := chart.Chart{Kind: chart.Curves, Steps: true, Choice: "c1", Spans: []chart.Span{{Series: 0, From: 1, To: 2, Label: "window"}, {Series: 7, From: 1, To: 2}}, Series: full.Series[1:]}
+	stacks := chart.Chart{Kind: chart.Stacks, Categories: []string{"1", "2"}, Series: []chart.Series{
+		{Name: "a", Points: []chart.Point{{X: 0, Y: 5, N: 5, Parts: []chart.Part{{Name: "ok", Value: 3}, {Name: "cut", Value: 2}}}}},
+		{Name: "b", Points: []chart.Point{{X: 1, Y: 4, Parts: []chart.Part{{Name: "ok", Value: 4}}}}},
+	}}
+	drawings := drawingsOf(t, written(t, Page{Charts: []chart.Chart{full, steps, stacks}}))
+	encoded := func(tree any) string {
+		text, err := json.Marshal(tree)
+		require.NoError(t, err)
+		return string(text)
+	}
+	assert.JSONEq(t, `[{"value":[1,2],"n":30,"bar":[1,3],"bands":[4],"hollow":true},{"value":[2,3],"n":31}]`, encoded(at(t, drawings[0].Option, "series", 0, "data")))
+	assert.JSONEq(t, `[[1,2],[2,3]]`, encoded(at(t, drawings[0].Option, "series", 1, "data")))
+	assert.Equal(t, 9., at(t, drawings[0].Option, "series", 1, "n"), "said once where it is the same")
+	assert.Equal(t, []string{"p50", "p99"}, drawings[0].BandNames)
+	assert.Equal(t, "end", at(t, drawings[1].Option, "series", 0, "step"))
+	assert.Equal(t, []span{{Series: 0, From: 1, To: 2, Label: "window"}}, drawings[1].Spans)
+	assert.Equal(t, "c1", drawings[1].Choice)
+	var parts []any
+	for _, s := range at(t, drawings[2].Option, "series").([]any) {
+		parts = append(parts, at(t, s, "name"), at(t, s, "stack"), at(t, s, "part"), encoded(at(t, s, "data")), at(t, s, "itemStyle", "color"))
+	}
+	assert.Equal(t, []any{
+		"series-0", "series-0", "ok", `[{"n":5,"value":[0,3]}]`, chart.Color(0), "series-0", "series-0", "cut", `[{"n":5,"value":[0,2]}]`, chart.PartColor(1),
+		"series-1", "series-1", "ok", `[[1,4]]`, chart.Color(1), "series-1", "series-1", "cut", `[]`, chart.PartColor(1),
+	}, parts)
+}
+
+// TestFiguresHaveTheirPlace: groups in the order in which they first come, one legend, one choice, and no row with a hole.
+func TestFiguresHaveTheirPlace(t *testing.T) {
+	of := func(group, choice string, kind chart.Kind, names ...string) chart.Chart {
+		c := chart.Chart{Group: group, Choice: choice, Kind: kind}
+		for _, name := range names {
+			c.Series = append(c.Series, chart.Series{Name: name, Points: []chart.Point{{X: 1, Y: 1}}})
+		}
+		return c
+	}
+	v, err := newView(Page{Charts: []chart.Chart{
+		of("one", "", chart.Lines, "a", "b"), of("one", "", chart.Scatter, "a", "b"), of("two", "c1", chart.Curves, "a"), of("two", "c9", chart.Curves, "a"),
+		of("one", "", chart.Lines, "a", "c"), of("one", "", chart.Lines, "a"), of("two", "c9", chart.Curves, "a"),
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"c1", "c9"}, v.Choices)
+	assert.Equal(t, "c9", v.Chosen)
+	var legend []string
+	for _, e := range v.Legend {
+		legend = append(legend, e.Name+" "+e.Color)
+	}
+	assert.Equal(t, []string{"a " + chart.Color(0), "b " + chart.Color(1), "c " + chart.Color(1)}, legend)
+	var places []string
+	for _, g := range v.Groups {
+		for _, f := range g.Figures {
+			places = append(places, fmt.Sprintln(g.Name, f.ID, "hidden", f.Hidden, "wide", f.Wide, "alone", f.Alone))
+		}
+	}
+	assert.Equal(t, `one chart-1 hidden false wide false alone true
+one chart-2 hidden false wide true alone false
+one chart-5 hidden false wide false alone false
+one chart-6 hidden false wide false alone false
+two chart-3 hidden true wide false alone true
+two chart-4 hidden false wide false alone false
+two chart-7 hidden false wide false alone false
+`, strings.Join(places, ""))
 }
 
 func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"strings"
 
 	"github.com/llmsweep/llmsweep/reporting/chart"
 )
@@ -88,9 +89,13 @@ func (t Table) validate() error {
 	return errors.Join(problems...)
 }
 
-// Class is the classes of the cell's element.
-func (c Cell) Class() string {
-	return []string{NoMark: "", BestHere: "here", Best: "best"}[c.Mark]
+// Classes are those of the cell's element, in a column of texts or of numbers.
+func (c Cell) Classes(text bool) string {
+	class := []string{NoMark: "", BestHere: "here", Best: "best"}[c.Mark]
+	if text {
+		class = strings.TrimSpace("text " + class)
+	}
+	return class
 }
 
 // Said is the mark in words, for those who do not see it.
