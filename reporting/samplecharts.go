@@ -204,7 +204,7 @@ func (s sampled) timeline(file, title, y, how string) chart.Chart {
 		return ""
 	})))
 	if len(c.Spans) > 0 {
-		c.Note = sentences("Shaded: steady window", c.Note)
+		c.Note = sentences("Marked: steady window", c.Note)
 	}
 	return c
 }
