@@ -28,47 +28,70 @@ func outcomes(benchmarks []*results.Benchmark) chart.Chart {
 	for _, at := range points {
 		c.Categories = append(c.Categories, at.Name())
 	}
-	some := false
+	some := map[string]bool{okName: true} // what came of any request, or is below all else
+	for _, b := range benchmarks {
+		for i := range b.Levels {
+			counts, _ := ended(&b.Levels[i])
+			for name := range counts {
+				some[name] = true
+			}
+		}
+	}
+	names := slices.DeleteFunc(outcomeOrder(), func(name string) bool { return !some[name] })
+	if len(names) < 2 {
+		return chart.Chart{}
+	}
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
 			l := &b.Levels[i]
-			parts, n := ended(l)
-			if n <= 0 {
+			counts, n := ended(l)
+			if n == 0 {
 				continue
 			}
-			some = some || len(parts) > 1
-			s.Points = append(s.Points, chart.Point{X: float64(slices.Index(points, l.Point)), Y: 100, N: n, Parts: parts})
+			p := chart.Point{X: float64(slices.Index(points, l.Point)), Y: 100, N: n}
+			for _, name := range names {
+				p.Parts = append(p.Parts, chart.Part{Name: name, Value: 100 * float64(counts[name]) / float64(n)})
+			}
+			s.Points = append(s.Points, p)
 		}
 		c.Series = append(c.Series, s)
-	}
-	if !some {
-		return chart.Chart{}
 	}
 	return c
 }
 
-// ended are the shares of a level's outcomes in percent, ok first, and of how many requests.
-func ended(l *results.Level) (parts []chart.Part, n int) {
-	counts, names := map[string]int{}, []string{"ok"}
-	if l.Record == nil { // AIPerf tells no more
-		names = append(names, "failed")
-		counts["ok"], counts["failed"] = int(l.Figures["request_count"]["avg"]), int(l.Figures["error_request_count"]["avg"])
-	} else {
-		for _, o := range append(record.FailedOutcomes(), record.Cancelled) {
-			names = append(names, strings.ReplaceAll(string(o), "_", " "))
-		}
-		for o, k := range l.Record.Counts.Outcomes {
-			counts[strings.ReplaceAll(string(o), "_", " ")] += k
+// outcomeOrder are the names of outcomes, from below.
+func outcomeOrder() []string {
+	names := []string{okName, failedName}
+	for _, o := range append(record.FailedOutcomes(), record.Cancelled) {
+		names = append(names, outcomeName(o))
+	}
+	return names
+}
+
+const (
+	okName     = "ok"
+	failedName = "failed" // AIPerf tells no more
+)
+
+func outcomeName(o record.Outcome) string { return strings.ReplaceAll(string(o), "_", " ") }
+
+// ended are the numbers of a level's requests by what came of them, and their sum.
+func ended(l *results.Level) (counts map[string]int, n int) {
+	counts = map[string]int{}
+	add := func(name string, k int) {
+		if k > 0 && slices.Contains(outcomeOrder(), name) {
+			counts[name] += k
+			n += k
 		}
 	}
-	for _, name := range names {
-		n += counts[name]
+	if l.Record == nil {
+		add(okName, int(l.Figures["request_count"]["avg"]))
+		add(failedName, int(l.Figures["error_request_count"]["avg"]))
+		return counts, n
 	}
-	for _, name := range names {
-		if k := counts[name]; k > 0 || name == "ok" {
-			parts = append(parts, chart.Part{Name: name, Value: 100 * float64(k) / float64(max(n, 1))})
-		}
+	for o, k := range l.Record.Counts.Outcomes {
+		add(outcomeName(o), k)
 	}
-	return parts, n
+	return counts, n
 }

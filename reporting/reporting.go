@@ -344,39 +344,51 @@ func rewriteLevel(run *record.Run, l *results.Level, all bool) error {
 }
 
 func (r *Report) write(dir string, in Inputs) error {
-	var failures []error
 	r.rewriteExports(in.Exports)
 	pictures, warnings := charts(r.Benchmarks)
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
-	put := func(name string, write func(io.Writer) error) {
-		path := filepath.Join(dir, name)
-		if err := rewrite(path, write); err != nil {
-			failures = append(failures, err)
-			return
-		}
-		r.Files = append(r.Files, path)
-	}
 	plots := make([]string, 0, len(pictures))
+	var files []file
 	for _, c := range pictures {
 		plots = append(plots, c.File)
-		put(c.File, c.WritePNG)
+		files = append(files, file{c.File, c.WritePNG})
 	}
-	further := furtherCharts(r.Benchmarks)
+	all := slices.Concat(pictures, furtherCharts(r.Benchmarks))
 	if slices.Contains(in.Formats, record.PNG) {
-		for _, c := range further {
-			put(c.File, c.WritePNG)
+		for _, c := range all[len(pictures):] {
+			files = append(files, file{c.File, c.WritePNG})
 		}
 	}
-	pictures = append(pictures, further...)
 	if slices.Contains(in.Formats, record.SVG) {
-		for _, c := range pictures {
-			put(strings.TrimSuffix(c.File, ".png")+".svg", c.WriteSVG)
+		for _, c := range all {
+			files = append(files, file{strings.TrimSuffix(c.File, ".png") + ".svg", c.WriteSVG})
 		}
 	}
-	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
-	put(SummaryFile, func(w io.Writer) error {
-		return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
+	files = append(files,
+		file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }},
+		file{SummaryFile, func(w io.Writer) error {
+			return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
+		}})
+	return r.put(dir, files)
+}
+
+// file is one of a report: its name, and what it holds.
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// put writes the files, a few at a time, and lists them in their order.
+func (r *Report) put(dir string, files []file) error {
+	failures := make([]error, len(files))
+	results.InParallel(len(files), func(i int) {
+		failures[i] = rewrite(filepath.Join(dir, files[i].name), files[i].write)
 	})
+	for i, f := range files {
+		if failures[i] == nil {
+			r.Files = append(r.Files, filepath.Join(dir, f.name))
+		}
+	}
 	return errors.Join(failures...)
 }
 

@@ -204,7 +204,7 @@ func (s sampled) timeline(file, title, y, how string) chart.Chart {
 		return ""
 	})))
 	if len(c.Spans) > 0 {
-		c.Note = sentences("Shaded: steady window", c.Note)
+		c.Note = sentences("Marked: steady window", c.Note)
 	}
 	return c
 }
@@ -213,9 +213,20 @@ func seconds(ns int64) float64 { return float64(ns) / 1e9 }
 
 // bins says how wide they are.
 func (s sampled) bins() string {
-	return capital(s.say(func(l *results.Level) string {
-		return fmt.Sprintf("bins of %s s", chart.Number(seconds(l.Sampled().Timeline.WidthNS)))
-	}))
+	var widths []int64
+	for _, l := range s.levels {
+		if l != nil && len(l.Sampled().Timeline.Bins) > 0 {
+			widths = append(widths, l.Sampled().Timeline.WidthNS)
+		}
+	}
+	if len(widths) == 0 {
+		return ""
+	}
+	text := "Bins of " + chart.Number(seconds(slices.Min(widths)))
+	if slices.Min(widths) < slices.Max(widths) {
+		text += " to " + chart.Number(seconds(slices.Max(widths)))
+	}
+	return text + " s"
 }
 
 // binned are the values of bins, each from its begin, and zero after the last one.

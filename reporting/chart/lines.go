@@ -53,15 +53,16 @@ func (pic picture) drawMarks(c draw.Canvas, all [][]vg.Point) {
 	}
 }
 
-// drawBands fills what is between the values of Y and the bands above it. Where there are too many series for that, the highest band of each point is a dashed line.
+// drawBands fills what is between the values of Y and the bands above it. Where there are too many series for that, the highest band is a dashed line.
 func (pic picture) drawBands(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	for i, s := range pic.series {
 		if len(pic.series) > mostFilled {
-			for _, run := range runs(s.Points, 1) {
+			highest := pic.bandCount()
+			for _, run := range runs(s.Points, max(highest, 1)) {
 				var top []vg.Point
 				for _, pt := range run {
-					top = append(top, vg.Point{X: toX(pt.X), Y: toY(pt.Bands[len(pt.Bands)-1])})
+					top = append(top, vg.Point{X: toX(pt.X), Y: toY(pt.Bands[highest-1])})
 				}
 				style := draw.LineStyle{Color: faded(palette()[i], 0.8), Width: 1.1, Dashes: []vg.Length{4, 2.5}}
 				if len(top) == 1 {
@@ -131,7 +132,7 @@ func (pic picture) bandKey() string {
 	}
 	above := pic.BandNames[1 : n+1]
 	if len(pic.series) > mostFilled {
-		return fmt.Sprintf("Line: %s; dashed: the highest of %s that a point has.", pic.BandNames[0], strings.Join(above, ", "))
+		return fmt.Sprintf("Line: %s; dashed: %s.", pic.BandNames[0], above[n-1])
 	}
 	return fmt.Sprintf("Line: %s; shaded, fainter each: up to %s.", pic.BandNames[0], strings.Join(above, ", "))
 }

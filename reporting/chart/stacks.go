@@ -28,7 +28,7 @@ func PartNames(series []Series) []string {
 	return names
 }
 
-// PartColor returns the colour of the k-th part name as "#rrggbb", for k > 0: the first part has the colour of its series. It repeats itself after eight.
+// PartColor returns the colour, none of a series, of the k-th part name as "#rrggbb", for k > 0: the first part has the colour of its series. It repeats itself after eight.
 func PartColor(k int) string {
 	c := partColor(k)
 	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
@@ -36,7 +36,7 @@ func PartColor(k int) string {
 
 func partColor(k int) color.NRGBA {
 	colors := []color.NRGBA{
-		rgb(0xc0392b), rgb(0xe08e0b), rgb(0x8e44ad), rgb(0x5d6d7e), rgb(0xb03a6b), rgb(0x7d6608), rgb(0x2e86ab), rgb(0xaab2bd),
+		rgb(0x7b1e3a), rgb(0xf2c200), rgb(0x4b2e83), rgb(0x00736b), rgb(0x0b3c6f), rgb(0xa34a00), rgb(0xb5007a), rgb(0xc9ced6),
 	}
 	return colors[(k-1)%len(colors)]
 }

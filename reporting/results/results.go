@@ -162,9 +162,10 @@ func Read(dataDir, name string) (*Benchmark, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
-	for _, d := range dirs {
-		level, err := b.readLevel(d)
-		if err != nil {
+	levels, failures := b.readLevels(dirs)
+	for i, d := range dirs {
+		level := levels[i]
+		if err := failures[i]; err != nil {
 			b.Unread = append(b.Unread, d.Point)
 			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
 			continue
