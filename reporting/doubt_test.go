@@ -60,7 +60,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.Contains(t, table.String(), "warning: c4: client limited: why\n")
 
 	page := read("plots", PageFile)
-	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", `<span class="badge bad">client limited</span> <span class="detail">1 of 4 levels: ours at 4</span>`, "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
+	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", `<span class="badge bad">client limited</span> <span class="detail">1 of 5 levels: ours at 4</span>`, "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
 		assert.Contains(t, page, want)
 	}
 	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table"), "on the first screen")
