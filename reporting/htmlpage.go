@@ -205,10 +205,17 @@ func failures(b *results.Benchmark) page.Table {
 	return t
 }
 
+// comparison puts the benchmarks side by side, level by level.
 func comparison(benchmarks []*results.Benchmark) page.Table {
 	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
-	for _, c := range summary.CompareColumns(benchmarks) {
-		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
+	for i, c := range summary.CompareColumns(benchmarks) {
+		text := c.Name == "benchmark"
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: text})
+		for _, row := range t.Rows {
+			if text {
+				row[i].Series = 1 + slices.IndexFunc(benchmarks, func(b *results.Benchmark) bool { return record.Printable(b.Name) == row[i].Text })
+			}
+		}
 	}
 	return t
 }

@@ -73,6 +73,20 @@ func TestLevelActsOnAllCharts(t *testing.T) {
 	x.do(chromedp.WaitReady(chromedp.CSS("figure[data-choice=c50][data-state=drawn]")))
 }
 
+// TestJumpsLandBelowTheBar that holds the legend.
+func TestJumpsLandBelowTheBar(t *testing.T) {
+	for _, s := range []size{desk(), {390, 844, false}} {
+		x := opened(t, sample(12, 7), s)
+		x.said(`document.querySelector("nav a[href='#group-4']").click()`)
+		x.do(chromedp.Sleep(300_000_000))
+		below := asked[float64](x, `document.querySelector("#group-4 h3").getBoundingClientRect().top - document.querySelector(".controls").getBoundingClientRect().bottom`)
+		assert.Positive(t, below)
+		assert.Less(t, below, 200.)
+		assert.Zero(t, asked[float64](x, `document.querySelector(".controls").getBoundingClientRect().top`), "it stays")
+		assert.Less(t, asked[float64](x, `document.querySelector(".controls").offsetHeight`), 170., "and leaves room")
+	}
+}
+
 func TestHelpIsOneKeyAway(t *testing.T) {
 	x := opened(t, sample(1, 2), desk())
 	open := `document.querySelector("#chart-1-help").matches(":popover-open")`

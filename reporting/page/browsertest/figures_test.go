@@ -154,6 +154,9 @@ func TestTooltips(t *testing.T) {
 	assert.Contains(t, x.tip(23, 1, 50), "n = 750", "of a distribution at c250")
 	assert.Contains(t, x.tip(40, 4, 5), "vllm-disagg · 100|ok|300|94.937 %|rejected|11|3.481 %|cut|5|1.582 %|Samples|300")
 	assert.Contains(t, x.tip(39, 0, 3), "vllm-agg|Time since the start|")
+	x.said(`document.querySelector("#chart-1 .data").open = true; document.querySelector("#chart-1").scrollIntoView()`)
+	x.tip(1, 0, 3)
+	x.picture("tips")
 }
 
 func TestPrintHasAllCharts(t *testing.T) {

@@ -12,6 +12,10 @@ const drawAll = () => figures.forEach(draw);
 addLegend(figures);
 addChoice(figures);
 
+// What is jumped to must not lie below the bar that stays at the top.
+const bar = document.querySelector(".controls");
+if (bar) new ResizeObserver(() => document.documentElement.style.setProperty("--bar", bar.offsetHeight + 12 + "px")).observe(bar);
+
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     const { figure } = entry.target;
