@@ -46,7 +46,9 @@ func levelAt(b *results.Benchmark, c int) *results.Level {
 // TestFurtherCharts: one benchmark with levels of different sizes, one of which a level failed, and one of AIPerf's.
 func TestFurtherCharts(t *testing.T) {
 	dir := copyRecorded(t)
-	simulated{name: "fine", levels: []int{1, 50}, requests: 700, tokens: 6, pace: 1}.write(t, dir)
+	simulated{name: "fine", levels: []int{1, 50}, requests: 700, tokens: 6, pace: 1, change: func(l *record.Level) {
+		l.Instrument = &record.Instrument{Verdict: record.ClientOK, Readings: record.Readings{Canary: &record.Canary{Chunks: 9}}} // as in virtual time
+	}}.write(t, dir)
 	simulated{name: "failing", levels: []int{1, 10, 50}, requests: 40, tokens: 6, pace: 2,
 		outcome: func(c, i int) record.Outcome {
 			switch {
@@ -142,6 +144,7 @@ func TestFurtherCharts(t *testing.T) {
 	assert.Empty(t, hits.Series[0].Points)
 	assert.Equal(t, chart.Point{X: 50, Y: 100 * float64(233*3) / (8 * 700), N: 700}, hits.Series[1].Points[1])
 	client := named(charts, "client_error_vs_concurrency.png")
+	assert.Empty(t, client.Series[1].Points, "nothing was late")
 	assert.Equal(t, []chart.Point{{X: 1, Y: 7, N: 9, Hollow: true}, {X: 50, Y: 7, N: 9, Hollow: true}}, client.Series[2].Points)
 	assert.Empty(t, named(charts, "client_send_lateness_vs_concurrency.png").Title)
 
