@@ -181,6 +181,9 @@ func (c *checks) together(p *Plan) {
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
 	}
+	if len(p.Formats) > 0 && !p.Plot {
+		c.fault("formats", p.Formats, "cannot go with -plot=false: no chart is drawn")
+	}
 	if p.DryRun && p.PreflightOnly {
 		c.fault("dry-run", "true", "cannot go with -preflight-only: it sends nothing, not even to ask the server")
 	}

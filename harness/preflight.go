@@ -94,7 +94,7 @@ func (s *Sweep) load() preflight.Load {
 	l := preflight.Load{
 		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
 		Reused: p.ConnectionReuse != neverReused, Transport: transport, Completions: p.AsksCompletions(), OutputDir: p.OutputDir, Now: time.Now(),
-		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
+		BytesWritten: forecast.Needed(s.planned(), p.Plot, len(p.Formats)).Most(),
 	}
 	if transport == openai.HTTP2 {
 		// net/http makes another connection when a server takes no more streams on one; most take a hundred.

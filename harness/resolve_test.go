@@ -143,6 +143,11 @@ func TestVirtualMeasuresTheMock(t *testing.T) {
 	assert.NoError(t, plan.Validate(), "the mock's own address is no endpoint of the user's")
 }
 
+func TestPicturesNeedCharts(t *testing.T) {
+	_, err := resolve(t, nil, "-formats=svg", "-plot=false")
+	assert.ErrorContains(t, err, `formats "[svg]": cannot go with -plot=false: no chart is drawn`)
+}
+
 func TestExtraInputs(t *testing.T) {
 	plan := planOf(t, nil, "-extra-inputs=temperature: 0.5", "-extra-inputs=user: bob ", "-extra-inputs=on:true", `-extra-inputs= {"top_k":5,"user":"ann"}`,
 		`-extra-inputs=nvext:{"a":[1,null]}`, "-extra-inputs=url:http://x:1", "-extra-inputs=seed:12345678901234567890", "-extra-inputs=empty:", `-extra-inputs=text:"5"`)

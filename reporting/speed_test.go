@@ -75,7 +75,7 @@ func (m simulated) writeLevel(t testing.TB, dir string, c int, started time.Time
 func (m simulated) request(c, i int, start int64) *record.Sample {
 	cached := i % 3
 	s := &record.Sample{
-		Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: start, ScheduledNS: start, RequestedOSL: m.tokens, FinishReason: "length", Endpoint: "server:8000",
+		Index: i, Phase: record.Profiling, Outcome: record.OK, StartNS: start, ScheduledNS: start, RequestedOSL: m.tokens, SharedTokens: 1, FinishReason: "length", Endpoint: "server:8000",
 		Usage:   &record.Usage{PromptTokens: 8, CompletionTokens: m.tokens, CachedTokens: &cached},
 		Counted: record.Counted{ISL: 8, OSL: m.tokens, Source: record.FromServer}, HeadersNS: record.Never, FirstByteNS: record.Never,
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,9 +136,53 @@ func TestEveryKindDrawsItsSeries(t *testing.T) {
 	bars := filled(stacks)
 	assert.Equal(t, [3]int{2, 2, 2}, [3]int{bars[first], bars[second], bars[partColor(1)]})
 
+	tops := func(steps bool) (corners int) {
+		c := ofKind(Curves, 1)
+		c.Steps = steps
+		for _, path := range strokes(c) {
+			corners = max(corners, len(path))
+		}
+		return corners
+	}
+	assert.Equal(t, [2]int{3, 2}, [2]int{tops(true), tops(false)})
+
 	outside := ofKind(Curves, 1)
 	outside.Spans = []Span{{0, math.NaN(), 1, ""}, {0, 5, 9, ""}, {MaxSeries, 0, 1, ""}, {-1, 0, 1, ""}, {0, 1, 0.5, ""}, {0, -1, math.Inf(1), ""}}
 	assert.Zero(t, filled(outside)[first])
+}
+
+// strokes are the lines of a chart's plot.
+func strokes(c Chart) []vg.Path {
+	var canvas recorder.Canvas
+	area := draw.NewCanvas(&canvas, 600, 400)
+	newPicture(c).plot(area).Draw(area)
+	var paths []vg.Path
+	for _, action := range canvas.Actions {
+		if a, ok := action.(*recorder.Stroke); ok {
+			paths = append(paths, a.Path)
+		}
+	}
+	return paths
+}
+
+// TestPartsStandOnEachOther: a part begins where the one below it ends, and the rim is around all.
+func TestPartsStandOnEachOther(t *testing.T) {
+	c := Chart{Kind: Stacks, Categories: []string{"a"}, Series: []Series{{Points: []Point{{Y: 4, Parts: []Part{{"x", 3}, {"y", 1}}}}}}}
+	var canvas recorder.Canvas
+	area := draw.NewCanvas(&canvas, 600, 400)
+	newPicture(c).plot(area).Draw(area)
+	var bars [][2]vg.Length
+	for _, action := range canvas.Actions {
+		if a, ok := action.(*recorder.Fill); ok {
+			bars = append(bars, [2]vg.Length{a.Path[0].Pos.Y, a.Path[2].Pos.Y})
+		}
+	}
+	require.Len(t, bars, 2)
+	assert.Equal(t, bars[0][1], bars[1][0])
+	assert.InDelta(t, 3*float64(bars[1][1]-bars[1][0]), float64(bars[0][1]-bars[0][0]), 1e-6)
+	paths := strokes(c)
+	rim := paths[len(paths)-1]
+	assert.Equal(t, [2]vg.Length{bars[0][0], bars[1][1]}, [2]vg.Length{rim[0].Pos.Y, rim[2].Pos.Y})
 }
 
 func TestPartsHaveColoursOfTheirOwn(t *testing.T) {
@@ -223,6 +268,7 @@ func TestSVG(t *testing.T) {
 		for _, want := range []string{"a < b", "s0", "x (s)", "y (ms)"} {
 			assert.Contains(t, all, want, kind)
 		}
+		assert.Equal(t, kind == Stacks, slices.Contains(all, "bad"), "the legend has the parts")
 		assert.Contains(t, strings.Join(all, ""), "</text><script>alert(1)</script>")
 		assert.NotContains(t, first.String(), "<script")
 		assert.NotContains(t, first.String(), "NaN")

@@ -84,7 +84,7 @@ func (pic picture) legend(area draw.Canvas, wanted vg.Length) draw.Canvas {
 			names[i] += " (no data)"
 		}
 	}
-	if parts := PartNames(pic.series); len(parts) > 0 {
+	if parts := PartNames(pic.series); pic.Kind == Stacks && len(parts) > 0 {
 		names = append(names, parts[1:]...) // the first has the colours of the series
 	}
 	l := newLegend(pic.set, names, area.Max.X-area.Min.X, wanted)

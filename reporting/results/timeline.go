@@ -153,14 +153,19 @@ const (
 
 // dots are the values of a column of requests, which are in the order of their starts, and of how many of them they are.
 func dots(requests []issued, column int) (shown []Dot, of int) {
-	var all []Dot
+	for _, r := range requests {
+		if !math.IsNaN(r.values[column]) {
+			of++
+		}
+	}
+	all := make([]Dot, 0, of)
 	for _, r := range requests {
 		if v := r.values[column]; !math.IsNaN(v) {
 			all = append(all, Dot{r.startNS, v})
 		}
 	}
-	if len(all) <= maxDots {
-		return all, len(all)
+	if of <= maxDots {
+		return all, of
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	for g := range dotGroups {
@@ -184,7 +189,7 @@ func dots(requests []issued, column int) (shown []Dot, of int) {
 			shown = append(shown, group[i])
 		}
 	}
-	return shown, len(all)
+	return shown, of
 }
 
 // Sampled is the level whose requests stand for this one where no figure over several runs can: its first run whose figures count, or itself.
