@@ -118,7 +118,7 @@ func TestDataIsThatOfTheChart(t *testing.T) {
 	assert.Equal(t, []string{"vllm-agg 1 41 53.3 61.5 86.1 10", "vllm-agg 2 42 54.6 63 88.2 10", "vllm-disagg 1 47 61.1 70.5 98.7 10", "vllm-disagg 2 48 62.4 72 100.8 10"},
 		asked[[]string](x, rows))
 	x.click(".legend li:nth-child(1) button")
-	assert.Equal(t, 2, len(asked[[]string](x, rows)), "of what is shown")
+	assert.Len(t, asked[[]string](x, rows), 2, "of what is shown")
 }
 
 // TestCSV saves one as a reader does.
