@@ -10,8 +10,9 @@
 // library writes names into a script element unescaped, so that a benchmark
 // called "</script>" ends the script, and it loads ECharts from a server. Here
 // the options pass through html/template as a value, which encodes them for the
-// place they stand in, and what the script shows from them it sets as text,
-// never as markup. A Content-Security-Policy in the head forbids any load.
+// place they stand in, a block of JSON, and what the script shows from them it
+// sets as text, never as markup. A Content-Security-Policy in the head forbids
+// any load, and any script but the two that it has the hashes of.
 //
 // The page has one state: which series are shown, which level, which axes are
 // logarithmic. The script keeps it, and draws a chart from it when the reader

@@ -3,7 +3,6 @@ package page
 import (
 	"errors"
 	"fmt"
-	"html/template"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/reporting/chart"
@@ -116,10 +115,3 @@ func (c Cell) Marker() *Marker {
 type Marker struct{ Symbol, Color string }
 
 func markerOf(i int) Marker { return Marker{Symbol: chart.SymbolPath(i), Color: chart.Color(i)} }
-
-// trusted are the embedded files, which alone are not escaped.
-type trusted struct {
-	Style           template.CSS
-	Library, Script template.JS
-	Notice, License string
-}

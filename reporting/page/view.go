@@ -1,6 +1,8 @@
 package page
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"slices"
@@ -19,6 +21,14 @@ type view struct {
 	Drawn   []drawing
 	Sorted  bool // there is a table to sort
 	trusted
+}
+
+// trusted are the embedded files, which alone are not escaped.
+type trusted struct {
+	Style           template.CSS
+	Library, Script template.JS
+	Hashes          string // of the two scripts, the only ones that the page may run
+	Notice, License string
 }
 
 // group is the charts under one heading.
@@ -85,7 +95,7 @@ func newView(p Page) (view, error) {
 		return view{}, fmt.Errorf("reading the page's script: %w", err)
 	}
 	v := view{Page: p, Sorted: len(p.Headline)+len(p.Tables) > 0, trusted: trusted{
-		Style: template.CSS(pageStyle), Library: template.JS(echartsScript), Script: template.JS(own),
+		Style: template.CSS(pageStyle), Library: template.JS(echartsScript), Script: template.JS(own), Hashes: hashOf(echartsScript) + " " + hashOf(own),
 		Notice: echartsNotice, License: echartsLicense + "\n\nlicenses/LICENSE-d3:\n\n" + echartsLicenseD3,
 	}}
 	for _, c := range p.Charts {
@@ -115,6 +125,12 @@ func newView(p Page) (view, error) {
 		}
 	}
 	return v, nil
+}
+
+// hashOf names a script in a Content-Security-Policy.
+func hashOf(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // fill lets the figures that have nobody beside them, where a level is chosen, take their row alone.

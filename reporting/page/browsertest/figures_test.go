@@ -223,7 +223,18 @@ func TestHostileNamesStayText(t *testing.T) {
 	assert.Contains(t, asked[string](x, `document.querySelector("#chart-1 .tip").textContent`), hostile)
 }
 
-// TestManyLabels: of 84 most find a place, and none lies on another.
+// TestOnlyItsOwnScriptsRun, were a name ever to become markup.
+func TestOnlyItsOwnScriptsRun(t *testing.T) {
+	x := opened(t, sample(1, 1), desk())
+	x.said(`const s = document.createElement("script"); s.textContent = "document.title = 'owned'"; document.body.append(s)`)
+	x.said(`document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='document.title = 1'><a id=link href='javascript:document.title = 2'>x</a>"); document.querySelector("#link").click()`)
+	x.do(chromedp.Sleep(200_000_000))
+	assert.Equal(t, sample(1, 1).Title, asked[string](x, "document.title"))
+	_, messages := x.noted()
+	assert.Contains(t, strings.Join(messages, "\n"), "Content Security Policy")
+}
+
+// TestLabelsAreSpread: of 84 most find a place, and none lies on another.
 func TestLabelsAreSpread(t *testing.T) {
 	x := opened(t, page.Page{Title: "t", Charts: []chart.Chart{shape{names(), []int{1, 2, 5, 10, 50, 100, 250}}.efficiency()}}, desk())
 	x.said("drawAll()")

@@ -4,7 +4,9 @@ document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll(".swatch").forEach((swatch) => { swatch.style.background = swatch.dataset.color; });
 document.querySelectorAll("[popovertarget]").forEach(addHelp);
 
-const figures = (drawings || []).map(newFigure);
+const data = document.getElementById("drawings");
+const drawings = data ? JSON.parse(data.textContent) : [];
+const figures = drawings.map(newFigure);
 
 // drawAll draws whatever is not hidden, as for paper.
 const drawAll = () => figures.forEach(draw);
