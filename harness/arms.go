@@ -133,7 +133,7 @@ func (c *checks) arms(p *Plan) {
 // text is its own, so that no arm meets its predecessor's prefix cache.
 func (p *Plan) Run(arm Arm, dir string, block, attempt int) *Plan {
 	q := *p
-	q.Arms, q.Plot, q.Overwrite, q.Started = nil, false, false, arm.Command != ""
+	q.Arms, q.Plot, q.Formats, q.Overwrite, q.Started = nil, false, nil, false, arm.Command != ""
 	q.BenchmarkName, q.OutputDir = arm.Name, dir
 	q.Seed = derived(p.Seed, "block", "", block)
 	q.block = &inFile{turn: block + attempt*(maxBlocks+1), of: cmp.Or(p.Blocks, usualBlocks) + 1, seed: p.Seed} // one that is repeated comes behind all others

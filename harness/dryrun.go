@@ -31,7 +31,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	b.WriteString("dry run: nothing is sent and nothing is written\n")
 	fmt.Fprintf(&b, "endpoint  %s\n", cmp.Or(strings.Join(p.Endpoints, ", "), "the embedded mock server"))
 	fmt.Fprintf(&b, "model     %s\n", p.Model)
-	space := forecast.Needed(levels, p.Plot)
+	space := forecast.Needed(levels, p.Plot, len(p.Formats))
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
 	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")

@@ -141,6 +141,7 @@ func judgeOptions() []option {
 		{name: "export", value: "LIST", preset: record.DefaultExports, list: ",", usage: "formats beside AIPerf's: benchfmt (plots/results.bench, for benchstat), csv (plots/results.csv, one value a row), vllm (of vllm bench serve, in each level's folder), or none"},
 		{name: "markdown", boolean: true, usage: "write the summary as Markdown too, for a pull request: plots/SUMMARY.md"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
+		{name: "formats", value: "LIST", list: ",", usage: "write all charts as pictures too: png, svg or both; default: the five of the guide, as PNG"},
 	}
 }
 

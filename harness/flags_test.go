@@ -96,6 +96,7 @@ func table() []row {
 		{"preflight-only", nil, false, "true", true, func(p *harness.Plan) any { return p.PreflightOnly }},
 		{"verbose", nil, false, "true", true, func(p *harness.Plan) any { return p.Verbose }},
 		{"plot", nil, true, "false", false, func(p *harness.Plan) any { return p.Plot }},
+		{"formats", nil, []record.Format(nil), "svg, png,svg", []record.Format{record.PNG, record.SVG}, func(p *harness.Plan) any { return p.Formats }},
 	}
 }
 

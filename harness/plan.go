@@ -45,10 +45,11 @@ type Plan struct {
 	tokens         *tokens
 	block          *inFile // of a comparison's run; nil: the plan is no part of one
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
-	NonceGiven bool `json:"-"`
-	Verbose    bool `json:"-"`
-	Plot       bool `json:"-"`
-	Markdown   bool `json:"-"` // writes the summary as Markdown too
+	NonceGiven bool            `json:"-"`
+	Verbose    bool            `json:"-"`
+	Plot       bool            `json:"-"`
+	Markdown   bool            `json:"-"` // writes the summary as Markdown too
+	Formats    []record.Format `json:"-"` // of all charts, as pictures; none: only the guide's, as PNG
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
 	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
@@ -206,6 +207,9 @@ func (c *checks) fixedSchedule(p *Plan) {
 func (c *checks) together(p *Plan) {
 	if p.Virtual && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("virtual", "true", "cannot go with -endpoint: it measures the embedded mock server")
+	}
+	if len(p.Formats) > 0 && !p.Plot {
+		c.fault("formats", p.Formats, "cannot go with -plot=false: no chart is drawn")
 	}
 	if p.DryRun && p.PreflightOnly {
 		c.fault("dry-run", "true", "cannot go with -preflight-only: it sends nothing, not even to ask the server")

@@ -95,7 +95,7 @@ func (s *Sweep) load() preflight.Load {
 	l := preflight.Load{
 		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, largest.warmups)), InProcess: p.EmbeddedMock,
 		Reused: p.ConnectionReuse != neverReused, Transport: transport, NoTemplate: p.AsksCompletions() || p.ISLCounts == record.ServerISL, OutputDir: p.OutputDir, Now: time.Now(),
-		BytesWritten: forecast.Needed(s.planned(), p.Plot).Most(),
+		BytesWritten: forecast.Needed(s.planned(), p.Plot, len(p.Formats)).Most(),
 	}
 	if transport == openai.HTTP2 {
 		// net/http makes another connection when a server takes no more streams on one; most take a hundred.

@@ -52,7 +52,7 @@ func (r *resolver) plan() *Plan {
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
-		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Markdown: r.boolean("markdown"),
+		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Markdown: r.boolean("markdown"), Formats: r.formats(),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	r.lengths(p)
@@ -222,6 +222,19 @@ func (r *resolver) boolean(name string) bool {
 		r.fault(source, values[0], "must be true or false")
 	}
 	return b
+}
+
+// formats reads those of pictures.
+func (r *resolver) formats() []record.Format {
+	values, source := r.values("formats")
+	if len(values) == 0 {
+		return nil
+	}
+	formats, ok := record.ParseFormats(values[0])
+	if !ok {
+		r.fault(source, values[0], record.FormatsWanted)
+	}
+	return formats
 }
 
 // inconclusive reads what an inconclusive verdict of a gate is.

@@ -107,6 +107,8 @@ func TestBadValues(t *testing.T) {
 		"-header=A:env:NONE":                       `header "A": environment variable "NONE" is empty`,
 		"-header=host:x":                           `header "host": cannot be set: it is the host of -endpoint`,
 		"-header=x-request-id:1":                   `header "x-request-id": cannot be set: it is llmsweep's own`,
+		"-formats=png,pdf":                         `-formats "png,pdf": must be png, svg, or both as png,svg`,
+		"-formats=png,":                            `-formats "png,": must be png, svg, or both as png,svg`,
 	} {
 		name, _, _ := strings.Cut(arg, "=")
 		base := []string{"-benchmark-name=x", arg}
@@ -150,6 +152,11 @@ func TestVirtualMeasuresTheMock(t *testing.T) {
 	plan.EmbeddedMock = true
 	plan.AddTarget(mustParse(t, "http://mock.virtual"))
 	assert.NoError(t, plan.Validate(), "the mock's own address is no endpoint of the user's")
+}
+
+func TestPicturesNeedCharts(t *testing.T) {
+	_, err := resolve(t, nil, "-formats=svg", "-plot=false")
+	assert.ErrorContains(t, err, `formats "[svg]": cannot go with -plot=false: no chart is drawn`)
 }
 
 func TestExtraInputs(t *testing.T) {

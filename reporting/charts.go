@@ -5,24 +5,55 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
+// Groups of charts, in their order on a page.
+const (
+	latencyGroup      = "Latency"
+	throughputGroup   = "Throughput"
+	distributionGroup = "Distribution"
+	timelineGroup     = "Time line"
+	requestsGroup     = "Requests"
+	serverGroup       = "Server"
+	clientGroup       = "Client"
+)
+
 // charts returns the five charts of the guide, in its order, and what could not be drawn. Benchmarks of an open loop have four of their own,
 // against the request rate.
 func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	var all []chart.Chart
-	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return !b.Open() }) {
-		all = append(all, lines(benchmarks, axis{"concurrency", "Concurrency", "Concurrency Level", false})...)
-	}
-	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return b.Open() && !b.Levels[0].Trace }) {
-		all = append(all, lines(benchmarks, axis{"request_rate", "Request Rate", "Request Rate (req/s)", true})...)
+	for _, x := range axes(benchmarks) {
+		all = append(all, x.guide(benchmarks)...)
 	}
 	all = append(all, efficiency(benchmarks))
 	return append(all, goodputCharts(benchmarks)...), gaps(benchmarks)
+}
+
+// furtherCharts returns the charts that the guide does not have, by their groups. Those without any value are left out.
+func furtherCharts(benchmarks []*results.Benchmark) []chart.Chart {
+	var all []chart.Chart
+	for _, x := range axes(benchmarks) {
+		all = append(all, x.percentiles(benchmarks)...)
+	}
+	all = append(all, pareto(benchmarks), latencyAgainstThroughput(benchmarks))
+	all = append(all, distributions(benchmarks)...)
+	all = append(all, timelines(benchmarks)...)
+	all = append(all, outcomes(benchmarks))
+	for _, x := range axes(benchmarks) {
+		all = append(all, x.hitRate(benchmarks))
+	}
+	for _, x := range axes(benchmarks) {
+		all = append(all, x.client(benchmarks)...)
+	}
+	return slices.DeleteFunc(all, func(c chart.Chart) bool {
+		drawn, _ := c.Drawable()
+		return !slices.ContainsFunc(drawn, func(s chart.Series) bool { return len(s.Points) > 0 })
+	})
 }
 
 // axis is the load that levels are drawn against: of benchmarks of an open loop, or of the others.
@@ -31,42 +62,47 @@ type axis struct {
 	open               bool
 }
 
-// lines are the charts against a load. In an open loop the time to a first token is that from the schedule.
-func lines(benchmarks []*results.Benchmark, x axis) []chart.Chart {
-	line := func(file, title, y, tag, statistic string) chart.Chart {
-		return chart.Chart{
-			File: file + "_vs_" + x.file + ".png", Title: title + " vs " + x.title, XLabel: x.label, YLabel: y, Kind: chart.Lines,
-			Series: series(benchmarks, x.open, tag, statistic), Note: note(benchmarks, tag, statistic),
-		}
+// axes are those that the benchmarks have levels on. A trace has no place on an axis of loads.
+func axes(benchmarks []*results.Benchmark) []axis {
+	var all []axis
+	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return !b.Open() }) {
+		all = append(all, axis{"concurrency", "Concurrency", "Concurrency Level", false})
 	}
-	ttft, ttftLabel := "time_to_first_token", "Average Time to First Token (ms)"
-	if x.open {
-		ttft, ttftLabel = "scheduled_time_to_first_token", "Average Time to First Token, from schedule (ms)"
+	if slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool { return b.Open() && !b.Levels[0].Trace }) {
+		all = append(all, axis{"request_rate", "Request Rate", "Request Rate (req/s)", true})
 	}
-	return []chart.Chart{
-		line("p50_inter_token_latency", "P50 Inter-Token Latency", "P50 Inter-Token Latency (ms)", "inter_token_latency", "p50"),
-		line("avg_inter_token_latency", "Average Inter-Token Latency", "Average Inter-Token Latency (ms)", "inter_token_latency", "avg"),
-		line("request_throughput", "Request Throughput", "Request Throughput (req/s)", "request_throughput", "avg"),
-		line("avg_time_to_first_token", "Average Time to First Token", ttftLabel, ttft, "avg"),
+	return all
+}
+
+// line is an empty chart against the load.
+func (x axis) line(group, file, title, y string) chart.Chart {
+	return chart.Chart{
+		File: file + "_vs_" + x.file + ".png", Title: title + " vs " + x.title, XLabel: x.label, YLabel: y, Kind: chart.Lines, Group: group,
 	}
 }
 
-// series has a place for each benchmark, so that each keeps its colour in all charts.
-func series(benchmarks []*results.Benchmark, open bool, tag, statistic string) []chart.Series {
+// series has a place for each benchmark, so that each keeps its colour in all charts, and in it a point for each of its levels that has one.
+func (x axis) series(benchmarks []*results.Benchmark, of func(*results.Level) (chart.Point, bool)) []chart.Series {
+	return seriesOf(benchmarks, func(_ *results.Benchmark, l *results.Level) (chart.Point, bool) {
+		if l.Open() != x.open || l.Trace {
+			return chart.Point{}, false
+		}
+		p, ok := of(l)
+		p.X = l.X()
+		return p, ok
+	})
+}
+
+// seriesOf are the points of the levels whose figures can stand beside others.
+func seriesOf(benchmarks []*results.Benchmark, of func(*results.Benchmark, *results.Level) (chart.Point, bool)) []chart.Series {
 	all := make([]chart.Series, 0, len(benchmarks))
 	for _, b := range benchmarks {
 		s := chart.Series{Name: b.Name}
 		for i := range b.Levels {
-			if b.Levels[i].Open() != open || b.Levels[i].Trace { // a trace has no place on an axis of loads
-				continue
-			}
 			l := &b.Levels[i]
-			if y, ok := l.Figures.Get(tag, statistic); ok && l.Unusable() == "" {
-				point := chart.Point{X: l.X(), Y: y, Hollow: l.Doubtful()}
-				if interval, ok := l.IntervalOver(tag, statistic); ok {
-					point.Low, point.High = interval.Low, interval.High
-				}
-				s.Points = append(s.Points, point)
+			if p, ok := of(b, l); ok && l.Unusable() == "" {
+				p.Hollow = l.Doubtful()
+				s.Points = append(s.Points, p)
 			}
 		}
 		all = append(all, s)
@@ -74,23 +110,13 @@ func series(benchmarks []*results.Benchmark, open bool, tag, statistic string) [
 	return all
 }
 
-// note explains what a chart shows beside its lines.
-func note(benchmarks []*results.Benchmark, tag, statistic string) string {
-	barred := slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool {
-		return slices.ContainsFunc(b.Levels, func(l results.Level) bool {
-			_, ok := l.IntervalOver(tag, statistic)
-			return ok && l.Unusable() == ""
-		})
-	})
-	doubt := doubts(benchmarks)
-	switch {
-	case !barred:
-		return doubt
-	case doubt == "":
-		return "Bars: 95 % intervals over runs"
-	default:
-		return "Bars: 95 % intervals over runs. " + doubt
+// requests is of how many requests a metric's figures are.
+func requests(l *results.Level, tag string) int {
+	n, ok := l.Figures.Get(tag, "count")
+	if !ok {
+		n = l.Figures["request_count"]["avg"]
 	}
+	return int(n)
 }
 
 // gaps names the levels that have no point in a chart.
@@ -122,43 +148,6 @@ func gaps(benchmarks []*results.Benchmark) []string {
 	return warnings
 }
 
-func efficiency(benchmarks []*results.Benchmark) chart.Chart {
-	c := chart.Chart{
-		File: "efficiency_tok_s_gpu_vs_user.png", Title: "GPU Efficiency vs User Experience",
-		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter,
-		Note: "Note: Numbers on dots indicate concurrency level",
-	}
-	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
-		c.Note = "Note: Numbers on dots indicate concurrency level, or request rate in an open loop"
-	}
-	var assumed []string
-	for _, b := range benchmarks {
-		gpus, isAssumed := b.GPUs()
-		if isAssumed {
-			assumed = append(assumed, b.Name)
-		}
-		s := chart.Series{Name: b.Name}
-		for i := range b.Levels {
-			l := &b.Levels[i]
-			if x, y, ok := summary.Efficiency(l, gpus); ok && l.Unusable() == "" {
-				s.Points = append(s.Points, chart.Point{X: x, Y: y, Label: l.Value(), Hollow: l.Doubtful()})
-			}
-		}
-		c.Series = append(c.Series, s)
-	}
-	switch len(assumed) {
-	case 0:
-	case len(benchmarks):
-		c.YLabel += " (1 GPU assumed)"
-	default:
-		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
-	}
-	if note := doubts(benchmarks); note != "" {
-		c.Note += ". " + note
-	}
-	return c
-}
-
 // doubts says which points are hollow, and why; "" if none is.
 func doubts(benchmarks []*results.Benchmark) string {
 	var reasons []string
@@ -177,4 +166,60 @@ func doubts(benchmarks []*results.Benchmark) string {
 		return ""
 	}
 	return "Hollow: " + strings.Join(reasons, ", ")
+}
+
+// byBenchmark says something of each benchmark: once if it is the same of all that it is said of, else with their names. "" is said of none.
+func byBenchmark(benchmarks []*results.Benchmark, of func(*results.Benchmark) string) string {
+	var texts []string
+	names := map[string][]string{}
+	for _, b := range benchmarks {
+		text := of(b)
+		if text == "" {
+			continue
+		}
+		if names[text] == nil {
+			texts = append(texts, text)
+		}
+		names[text] = append(names[text], b.Name)
+	}
+	if len(texts) == 1 && len(names[texts[0]]) == len(benchmarks) {
+		return texts[0]
+	}
+	for i, text := range texts {
+		texts[i] = fmt.Sprintf("%s (%s)", text, strings.Join(names[text], ", "))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// sentences joins those that are not empty.
+func sentences(all ...string) string {
+	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	for i, s := range all {
+		if !strings.HasSuffix(s, ".") {
+			all[i] = s + "."
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// help says how the metrics of a chart come about: their formulas, who counted tokens, and how percentiles are taken.
+func help(benchmarks []*results.Benchmark, tags ...string) string {
+	var all []string
+	perRequest := false
+	for _, d := range metric.Definitions() {
+		if slices.Contains(tags, d.Tag) {
+			all = append(all, fmt.Sprintf("%s = %s (%s; definition of %s)", d.Name, d.Formula, d.Unit, d.Source))
+			perRequest = perRequest || d.PerRequest
+		}
+	}
+	if perRequest {
+		all = append(all, "Percentiles: "+metric.AIPerf.Percentiles())
+	}
+	counted := byBenchmark(benchmarks, func(b *results.Benchmark) string {
+		if b.Run == nil {
+			return "as AIPerf counted them"
+		}
+		return summary.Counting(b)
+	})
+	return sentences(append(all, "Tokens: "+counted)...)
 }

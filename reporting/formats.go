@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
+// asked is which exports the plan of a run asks for, beside AIPerf's.
 func asked(run *record.Run) record.Exports {
 	exports, err := record.ParseExports(run.Plan.Export)
 	if err != nil {
@@ -38,6 +40,8 @@ func writeExports(run *record.Run, l *results.Level, exports record.Exports) err
 
 func rewrite(path string, write func(io.Writer) error) error { return record.WriteFile(path, write) }
 
+// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
+// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
 func (r *Report) rewriteExports(in Inputs) {
 	for _, b := range r.Benchmarks {
 		for i := range b.Levels {
@@ -79,6 +83,7 @@ func (in Inputs) formats(run *record.Run) record.Exports {
 	return asked(run)
 }
 
+// formats are those of the files that are about all benchmarks: what any of them asks for. Benchmarks of other tools ask for the default.
 func (r *Report) formats(in Inputs) record.Exports {
 	var all record.Exports
 	for _, b := range r.Benchmarks {
@@ -92,12 +97,13 @@ func (r *Report) formats(in Inputs) record.Exports {
 	return all
 }
 
-func (in Inputs) withOwn(pictures []chart.Chart, benchmarks []*results.Benchmark) ([]chart.Chart, error) {
+// withOwn adds the reader's own charts. None of them takes the place of another file of the report.
+func (in Inputs) withOwn(pictures, further []chart.Chart, benchmarks []*results.Benchmark) ([]chart.Chart, error) {
 	if in.Charts == nil {
 		return pictures, nil
 	}
 	taken := map[string]bool{}
-	for _, c := range pictures {
+	for _, c := range slices.Concat(pictures, further) {
 		taken[c.File] = true
 	}
 	for _, c := range in.Charts(benchmarks) {
@@ -113,6 +119,7 @@ func (in Inputs) withOwn(pictures []chart.Chart, benchmarks []*results.Benchmark
 	return pictures, nil
 }
 
+// commands measure benchmarks again, by their names.
 func commands(benchmarks []*results.Benchmark) map[string]string {
 	all := map[string]string{}
 	for _, b := range benchmarks {

@@ -36,6 +36,14 @@ func showable(t *testing.T, dir string) *results.Benchmark {
 	return b
 }
 
+// drawable fails where a chart of a benchmark cannot be drawn.
+func drawable(t *testing.T, b *results.Benchmark) {
+	t.Helper()
+	for _, c := range furtherCharts([]*results.Benchmark{b}) {
+		require.NoError(t, c.Validate())
+	}
+}
+
 func put(t *testing.T, data []byte, path ...string) {
 	t.Helper()
 	name := filepath.Join(path...)
@@ -56,6 +64,7 @@ func FuzzAIPerf(f *testing.F) {
 		put(t, data, dir, "b", "c1", record.AggregateFile)
 		b := showable(t, dir)
 		_, warnings := charts([]*results.Benchmark{b})
+		drawable(t, b)
 		assert.LessOrEqual(t, len(warnings), 5)
 	})
 }
@@ -112,6 +121,7 @@ func FuzzRecordings(f *testing.F) {
 		put(t, log, dir, "b", "c1", record.LogFile)
 		if b := showable(t, dir); b.Run != nil && len(b.Levels) > 0 {
 			require.NoError(t, writeExports(b.Run, &b.Levels[0], record.Exports{VLLM: true}))
+			drawable(t, b)
 		}
 	})
 }

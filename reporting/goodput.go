@@ -26,19 +26,14 @@ func goodputTables(benchmarks []*results.Benchmark) []page.Table {
 // goodputCharts are goodput and attainment against load, for benchmarks that have them.
 func goodputCharts(benchmarks []*results.Benchmark) []chart.Chart {
 	var all []chart.Chart
-	for _, x := range []axis{{"concurrency", "Concurrency", "Concurrency Level", false}, {"request_rate", "Request Rate", "Request Rate (req/s)", true}} {
-		for _, c := range []chart.Chart{
-			{
-				File: "goodput_vs_" + x.file + ".png", Title: "Goodput vs " + x.title, YLabel: "Goodput (req/s)", Series: series(benchmarks, x.open, "goodput", "avg"),
-				Note: note(benchmarks, "goodput", "avg"), Help: "good_request_count / benchmark_duration (AIPerf). " + summary.GoodputCaption,
-			},
-			{
-				File: "slo_attainment_vs_" + x.file + ".png", Title: "SLO Attainment vs " + x.title, YLabel: "Requests That Meet Every Objective (%)",
-				Series: attainment(benchmarks, x.open), Help: summary.GoodputCaption,
-			},
-		} {
+	for _, x := range axes(benchmarks) {
+		goodput := x.line(throughputGroup, "goodput", "Goodput", "Goodput (req/s)")
+		goodput.Series, goodput.Note = x.figures(benchmarks, "goodput", "avg"), note(benchmarks, "goodput", "avg")
+		goodput.Help = "good_request_count / benchmark_duration (AIPerf). " + summary.GoodputCaption
+		attained := x.line(requestsGroup, "slo_attainment", "SLO Attainment", "Requests That Meet Every Objective (%)")
+		attained.Series, attained.Help = x.attainment(benchmarks), summary.GoodputCaption
+		for _, c := range []chart.Chart{goodput, attained} {
 			if slices.ContainsFunc(c.Series, func(s chart.Series) bool { return len(s.Points) > 0 }) {
-				c.XLabel, c.Kind = x.label, chart.Lines
 				c.Note = joinNotes(objectives(benchmarks), c.Note)
 				all = append(all, c)
 			}
@@ -47,20 +42,12 @@ func goodputCharts(benchmarks []*results.Benchmark) []chart.Chart {
 	return all
 }
 
-// attainment is the share of each level, with a bar down to what it proves.
-func attainment(benchmarks []*results.Benchmark, open bool) []chart.Series {
-	all := series(benchmarks, open, "slo_attainment", "avg")
-	for i, b := range benchmarks {
-		for k := range all[i].Points {
-			p := &all[i].Points[k]
-			for j := range b.Levels {
-				if l := &b.Levels[j]; l.X() == p.X && l.Open() == open {
-					p.N = l.Attained.Of
-				}
-			}
-		}
-	}
-	return all
+// attainment is the share of each level, of so many requests.
+func (x axis) attainment(benchmarks []*results.Benchmark) []chart.Series {
+	return x.series(benchmarks, func(l *results.Level) (chart.Point, bool) {
+		y, ok := l.Figures.Get("slo_attainment", "avg")
+		return chart.Point{Y: y, N: l.Attained.Of}, ok
+	})
 }
 
 // objectives says what good requests keep to, where all benchmarks that have an SLO have the same.
@@ -93,7 +80,7 @@ func ownTables(benchmarks []*results.Benchmark) []page.Table {
 	var tables []page.Table
 	for _, b := range benchmarks {
 		if rows := summary.OwnRows(b); len(rows) > 0 {
-			t := page.Table{Title: b.Name + ": metrics of your own", Rows: rows}
+			t := page.Table{Title: b.Name + ": metrics of your own", Rows: page.TextRows(rows)}
 			for _, c := range summary.OwnColumns(b) {
 				t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 			}

@@ -225,6 +225,8 @@ type Inputs struct {
 	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
+	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG.
+	Formats []record.Format
 }
 
 // Report is what Write made.
@@ -338,50 +340,67 @@ func choose(in Inputs) ([]string, error) {
 	return chosen, nil
 }
 
-// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
-// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
-// formats are those beside AIPerf's, of a run.
-// formats are those of the files that are about all benchmarks: what any of them asks for. Benchmarks of other tools ask for the default.
 func (r *Report) write(dir string, in Inputs) error {
-	var failures []error
 	r.rewriteExports(in)
 	pictures, warnings := charts(r.Benchmarks)
-	pictures, err := in.withOwn(pictures, r.Benchmarks)
+	further := furtherCharts(r.Benchmarks)
+	pictures, err := in.withOwn(pictures, further, r.Benchmarks)
 	if err != nil {
 		return err
 	}
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
-	put := func(name string, write func(io.Writer) error) {
-		path := filepath.Join(dir, name)
-		if err := rewrite(path, write); err != nil {
-			failures = append(failures, err)
-			return
-		}
-		r.Files = append(r.Files, path)
-	}
 	plots := make([]string, 0, len(pictures))
+	var files []file
 	for _, c := range pictures {
 		plots = append(plots, c.File)
-		put(c.File, c.WritePNG)
+		files = append(files, file{c.File, c.WritePNG})
 	}
-	put(PageFile, func(w io.Writer) error { return htmlPage(r, pictures).Write(w) })
+	all := slices.Concat(pictures, further)
+	if slices.Contains(in.Formats, record.PNG) {
+		for _, c := range further {
+			files = append(files, file{c.File, c.WritePNG})
+		}
+	}
+	if slices.Contains(in.Formats, record.SVG) {
+		for _, c := range all {
+			files = append(files, file{strings.TrimSuffix(c.File, ".png") + ".svg", c.WriteSVG})
+		}
+	}
+	files = append(files, file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }})
 	formats := r.formats(in)
 	if formats.Benchfmt {
-		put(BenchFile, func(w io.Writer) error { return export.Bench(w, r.Benchmarks) })
+		files = append(files, file{BenchFile, func(w io.Writer) error { return export.Bench(w, r.Benchmarks) }})
 	}
 	if formats.CSV {
-		put(TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) })
+		files = append(files, file{TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) }})
 	}
 	input := summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings, Commands: commands(r.Benchmarks)}
 	if in.Markdown {
-		put(MarkdownFile, func(w io.Writer) error { return summary.Markdown(w, input) })
+		files = append(files, file{MarkdownFile, func(w io.Writer) error { return summary.Markdown(w, input) }})
 	}
-	put(SummaryFile, func(w io.Writer) error { return summary.Write(w, input) })
+	return r.put(dir, append(files, file{SummaryFile, func(w io.Writer) error { return summary.Write(w, input) }}))
+}
+
+// file is one of a report: its name, and what it holds.
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// put writes the files, a few at a time, and lists them in their order.
+func (r *Report) put(dir string, files []file) error {
+	failures := make([]error, len(files))
+	results.InParallel(len(files), func(i int) {
+		failures[i] = rewrite(filepath.Join(dir, files[i].name), files[i].write)
+	})
+	for i, f := range files {
+		if failures[i] == nil {
+			r.Files = append(r.Files, filepath.Join(dir, f.name))
+		}
+	}
 	return errors.Join(failures...)
 }
 
-// withOwn adds the reader's own charts. None of them takes the place of another file of the report.
-// commands measure benchmarks again, by their names.
 // AllWarnings returns the report's own warnings and those of its benchmarks.
 func (r *Report) AllWarnings() []string {
 	all := slices.Clone(r.Warnings)

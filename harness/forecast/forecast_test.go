@@ -59,15 +59,16 @@ func TestDurationAfterAnEarlierRun(t *testing.T) {
 
 func TestSpace(t *testing.T) {
 	level := forecast.Level{Warmup: forecast.Phase{Requests: 2, OutputTokens: 200}, Measured: forecast.Phase{Requests: 10, OutputTokens: 1000}, Body: 880}
-	s := forecast.Needed([]forecast.Level{level, level}, false)
+	s := forecast.Needed([]forecast.Level{level, level}, false, 0)
 	assert.EqualValues(t, 2*12*1000, s.Inputs)
 	assert.EqualValues(t, 2*12*(3200+20*100), s.Log)
 	assert.Equal(t, s.Kept(), s.Most())
-	assert.Greater(t, forecast.Needed([]forecast.Level{level}, true).Kept(), forecast.Needed([]forecast.Level{level}, false).Kept()+1<<20, "page and charts")
+	assert.Greater(t, forecast.Needed([]forecast.Level{level}, true, 0).Kept(), forecast.Needed([]forecast.Level{level}, false, 0).Kept()+1<<20, "page and charts")
+	assert.Equal(t, int64(2*27*256<<10), forecast.Needed([]forecast.Level{level}, true, 2).Kept()-forecast.Needed([]forecast.Level{level}, true, 0).Kept(), "in two formats 20 pictures and 7 of the level")
 
 	huge := measured(forecast.Phase{Concurrency: 1, Requests: 2_000_000, OutputTokens: 2_000_000})
 	huge.Body = 1000
-	s = forecast.Needed([]forecast.Level{huge}, false)
+	s = forecast.Needed([]forecast.Level{huge}, false, 0)
 	assert.Zero(t, s.Inputs, "the recipe is kept instead")
 	assert.EqualValues(t, 1<<30, s.Most()-s.Kept(), "but only when a gigabyte of it is written")
 }

@@ -221,6 +221,22 @@ func little(spans []Span, edges []edge, from, until int64) Little {
 	return l
 }
 
+// EachToken calls add for the output tokens that a measured request got, of those that PlateauTokens counts: for each chunk with its stamp, from and until, and for an
+// answer that was not streamed once, with the request's start and end, over which its tokens are taken to have come evenly.
+func EachToken(s *record.Sample, add func(fromNS, untilNS int64, tokens float64)) {
+	if s.Phase != record.Profiling || s.Outcome != record.OK && s.Outcome != record.Cancelled {
+		return
+	}
+	if s.Unstreamed {
+		add(s.StartNS, s.EndNS, float64(s.Counted.OSL))
+		return
+	}
+	of := tokensOfChunks(s)
+	for i, at := range s.ChunksNS {
+		add(at, at, of(i))
+	}
+}
+
 // tokensOfChunks says how many tokens came with each chunk: what the server said of it, in the proportion in which all of them make up the
 // length of the answer. Where it said nothing, they are spread evenly.
 func tokensOfChunks(s *record.Sample) func(chunk int) float64 {

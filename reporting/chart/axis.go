@@ -14,13 +14,19 @@ type Axis struct {
 }
 
 // XAxis returns the x axis. For [Lines] it is logarithmic, 0 < Min < Max, with
-// one tick at each distinct x of the drawable points; for [Scatter] it is
-// linear, contains 0 and has round ticks. Without any drawable point it has no
+// one tick at each distinct x of the drawable points; for [Stacks] it has one
+// at each category, by its index; else it is linear, contains 0 and has round ticks. Without any drawable point it has no
 // ticks.
 func (c Chart) XAxis() Axis {
 	series, _ := c.Drawable()
 	values := collect(series, func(p Point) []float64 { return []float64{p.X} })
 	switch {
+	case c.Kind == Stacks:
+		axis := Axis{Min: -0.5, Max: float64(max(len(c.Categories), 1)) - 0.5}
+		for i := range c.Categories {
+			axis.Ticks = append(axis.Ticks, float64(i))
+		}
+		return axis
 	case len(values) == 0 && c.Kind == Lines:
 		return Axis{Min: 1, Max: 10}
 	case c.Kind == Lines:
@@ -33,10 +39,11 @@ func (c Chart) XAxis() Axis {
 func (c Chart) yAxis() Axis {
 	series, _ := c.Drawable()
 	return linearAxis(collect(series, func(p Point) []float64 {
+		values := append([]float64{p.Y}, p.Bands...)
 		if p.HasBar() {
-			return []float64{p.Y, p.Low, p.High}
+			values = append(values, p.Low, p.High)
 		}
-		return []float64{p.Y}
+		return values
 	}), 6)
 }
 
@@ -97,9 +104,9 @@ func roundStep(v float64) float64 {
 	return 10 * power
 }
 
-// number writes v the short way, thousands grouped by commas: 0.5, 12, 1,500.
+// Number writes v the short way, thousands grouped by commas: 0.5, 12, 1,500.
 // Only magnitudes outside 1e-6 to 1e15 get an exponent.
-func number(v float64) string {
+func Number(v float64) string {
 	size := math.Abs(v)
 	if v != 0 && (size < 1e-6 || size >= 1e15) {
 		return strconv.FormatFloat(v, 'g', 4, 64)

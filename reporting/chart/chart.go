@@ -26,7 +26,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 )
@@ -102,6 +101,7 @@ type Chart struct {
 	Categories []string // of Stacks, along the x axis
 	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better
 	Spans      []Span   // of Curves and Dots
+	Steps      bool     // Curves keep the value of a point until the x of the next one
 }
 
 // Validate reports all reasons why c cannot be drawn. Empty series, and no
@@ -132,6 +132,7 @@ func (c Chart) Drawable() (series []Series, leftOut int) {
 				if !p.HasBar() || c.Kind != Lines {
 					p.Low, p.High = 0, 0
 				}
+				p.Bands = p.bands()
 				kept = append(kept, p)
 			}
 		}
@@ -147,8 +148,21 @@ func (c Chart) Drawable() (series []Series, leftOut int) {
 // HasBar reports whether a bar goes through the point.
 func (p Point) HasBar() bool { return finite(p.Low) && finite(p.High) && p.Low < p.High }
 
+// bands are those that have a place above the value: all up to the first one that is not finite, or is below the one before.
+func (p Point) bands() []float64 {
+	below := p.Y
+	for i, v := range p.Bands {
+		if !finite(v) || v < below {
+			return slices.Clone(p.Bands[:i])
+		}
+		below = v
+	}
+	return slices.Clone(p.Bands)
+}
+
 func (c Chart) canDraw(p Point) bool {
-	return finite(p.X) && finite(p.Y) && (c.Kind != Lines || p.X > 0)
+	return finite(p.X) && finite(p.Y) && (c.Kind != Lines || p.X > 0) &&
+		!slices.ContainsFunc(p.Parts, func(part Part) bool { return !finite(part.Value) || part.Value < 0 })
 }
 
 // finite also refuses magnitudes so large that the span of an axis over them
@@ -176,17 +190,4 @@ func leftOutText(n int) string {
 		return "(1 point without a drawable value is left out.)"
 	}
 	return fmt.Sprintf("(%d points without a drawable value are left out.)", n)
-}
-
-// WritePNG draws c at 300 dots per inch and writes the picture to w: 3000 x
-// 1800 pixels for [Lines], 3600 x 2400 for [Scatter]. It returns the problems
-// of [Chart.Validate], or the error of w; in the first case nothing is written.
-func (c Chart) WritePNG(w io.Writer) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	if err := encodePNG(w, paint(c)); err != nil {
-		return fmt.Errorf("writing chart %q: %w", c.Title, err)
-	}
-	return nil
 }

@@ -155,7 +155,7 @@ func TestPictureOfUnusualData(t *testing.T) {
 					c.Series = append(c.Series, Series{Name: fmt.Sprint("s", i), Points: points})
 				}
 				require.NoError(t, c.Validate())
-				img := paint(c)
+				img := c.image()
 				for i := range test.points {
 					want := palette()[i]
 					if kind == Scatter {
@@ -209,7 +209,7 @@ func TestTooManySeriesIsAnErrorThatSaysSo(t *testing.T) {
 	var b bytes.Buffer
 	err := c.WritePNG(&b)
 	assert.ErrorContains(t, err, `chart "Latency vs Concurrency": 13 series, but only 12 can be told apart`)
-	assert.ErrorContains(t, err, "kind 7: must be Lines or Scatter")
+	assert.ErrorContains(t, err, "kind 7: must be one of Lines to Stacks")
 	assert.Zero(t, b.Len())
 }
 
@@ -264,7 +264,7 @@ func TestBarsAreDrawn(t *testing.T) {
 	assert.InDelta(t, 25, barred.yAxis().Max, 1e-9)
 	assert.InDelta(t, 5, plain.yAxis().Max, 1e-9)
 	blue := func(c Chart) (rows int) {
-		picture := paint(c)
+		picture := c.image()
 		bounds := picture.Bounds()
 		for y := bounds.Min.Y; y < bounds.Max.Y*3/4; y++ { // the legend has a line too
 			for x := bounds.Min.X; x < bounds.Max.X; x++ {

@@ -108,7 +108,7 @@ func (c Intervals) drawAxis(band draw.Canvas, set typesetter, axis Axis, at func
 			line = draw.LineStyle{Color: faint(), Width: 1.2}
 		}
 		band.StrokeLine2(line, at(v), band.Min.Y, at(v), band.Max.Y)
-		text := number(v)
+		text := Number(v)
 		if v > 0 {
 			text = "+" + text
 		}

@@ -122,7 +122,7 @@ func wrap(style text.Style, txt string, width vg.Length) []string {
 }
 
 func visible(r rune) rune {
-	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffe' || r == '\uffff' { // the last two cannot be in an SVG
 		return ' '
 	}
 	return r

@@ -1,36 +1,36 @@
 package chart
 
 import (
-	"image"
 	"image/color"
+	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 )
 
 const (
 	pageMargin vg.Length = 14
 	noteSize   vg.Length = 9
 	blockGap   vg.Length = 8 // between plot, legend and footnote
-	barCap     vg.Length = 6 // half the width of a bar's ends
 )
 
-// paint lays the page out from below: footnote, legend, and the plot in what is left.
-func paint(c Chart) image.Image {
-	width, height := 10*vg.Inch, 6*vg.Inch
-	if c.Kind == Scatter {
-		width, height = 12*vg.Inch, 8*vg.Inch
-	}
-	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dotsPerInch), vgimg.UseBackgroundColor(color.White))
+// paint draws c on a canvas of its size, laid out from below: footnote, legend, and the plot in what is left.
+func paint(c Chart, canvas vg.CanvasSizer) {
 	area := draw.Crop(draw.New(canvas), pageMargin, -pageMargin, pageMargin, -pageMargin)
 	pic := newPicture(c)
+	_, height := c.size()
 	area = pic.footnote(area)
 	area = pic.legend(area, height*3/10)
 	pic.plot(area).Draw(area)
-	return canvas.Image()
+}
+
+// size is that of the picture.
+func (c Chart) size() (width, height vg.Length) {
+	if c.Kind == Scatter {
+		return 12 * vg.Inch, 8 * vg.Inch
+	}
+	return 10 * vg.Inch, 6 * vg.Inch
 }
 
 // picture is a chart with everything that drawing needs several times.
@@ -50,7 +50,7 @@ func (pic picture) empty() bool { return len(pic.y.Ticks) == 0 }
 
 // footnote writes the note at the lower left of area and returns the rest of it.
 func (pic picture) footnote(area draw.Canvas) draw.Canvas {
-	note := pic.Footnote()
+	note := pic.footnoteText()
 	if note == "" {
 		return area
 	}
@@ -62,6 +62,14 @@ func (pic picture) footnote(area draw.Canvas) draw.Canvas {
 		drawText(area, style, vg.Point{X: area.Min.X, Y: y}, line)
 	}
 	return draw.Crop(area, 0, 0, height+blockGap, 0)
+}
+
+// footnoteText is the footnote with what the eye needs to read the bands.
+func (pic picture) footnoteText() string {
+	if key := pic.bandKey(); key != "" {
+		return strings.TrimSpace(key + " " + pic.Footnote())
+	}
+	return pic.Footnote()
 }
 
 // legend writes the names at the bottom of area and returns the rest of it.
@@ -76,38 +84,50 @@ func (pic picture) legend(area draw.Canvas, wanted vg.Length) draw.Canvas {
 			names[i] += " (no data)"
 		}
 	}
+	if parts := PartNames(pic.series); pic.Kind == Stacks && len(parts) > 0 {
+		names = append(names, parts[1:]...) // the first has the colours of the series
+	}
 	l := newLegend(pic.set, names, area.Max.X-area.Min.X, wanted)
-	l.draw(area, func(i int, at vg.Point) {
-		scale := l.style.Font.Size / legendTop
-		if pic.Kind == Lines {
-			area.StrokeLine2(lineStyle(i), at.X-10*scale, at.Y, at.X+10*scale, at.Y)
-		}
-		pic.mark(area, i, at, scale, false)
-	})
+	l.draw(area, func(i int, at vg.Point) { pic.swatch(area, i, at, l.style.Font.Size/legendTop) })
 	return draw.Crop(area, 0, 0, l.height+blockGap, 0)
+}
+
+// swatch is what stands before a name in the legend.
+func (pic picture) swatch(area draw.Canvas, i int, at vg.Point, scale vg.Length) {
+	switch pic.Kind {
+	case Stacks:
+		pic.partSwatch(area, i, at, scale)
+		return
+	case Lines, Curves:
+		area.StrokeLine2(lineStyle(i), at.X-10*scale, at.Y, at.X+10*scale, at.Y)
+	}
+	if pic.Kind != Curves {
+		pic.mark(area, i, at, scale, false)
+	}
 }
 
 // plot returns title, axes, grid and data, ready to be drawn into area.
 func (pic picture) plot(area draw.Canvas) *plot.Plot {
 	p := plot.New()
-	p.Title.Text, p.Title.TextStyle, p.Title.Padding = pic.Title, pic.set.bold(14, ink()), 10
+	p.Title.Text, p.Title.TextStyle, p.Title.Padding = pic.Title, pic.set.bold(14, ink()), 10+pic.stripsHeight()
 	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign = draw.XCenter, draw.YTop
 	pic.axis(&p.X, pic.XLabel, pic.x)
 	pic.axis(&p.Y, pic.YLabel, pic.y)
 	p.Y.Tick.Label.YAlign -= 0.12 // gonum centres the line with its descent, digits have none
-	if pic.Kind == Lines {
+	switch pic.Kind {
+	case Lines:
 		p.X.Scale = plot.LogScale{}
 		p.X.Tick.Marker = pic.thinned(p.X, p.DataCanvas(area))
+	case Stacks:
+		p.X.Tick.Marker = pic.categories(p.X, p.DataCanvas(area))
 	}
 	p.Add(plotterFunc(pic.drawGrid))
 	if pic.empty() {
 		p.Add(plotterFunc(pic.drawNoData))
 	}
-	if pic.Kind == Scatter {
-		p.Add(plotterFunc(pic.drawScatter))
-	} else {
-		p.Add(plotterFunc(pic.drawLines))
-	}
+	p.Add(plotterFunc([...]func(draw.Canvas, *plot.Plot){
+		Lines: pic.drawLines, Scatter: pic.drawScatter, Curves: pic.drawCurves, Dots: pic.drawDots, Stacks: pic.drawStacks,
+	}[pic.Kind]))
 	return p
 }
 
@@ -127,7 +147,7 @@ func (pic picture) axis(a *plot.Axis, label string, limits Axis) {
 	a.Tick.LineStyle.Color, a.Tick.LineStyle.Width, a.Tick.Length = faint(), 0.8, 4
 	ticks := make(plot.ConstantTicks, len(limits.Ticks))
 	for i, v := range limits.Ticks {
-		ticks[i] = plot.Tick{Value: v, Label: number(v)}
+		ticks[i] = plot.Tick{Value: v, Label: Number(v)}
 	}
 	a.Tick.Marker = ticks
 }
@@ -138,14 +158,14 @@ func (pic picture) axis(a *plot.Axis, label string, limits Axis) {
 func (pic picture) thinned(a plot.Axis, data draw.Canvas) plot.ConstantTicks {
 	spans := make([]span, len(pic.x.Ticks))
 	for i, v := range pic.x.Ticks {
-		center, half := data.X(a.Norm(v)).Points(), a.Tick.Label.Width(number(v)).Points()/2
+		center, half := data.X(a.Norm(v)).Points(), a.Tick.Label.Width(Number(v)).Points()/2
 		spans[i] = span{center - half, center + half}
 	}
 	ticks := make(plot.ConstantTicks, len(spans))
 	for i, keep := range readable(pic.x.Ticks, spans, 5) {
 		ticks[i].Value = pic.x.Ticks[i]
 		if keep {
-			ticks[i].Label = number(pic.x.Ticks[i])
+			ticks[i].Label = Number(pic.x.Ticks[i])
 		}
 	}
 	return ticks
@@ -161,7 +181,9 @@ func (pic picture) drawGrid(c draw.Canvas, p *plot.Plot) {
 	style := draw.LineStyle{Color: grid(), Width: 0.7}
 	toX, toY := p.Transforms(&c)
 	for _, v := range pic.x.Ticks {
-		c.StrokeLine2(style, toX(v), c.Min.Y, toX(v), c.Max.Y)
+		if pic.Kind != Stacks { // whose ticks are in the middle of bars
+			c.StrokeLine2(style, toX(v), c.Min.Y, toX(v), c.Max.Y)
+		}
 	}
 	for _, v := range pic.y.Ticks {
 		if v != pic.y.Min { // the axis itself
@@ -176,54 +198,6 @@ func (pic picture) drawNoData(c draw.Canvas, _ *plot.Plot) {
 	drawText(c, style, vg.Point{X: c.Center().X - style.Width(message)/2, Y: c.Center().Y}, message)
 }
 
-// drawLines draws all lines before all markers: a later line must not hide an
-// earlier marker, which is what tells coinciding series apart.
-func (pic picture) drawLines(c draw.Canvas, p *plot.Plot) {
-	all := pic.positions(c, p)
-	for i, points := range all {
-		c.StrokeLines(lineStyle(i), points)
-	}
-	pic.drawBars(c, p)
-	pic.drawMarks(c, all)
-}
-
-// drawBars draws the bars, with a cap at each end that is a little wider than the marker.
-func (pic picture) drawBars(c draw.Canvas, p *plot.Plot) {
-	toX, toY := p.Transforms(&c)
-	for i, s := range pic.series {
-		style := draw.LineStyle{Color: palette()[i], Width: 1.4}
-		for _, point := range s.Points {
-			if !point.HasBar() {
-				continue
-			}
-			x, low, high := toX(point.X), toY(point.Low), toY(point.High)
-			c.StrokeLine2(style, x, low, x, high)
-			for _, y := range []vg.Length{low, high} {
-				c.StrokeLine2(style, x-barCap, y, x+barCap, y)
-			}
-		}
-	}
-}
-
-func (pic picture) drawMarks(c draw.Canvas, all [][]vg.Point) {
-	for i, points := range all {
-		for k, at := range points {
-			pic.mark(c, i, at, 1, pic.series[i].Points[k].Hollow)
-		}
-	}
-}
-
-// drawScatter joins the dots of a series faintly, as a guide from level to
-// level, and writes their labels in the series' colour.
-func (pic picture) drawScatter(c draw.Canvas, p *plot.Plot) {
-	all := pic.positions(c, p)
-	for i, points := range all {
-		c.StrokeLines(draw.LineStyle{Color: faded(palette()[i], 0.3), Width: 1.2}, points)
-	}
-	pic.drawMarks(c, all)
-	pic.drawLabels(c, all)
-}
-
 // positions returns the places of all points on the canvas, series by series.
 func (pic picture) positions(c draw.Canvas, p *plot.Plot) [][]vg.Point {
 	toX, toY := p.Transforms(&c)
@@ -234,87 +208,6 @@ func (pic picture) positions(c draw.Canvas, p *plot.Plot) [][]vg.Point {
 		}
 	}
 	return all
-}
-
-// drawLabels draws all leader lines before all labels, which have a white
-// backing, so that a leader that has to pass a label runs below it.
-func (pic picture) drawLabels(c draw.Canvas, all [][]vg.Point) {
-	style := pic.set.bold(pic.labelSize(), ink())
-	labels := pic.labels(style, all)
-	dots, lines := obstacles(labels, all)
-	bounds := box{c.Min.X.Points() + 2, c.Min.Y.Points() + 2, c.Max.X.Points(), c.Max.Y.Points()}
-	placements := placeLabels(dots, lines, bounds)
-	for i, place := range placements {
-		if l := place.leader; place.far {
-			line := draw.LineStyle{Color: labels[i].color, Width: 0.5}
-			c.StrokeLine2(line, vg.Length(l.x0), vg.Length(l.y0), vg.Length(l.x1), vg.Length(l.y1))
-		}
-	}
-	for i, place := range placements {
-		if place.placed {
-			style.Color = labels[i].color
-			drawLabel(c, style, place.box, labels[i].text)
-		}
-	}
-}
-
-// label is the text beside a dot.
-type label struct {
-	text  string
-	color color.NRGBA
-	dot   dot
-}
-
-// labels lists the labels of all series, one after another.
-func (pic picture) labels(style text.Style, all [][]vg.Point) []label {
-	var labels []label
-	for i, points := range all {
-		for k, at := range points {
-			line := wrap(style, pic.series[i].Points[k].Label, vg.Inch)[0]
-			labels = append(labels, label{text: line, color: darkened(palette()[i]), dot: dot{
-				x: at.X.Points(), y: at.Y.Points(), r: 1.1 * pic.radius().Points(),
-				w: style.Width(line).Points(), h: 0.75 * style.Font.Size.Points(),
-			}})
-		}
-	}
-	return labels
-}
-
-// obstacles lists what a label has to avoid: the dots, and the lines that join
-// those of a series.
-func obstacles(labels []label, all [][]vg.Point) (dots []dot, lines []segment) {
-	for _, l := range labels {
-		dots = append(dots, l.dot)
-	}
-	first := 0
-	for _, points := range all {
-		for k := first + 1; k < first+len(points); k++ {
-			lines = append(lines, segment{dots[k-1].x, dots[k-1].y, dots[k].x, dots[k].y})
-		}
-		first += len(points)
-	}
-	return dots, lines
-}
-
-func drawLabel(c draw.Canvas, style text.Style, b box, txt string) {
-	back := b.grown(0.8)
-	c.FillPolygon(faded(rgb(0xffffff), 0.7), []vg.Point{
-		{X: vg.Length(back.minX), Y: vg.Length(back.minY)}, {X: vg.Length(back.maxX), Y: vg.Length(back.minY)},
-		{X: vg.Length(back.maxX), Y: vg.Length(back.maxY)}, {X: vg.Length(back.minX), Y: vg.Length(back.maxY)},
-	})
-	drawText(c, style, vg.Point{X: vg.Length(b.minX), Y: vg.Length((b.minY + b.maxY) / 2)}, txt)
-}
-
-// labelSize shrinks the labels of a crowded scatter.
-func (pic picture) labelSize() vg.Length {
-	points := 0
-	for _, s := range pic.series {
-		points += len(s.Points)
-	}
-	if points > 30 {
-		return 8
-	}
-	return 10
 }
 
 func (pic picture) radius() vg.Length {
@@ -340,6 +233,15 @@ func (pic picture) mark(c draw.Canvas, i int, at vg.Point, scale vg.Length, holl
 	if hollow {
 		fill, rim = rgb(0xffffff), draw.LineStyle{Color: palette()[i], Width: 1.6}
 	}
+	path := pic.outline(i, at, scale)
+	c.SetColor(fill)
+	c.Fill(path)
+	c.SetLineStyle(rim)
+	c.Stroke(path)
+}
+
+// outline is the path around the marker of series i.
+func (pic picture) outline(i int, at vg.Point, scale vg.Length) vg.Path {
 	var path vg.Path
 	for k, v := range marker(i) {
 		corner := at.Add(vg.Point{X: vg.Length(v.x), Y: vg.Length(v.y)}.Scale(pic.radius() * scale))
@@ -350,10 +252,7 @@ func (pic picture) mark(c draw.Canvas, i int, at vg.Point, scale vg.Length, holl
 		}
 	}
 	path.Close()
-	c.SetColor(fill)
-	c.Fill(path)
-	c.SetLineStyle(rim)
-	c.Stroke(path)
+	return path
 }
 
 // dotOpacity is the opacity of the dots of a scatter.

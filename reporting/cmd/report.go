@@ -40,8 +40,9 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	exports := fs.String("export", "", "`LIST` of formats beside AIPerf's: benchfmt, csv, vllm, or none (default what each run asked for)")
 	markdown := fs.Bool("markdown", false, "write SUMMARY.md too, for a pull request")
 	slo := fs.String("slo", "", "`OBJECTIVES` that a good request keeps to, as \"time_to_first_token:500 inter_token_latency:50\" (default what each run asked for)")
+	formats := fs.String("formats", "", "`LIST` of png and svg: write all charts as pictures too (default the five of the guide, as PNG)")
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
+		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR] [-formats png,svg]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {
@@ -56,7 +57,8 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	}
 	convention, known := metric.ParseConvention(*definitions)
 	objectives, sloErr := metric.ParseSLO(*slo)
-	formats, exportErr := record.ParseExports(*exports)
+	written, exportErr := record.ParseExports(*exports)
+	pictures, drawn := record.ParseFormats(*formats)
 	switch {
 	case fs.NArg() > 0:
 		return usage("unexpected argument %q", fs.Arg(0))
@@ -68,15 +70,17 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		return usage("-export %q: %v", *exports, exportErr)
 	case sloErr != nil:
 		return usage("-slo %q: %s", *slo, strings.ReplaceAll(sloErr.Error(), "\n", "; "))
+	case !drawn:
+		return usage("-formats %q: %s", *formats, record.FormatsWanted)
 	case *outputDir == "":
 		*outputDir = filepath.Join(*dataDir, "plots")
 	}
 	if *definitions == "" {
 		convention = "" // each run's own
 	}
-	in := reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Markdown: *markdown, Definitions: convention, SLO: objectives}
+	in := reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Markdown: *markdown, Definitions: convention, SLO: objectives, Formats: pictures}
 	if *exports != "" {
-		in.Export = &formats
+		in.Export = &written
 	}
 	report, err := reporting.Write(*outputDir, in)
 	if report != nil {

@@ -26,6 +26,8 @@ func TestReport(t *testing.T) {
 		"markdown":      {[]string{"-data-dir", dir, "-markdown"}, 0, filepath.Join(dir, "plots", "SUMMARY.md"), ""},
 		"objectives":    {[]string{"-data-dir", dir, "-slo", "time_to_first_token:20"}, 0, filepath.Join(dir, "plots", "goodput_vs_concurrency.png"), ""},
 		"no objective":  {[]string{"-data-dir", dir, "-slo", "ttft:20 request_latency"}, 2, "", `report: -slo "ttft:20 request_latency": "ttft:20": no such metric: name one of each request, such as time_to_first_token, inter_token_latency or request_latency; "request_latency": must be`},
+		"pictures":      {[]string{"-data-dir", dir, "-benchmark-name", "ours", "-formats", "svg"}, 0, filepath.Join(dir, "plots", "distribution_request_latency_c4.svg"), ""},
+		"no format":     {[]string{"-data-dir", dir, "-formats", "png,pdf"}, 2, "", `report: -formats "png,pdf": must be png, svg, or both as png,svg`},
 		"help":          {[]string{"-h"}, 0, "", "Usage: report -data-dir DIR"},
 		"no directory":  {nil, 2, "", "report: -data-dir is missing"},
 		"unknown flag":  {[]string{"-nope"}, 2, "", "flag provided but not defined: -nope"},

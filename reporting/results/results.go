@@ -68,7 +68,10 @@ type Level struct {
 	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
 	Cancelled bool            // of another tool's: the run was cancelled
 	Source    Tool            // that recorded it; "" is ours
-	Warnings  []string
+	// Of a level whose own log was read; one that was measured several times has none, but each of its Runs has: see Sampled.
+	Distributions map[string]Distribution // by tag: of those of Tags that have values
+	Timeline      Timeline
+	Warnings      []string
 
 	busy float64 // mean number of slots that had a request in flight, or one that waited for a place: Load.Reached where none did
 }
@@ -196,9 +199,10 @@ func (o Options) Read(dataDir, name string) (*Benchmark, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
-	for _, d := range dirs {
-		level, err := o.readLevel(b, d)
-		if err != nil {
+	levels, failures := o.readLevels(b, dirs)
+	for i, d := range dirs {
+		level := levels[i]
+		if err := failures[i]; err != nil {
 			b.Unread = append(b.Unread, d.Point)
 			b.Warnings = append(b.Warnings, fmt.Sprintf("%s skipped: %s", filepath.Base(d.Path), relative(err, dir)))
 			continue
@@ -278,6 +282,7 @@ func (o Options) ReadLevel(d record.LevelDir) (*Level, error) {
 	}
 	l.Within = intervals.within(l.Figures)
 	unread := l.readTold()
+	l.Distributions = intervals.distributions(l.tags())
 	l.judge()
 	l.Warnings = append(levelWarnings(l, bad), unread...)
 	return l, nil

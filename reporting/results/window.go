@@ -9,8 +9,9 @@ import (
 	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
-// settle finds the level's plateau and window, and computes their figures in a second reading of the log.
+// settle finds the level's plateau and window, and computes their figures and the time line in a second reading of the log.
 func (l *Level) settle(intervals *spread) error {
+	line := newTimeline(l.spans)
 	if !l.Broken() {
 		filled := l.Record.FilledNS
 		l.Load = steady.Measure(l.spans, l.Concurrency, filled)
@@ -24,7 +25,8 @@ func (l *Level) settle(intervals *spread) error {
 	}
 	l.spans, l.waits = nil, nil
 	windowed := l.Window.Verdict == steady.Steady
-	if more := intervals.choose(); !more && !l.Load.HasPlateau && !windowed {
+	intervals.choose()
+	if len(line.Bins) == 0 {
 		return nil
 	}
 	flow := steady.Flow{Window: l.Window}
@@ -34,12 +36,16 @@ func (l *Level) settle(intervals *spread) error {
 		l.Load.Count(s)
 		intervals.addGaps(s)
 		flow.Add(s)
+		line.add(s)
 		if windowed && l.Window.Holds(s) {
 			accumulator.Add(s)
 		}
 	}); err != nil {
 		return err
 	}
+	line.finish()
+	l.Timeline = line
+	l.Timeline.Dots, l.Timeline.Requests = dots(intervals.requests, slices.Index(withinTags(), l.tags()[0]))
 	if windowed {
 		l.Settled = windowFigures(accumulator.Results(), &flow)
 	}

@@ -128,9 +128,8 @@ func (w *spread) add(s *record.Sample) {
 	w.requests = append(w.requests, r)
 }
 
-// choose ends the first reading: it puts the requests into the order in which they were issued and chooses those of the second. It reports
-// whether there has to be one.
-func (w *spread) choose() bool {
+// choose ends the first reading: it puts the requests into the order in which they were issued and chooses those of the second.
+func (w *spread) choose() {
 	slices.SortFunc(w.requests, func(a, b issued) int { return cmp.Or(cmp.Compare(a.startNS, b.startNS), cmp.Compare(a.index, b.index)) })
 	var withGaps []int
 	gaps := 0
@@ -142,7 +141,7 @@ func (w *spread) choose() bool {
 	}
 	n := len(withGaps)
 	if n < MinRequests {
-		return false
+		return
 	}
 	k := min(n, maxGroups)
 	if allowed := int(float64(n) * maxGaps / float64(gaps)); k > allowed {
@@ -154,7 +153,6 @@ func (w *spread) choose() bool {
 		from, until := i*n/k, (i+1)*n/k
 		w.chosen[withGaps[from+r.IntN(until-from)]] = true
 	}
-	return true
 }
 
 // addGaps takes a sample of the second reading.

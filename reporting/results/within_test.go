@@ -223,7 +223,7 @@ func TestLargeLevelsAreSampled(t *testing.T) {
 	for i := range 30_000 {
 		w.add(&record.Sample{Index: i, StartNS: int64(30_000-i) * 10, Phase: record.Profiling, Outcome: record.OK, ChunksNS: chunksOf(i)})
 	}
-	require.True(t, w.choose())
+	w.choose()
 	assert.Len(t, w.chosen, 2000)
 	for stretch := range 2000 { // 15 requests each; places are in the order of the log, the reverse of that of their start
 		chosen := 0
@@ -255,6 +255,6 @@ func TestLargeLevelsAreSampled(t *testing.T) {
 	for i := range 300 {
 		long.add(&record.Sample{Index: i, StartNS: int64(i), Phase: record.Profiling, Outcome: record.OK, ChunksNS: chunks})
 	}
-	require.True(t, long.choose())
+	long.choose()
 	assert.Len(t, long.chosen, 100, "a million gaps")
 }

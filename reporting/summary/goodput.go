@@ -23,12 +23,12 @@ const GoodputCaption = "A good request ended well and meets every objective. Att
 func GoodputColumns(b *results.Benchmark) []Column {
 	return []Column{
 		loadColumn(b),
-		{"", "good", "Good", "requests", func(l *results.Level) string { return fmt.Sprint(l.Attained.Good) }},
-		{"", "of", "Of", "requests", func(l *results.Level) string { return fmt.Sprint(l.Attained.Of) }},
-		{"attained %", "share", "Attained", "%", share},
-		{"attained %", "at least", "Attained at least", "%", atLeast},
-		{"good", "req/s", "Goodput", "1/s", func(l *results.Level) string { return average(l.Figures, "goodput", 1) }},
-		{"left out", "by plan", "Ended by the plan", "requests", func(l *results.Level) string { return fmt.Sprint(l.Attained.ByPlan) }},
+		{"", "good", "Good", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.Good) }}},
+		{"", "of", "Of", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.Of) }}},
+		{"attained %", "share", "Attained", "%", Cell{Text: share}},
+		{"attained %", "at least", "Attained at least", "%", Cell{Text: atLeast}},
+		{"good", "req/s", "Goodput", "1/s", Cell{Text: func(l *results.Level) string { return average(l.Figures, "goodput", 1) }}},
+		{"left out", "by plan", "Ended by the plan", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.ByPlan) }}},
 	}
 }
 

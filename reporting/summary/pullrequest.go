@@ -116,7 +116,7 @@ func markdownTable(b *strings.Builder, columns []Column, levels []results.Level)
 	rows := make([][]string, len(levels))
 	for i := range levels {
 		for _, c := range columns {
-			rows[i] = append(rows[i], c.Cell(&levels[i]))
+			rows[i] = append(rows[i], c.Cell.Text(&levels[i]))
 		}
 	}
 	markdownRows(b, columns, rows)

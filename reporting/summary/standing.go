@@ -80,12 +80,12 @@ func plural(n int) string {
 
 // OutcomeColumns are the columns of the table of outcomes, a line each level of ours. What was planned is the sum of all others.
 func OutcomeColumns(b *results.Benchmark) []Column {
-	of := func(o record.Outcome) func(*results.Level) string {
-		return func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Outcomes[o]) }
+	of := func(o record.Outcome) Cell {
+		return Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Outcomes[o]) }}
 	}
 	return []Column{
 		loadColumn(b),
-		{"", "planned", "Planned", "requests", func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Planned) }},
+		{"", "planned", "Planned", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Planned) }}},
 		{"", "ok", "OK", "requests", of(record.OK)},
 		{"", "rejected", "Rejected", "requests", of(record.Rejected)},
 		{"timed", "out", "Timed out", "requests", of(record.TimedOut)},
@@ -94,7 +94,7 @@ func OutcomeColumns(b *results.Benchmark) []Column {
 		{"error in", "stream", "Error in the stream", "requests", of(record.StreamError)},
 		{"no con-", "nection", "Connection failed", "requests", of(record.ConnectionFailed)},
 		{"can-", "celled", "Cancelled", "requests", of(record.Cancelled)},
-		{"not", "started", "Not started", "requests", func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.NotStarted) }},
+		{"not", "started", "Not started", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.NotStarted) }}},
 	}
 }
 
@@ -113,34 +113,34 @@ func outcomes(b *strings.Builder, benchmark *results.Benchmark) {
 // InstrumentColumns are the columns of the table of the client's own error, a line each level whose client was measured.
 func InstrumentColumns(b *results.Benchmark) []Column {
 	milliseconds := func(v float64) string { return fmt.Sprintf("%.3f", v) }
-	canary := func(of func(*record.Canary) float64) func(*results.Level) string {
-		return func(l *results.Level) string {
+	canary := func(of func(*record.Canary) float64) Cell {
+		return Cell{Text: func(l *results.Level) string {
 			if c := l.Instrument().Canary; c != nil && c.Chunks > 0 {
 				return milliseconds(of(c))
 			}
 			return missing
-		}
+		}}
 	}
 	return []Column{
 		loadColumn(b),
-		{"", "client", "Client", "", func(l *results.Level) string {
+		{"", "client", "Client", "", Cell{Text: func(l *results.Level) string {
 			return cellText(strings.TrimPrefix(string(l.Record.Client()), "client "))
-		}},
+		}}},
 		{"canary ms", "p50", "Canary p50", "ms", canary(func(c *record.Canary) float64 { return c.DelayP50MS })},
 		{"canary ms", "p99", "Canary p99", "ms", canary(func(c *record.Canary) float64 { return c.DelayP99MS })},
-		{"wakes", "p99 ms", "Woke late p99", "ms", func(l *results.Level) string {
+		{"wakes", "p99 ms", "Woke late p99", "ms", Cell{Text: func(l *results.Level) string {
 			if p := l.Instrument().Probe; p != nil {
 				return milliseconds(p.LateP99MS)
 			}
 			return missing
-		}},
-		{"sends", "p99 ms", "Sent late p99", "ms", func(l *results.Level) string {
+		}}},
+		{"sends", "p99 ms", "Sent late p99", "ms", Cell{Text: func(l *results.Level) string {
 			if s := l.Instrument().Lateness; s != nil && s.Requests > 0 {
 				return milliseconds(s.P99MS)
 			}
 			return missing
-		}},
-		{"stamps", "+ms", "Stamps late at most", "ms", func(l *results.Level) string { return milliseconds(l.Instrument().ErrorMS) }},
+		}}},
+		{"stamps", "+ms", "Stamps late at most", "ms", Cell{Text: func(l *results.Level) string { return milliseconds(l.Instrument().ErrorMS) }}},
 	}
 }
 

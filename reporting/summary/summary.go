@@ -123,7 +123,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Model", p.Model},
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
-		{"Counting", counting(benchmark)},
+		{"Counting", Counting(benchmark)},
 		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce)},
 		{"Requests", asked(benchmark)},
 		{"GPUs", gpus},
@@ -143,7 +143,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
-	if pages := asked(benchmark); pages != "" {
+	if pages := pagesAsked(benchmark); pages != "" {
 		facts = append(facts, [2]string{"Metrics", pages})
 	}
 	if hits := cache(benchmark); hits != "" {
@@ -328,8 +328,8 @@ func deviation(benchmark *results.Benchmark) string {
 	return ": against the server's usage " + strings.Join(parts, ", ")
 }
 
-// counting says who counted the output tokens.
-func counting(benchmark *results.Benchmark) string {
+// Counting says who counted the output tokens.
+func Counting(benchmark *results.Benchmark) string {
 	sources, all := map[record.TokenSource]int{}, 0
 	for i := range benchmark.Levels {
 		for source, n := range benchmark.Levels[i].TokenSources {

@@ -131,7 +131,7 @@ func TestWhoCountedTheTokens(t *testing.T) {
 		for _, source := range sources {
 			l.Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Counted: record.Counted{Source: source}})
 		}
-		return counting(&results.Benchmark{Levels: []results.Level{l}})
+		return Counting(&results.Benchmark{Levels: []results.Level{l}})
 	}
 	assert.Equal(t, "output tokens by the server's usage", by(record.FromServer, record.FromServer))
 	assert.Equal(t, "output tokens by the tokenizer: the server reported no usage", by(record.FromTokenizer))
@@ -190,10 +190,10 @@ func TestPercentilesOfOtherTools(t *testing.T) {
 		Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 298}}},
 		Shown:  results.Figures{"itl": {"p99": 12.3, "count": 76000}},
 	}
-	assert.Equal(t, "12.3~", printed("itl", 99)(l))
+	assert.Equal(t, "12.3~", printed("itl", 99).Text(l))
 	l.Record.Counts.Outcomes[record.OK] = 299
-	assert.Equal(t, "12.3", printed("itl", 99)(l))
-	assert.Equal(t, "n/a", printed("tpot", 99)(l))
+	assert.Equal(t, "12.3", printed("itl", 99).Text(l))
+	assert.Equal(t, "n/a", printed("tpot", 99).Text(l))
 }
 
 // TestOtherTablesFit100Columns with figures of a large server.

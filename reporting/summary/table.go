@@ -15,7 +15,19 @@ import (
 type Column struct {
 	Group, Name string
 	Title, Unit string
-	Cell        func(*results.Level) string
+	Cell        Cell
+}
+
+// Cell is what a column shows of a level.
+type Cell struct {
+	Text func(*results.Level) string
+	Of   Figure // that it is the text of; zero where it is of none
+}
+
+// Figure is a statistic of a metric, by the names that Figures has, and what makes the unit of the column of that of the metric.
+type Figure struct {
+	Tag, Statistic string
+	Factor         float64
 }
 
 // Table writes the headline table. It fits 80 columns for usual figures.
@@ -29,7 +41,7 @@ func writeTable(w io.Writer, columns []Column, levels []results.Level) {
 	for i := range levels {
 		row := make([]string, len(columns))
 		for k, c := range columns {
-			row[k] = c.Cell(&levels[i])
+			row[k] = c.Cell.Text(&levels[i])
 		}
 		rows = append(rows, row)
 	}
@@ -83,6 +95,9 @@ func groupLine(groups []string, widths []int) string {
 
 const missing = "n/a"
 
+// Worth reports whether a cell has a figure, and one of enough requests.
+func Worth(cell string) bool { return cell != missing && !strings.HasSuffix(cell, "~") }
+
 // mark is what stands behind the concurrency of a level whose figures need the reader's care.
 func mark(l *results.Level) string {
 	text := ""
@@ -118,8 +133,8 @@ func figure(v float64) string {
 	}
 }
 
-func statistic(tag string, factor float64) func(*results.Level) string {
-	return func(l *results.Level) string { return average(l.Shown, tag, factor) }
+func statistic(tag string, factor float64) Cell {
+	return Cell{func(l *results.Level) string { return average(l.Shown, tag, factor) }, Figure{tag, "avg", factor}}
 }
 
 func average(f results.Figures, tag string, factor float64) string {
@@ -129,13 +144,13 @@ func average(f results.Figures, tag string, factor float64) string {
 	return missing
 }
 
-func percentile(tag string, q float64) func(*results.Level) string {
-	return func(l *results.Level) string {
+func percentile(tag string, q float64) Cell {
+	return Cell{func(l *results.Level) string {
 		if v, ok := l.Shown.Percentile(tag, q); ok {
 			return figure(v)
 		}
 		return missing
-	}
+	}, Figure{tag, fmt.Sprintf("p%g", q), 1}}
 }
 
 func reached(l *results.Level) string {

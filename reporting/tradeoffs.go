@@ -1,0 +1,105 @@
+package reporting
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/llmsweep/llmsweep/reporting/chart"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// dotNote says what stands beside the dots of a scatter.
+func dotNote(benchmarks []*results.Benchmark) string {
+	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
+		return "Note: Numbers on dots indicate concurrency level, or request rate in an open loop"
+	}
+	return "Note: Numbers on dots indicate concurrency level"
+}
+
+func efficiency(benchmarks []*results.Benchmark) chart.Chart {
+	c := chart.Chart{
+		File: "efficiency_tok_s_gpu_vs_user.png", Title: "GPU Efficiency vs User Experience",
+		XLabel: "Tokens/sec per User", YLabel: "Tokens/sec per GPU", Kind: chart.Scatter, Group: throughputGroup,
+		Note: dotNote(benchmarks),
+		Help: sentences("Tokens/sec per User = output_token_throughput / concurrency, in an open loop / mean in flight; Tokens/sec per GPU = output_token_throughput / GPUs",
+			help(benchmarks, "output_token_throughput")),
+	}
+	c.Series = seriesOf(benchmarks, func(b *results.Benchmark, l *results.Level) (chart.Point, bool) {
+		gpus, _ := b.GPUs()
+		x, y, ok := summary.Efficiency(l, gpus)
+		return chart.Point{X: x, Y: y, Label: l.Value(), N: requests(l, "output_sequence_length")}, ok
+	})
+	assumeGPUs(&c, benchmarks)
+	if note := doubts(benchmarks); note != "" {
+		c.Note += ". " + note
+	}
+	return c
+}
+
+// assumeGPUs says in a chart whose y axis is per GPU of which benchmarks their number is not known.
+func assumeGPUs(c *chart.Chart, benchmarks []*results.Benchmark) {
+	var assumed []string
+	for _, b := range benchmarks {
+		if _, is := b.GPUs(); is {
+			assumed = append(assumed, b.Name)
+		}
+	}
+	switch len(assumed) {
+	case 0:
+	case len(benchmarks):
+		c.YLabel += " (1 GPU assumed)"
+	default:
+		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
+	}
+}
+
+// pareto is what a GPU delivers against what a user sees.
+func pareto(benchmarks []*results.Benchmark) chart.Chart {
+	const perUser, total = "output_token_throughput_per_user", "output_token_throughput"
+	c := chart.Chart{
+		File: "pareto_tok_s_gpu_vs_tok_s_user.png", Title: "Throughput per GPU vs Output Speed per User",
+		XLabel: "Output Token Throughput per User (tok/s/user)", YLabel: "Output Token Throughput per GPU (tok/s/GPU)",
+		Kind: chart.Scatter, Front: true, Group: throughputGroup,
+		Note: dotNote(benchmarks) + ". Dashed: the points that no other one beats in both",
+		Help: help(benchmarks, perUser, total),
+	}
+	c.Series = seriesOf(benchmarks, func(b *results.Benchmark, l *results.Level) (chart.Point, bool) {
+		gpus, _ := b.GPUs()
+		x, ok := l.Figures.Get(perUser, "avg")
+		y, also := l.Figures.Get(total, "avg")
+		return chart.Point{X: x, Y: y / float64(gpus), Label: l.Value(), N: requests(l, perUser)}, ok && also
+	})
+	assumeGPUs(&c, benchmarks)
+	if note := doubts(benchmarks); note != "" {
+		c.Note += ". " + note
+	}
+	return c
+}
+
+// latencyAgainstThroughput is the time to a first token, in an open loop from the schedule, against what is delivered.
+func latencyAgainstThroughput(benchmarks []*results.Benchmark) chart.Chart {
+	const ttft, total = "time_to_first_token", "output_token_throughput"
+	tags := []string{total}
+	for _, x := range axes(benchmarks) {
+		tags = append(tags, x.timed(ttft))
+	}
+	c := chart.Chart{
+		File: "avg_time_to_first_token_vs_output_token_throughput.png", Title: "Average Time to First Token vs Output Token Throughput",
+		XLabel: "Output Token Throughput (tok/s)", YLabel: "Average Time to First Token (ms)", Kind: chart.Scatter, Group: latencyGroup,
+		Note: dotNote(benchmarks), Help: help(benchmarks, tags...),
+	}
+	c.Series = seriesOf(benchmarks, func(_ *results.Benchmark, l *results.Level) (chart.Point, bool) {
+		tag := axis{open: l.Open()}.timed(ttft)
+		x, ok := l.Figures.Get(total, "avg")
+		y, also := l.Figures.Get(tag, "avg")
+		return chart.Point{X: x, Y: y, Label: l.Value(), N: requests(l, tag)}, ok && also
+	})
+	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
+		c.Note += "; of an open loop the time is from the schedule"
+	}
+	if note := doubts(benchmarks); note != "" {
+		c.Note += ". " + note
+	}
+	return c
+}
