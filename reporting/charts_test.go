@@ -219,7 +219,7 @@ func TestFormats(t *testing.T) {
 		return names, guide
 	}
 	plain, before := write()
-	assert.Len(t, plain, 7)
+	assert.Len(t, plain, 9, "five charts, page, two exports and summary")
 	pngs, after := write(record.PNG)
 	assert.Equal(t, before, after)
 	svgs, _ := write(record.SVG)
@@ -227,11 +227,11 @@ func TestFormats(t *testing.T) {
 	charts := read(t, dir, "ours")
 	further := len(furtherCharts(charts))
 	assert.Positive(t, further)
-	assert.Len(t, pngs, 7+further)
-	assert.Len(t, svgs, 7+5+further)
-	assert.Len(t, both, 7+5+2*further)
+	assert.Len(t, pngs, 9+further)
+	assert.Len(t, svgs, 9+5+further)
+	assert.Len(t, both, 9+5+2*further)
 	for _, want := range []string{"time_line_in_flight_c4.png", "time_line_in_flight_c4.svg", "efficiency_tok_s_gpu_vs_user.svg"} {
 		assert.Contains(t, both, want)
 	}
-	assert.Equal(t, []string{PageFile, SummaryFile}, both[len(both)-2:])
+	assert.Equal(t, []string{PageFile, BenchFile, TidyFile, SummaryFile}, both[len(both)-4:])
 }
