@@ -14,6 +14,7 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
+// asked are the formats that a run asked for. What this version does not know is the default's.
 func asked(run *record.Run) record.Exports {
 	exports, err := record.ParseExports(run.Plan.Export)
 	if err != nil {
@@ -38,6 +39,8 @@ func writeExports(run *record.Run, l *results.Level, exports record.Exports) err
 
 func rewrite(path string, write func(io.Writer) error) error { return record.WriteFile(path, write) }
 
+// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
+// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
 func (r *Report) rewriteExports(in Inputs) {
 	for _, b := range r.Benchmarks {
 		for i := range b.Levels {
@@ -72,6 +75,7 @@ func rewriteLevel(run *record.Run, l *results.Level, in Inputs) error {
 	return errors.Join(failures...)
 }
 
+// formats are those beside AIPerf's, of a run.
 func (in Inputs) formats(run *record.Run) record.Exports {
 	if in.Export != nil {
 		return *in.Export
@@ -79,6 +83,7 @@ func (in Inputs) formats(run *record.Run) record.Exports {
 	return asked(run)
 }
 
+// formats are those of the files that are about all benchmarks: what any of them asks for. Benchmarks of other tools ask for the default.
 func (r *Report) formats(in Inputs) record.Exports {
 	var all record.Exports
 	for _, b := range r.Benchmarks {
@@ -92,6 +97,7 @@ func (r *Report) formats(in Inputs) record.Exports {
 	return all
 }
 
+// withOwn adds the reader's own charts. None of them takes the place of another file of the report.
 func (in Inputs) withOwn(pictures []chart.Chart, benchmarks []*results.Benchmark) ([]chart.Chart, error) {
 	if in.Charts == nil {
 		return pictures, nil
@@ -113,6 +119,7 @@ func (in Inputs) withOwn(pictures []chart.Chart, benchmarks []*results.Benchmark
 	return pictures, nil
 }
 
+// commands measure benchmarks again, by their names.
 func commands(benchmarks []*results.Benchmark) map[string]string {
 	all := map[string]string{}
 	for _, b := range benchmarks {

@@ -206,7 +206,6 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	return nil
 }
 
-// asked are the formats that a run asked for. What this version does not know is the default's.
 // Inputs says what a report is made of.
 type Inputs struct {
 	DataDir string
@@ -338,10 +337,6 @@ func choose(in Inputs) ([]string, error) {
 	return chosen, nil
 }
 
-// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
-// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
-// formats are those beside AIPerf's, of a run.
-// formats are those of the files that are about all benchmarks: what any of them asks for. Benchmarks of other tools ask for the default.
 func (r *Report) write(dir string, in Inputs) error {
 	var failures []error
 	r.rewriteExports(in)
@@ -380,8 +375,6 @@ func (r *Report) write(dir string, in Inputs) error {
 	return errors.Join(failures...)
 }
 
-// withOwn adds the reader's own charts. None of them takes the place of another file of the report.
-// commands measure benchmarks again, by their names.
 // AllWarnings returns the report's own warnings and those of its benchmarks.
 func (r *Report) AllWarnings() []string {
 	all := slices.Clone(r.Warnings)
