@@ -15,7 +15,7 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
-// asked is which exports the plan of a run asks for, beside AIPerf's.
+// asked are the formats that a run asked for. What this version does not know is the default's.
 func asked(run *record.Run) record.Exports {
 	exports, err := record.ParseExports(run.Plan.Export)
 	if err != nil {
@@ -76,6 +76,7 @@ func rewriteLevel(run *record.Run, l *results.Level, in Inputs) error {
 	return errors.Join(failures...)
 }
 
+// formats are those beside AIPerf's, of a run.
 func (in Inputs) formats(run *record.Run) record.Exports {
 	if in.Export != nil {
 		return *in.Export

@@ -206,7 +206,6 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	return nil
 }
 
-// asked are the formats that a run asked for. What this version does not know is the default's.
 // Inputs says what a report is made of.
 type Inputs struct {
 	DataDir string

@@ -11,11 +11,7 @@ import (
 
 // doubted takes the verdict back where the client's error could have made it, or the figure is one of another load than was planned.
 func (f Finding) doubted(level Level) Finding {
-	timed := f.Unit == "ms" || f.Unit == "sec" || strings.Contains(f.Unit, "/sec") || metric.OfSLO(f.Metric)
-	if f.hopeless(level) {
-		timed = false // and fails whatever the load was
-	}
-	if _, has := level.Figures[f.Metric]; level.Invalid != "" && timed && has && level.Unfinished == "" && f.Verdict != Inconclusive {
+	if _, has := level.Figures[f.Metric]; level.Invalid != "" && f.ofTheLoad(level) && has && level.Unfinished == "" && f.Verdict != Inconclusive {
 		f.Verdict = Inconclusive
 		f.Text += fmt.Sprintf("; %s is INVALID: %s", level.Name, level.Invalid)
 	}
@@ -34,6 +30,15 @@ func (f Finding) doubted(level Level) Finding {
 		}
 	}
 	return f
+}
+
+// ofTheLoad reports whether the figure would be another one under another load: a time, a rate, or how many requests were good, unless these fail whatever
+// the load was.
+func (f Finding) ofTheLoad(level Level) bool {
+	if metric.OfSLO(f.Metric) {
+		return !f.hopeless(level)
+	}
+	return f.Unit == "ms" || f.Unit == "sec" || strings.Contains(f.Unit, "/sec")
 }
 
 // hopeless reports whether a figure of the SLO would be below its limit even if all requests that ended well had been good.

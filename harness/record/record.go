@@ -522,7 +522,7 @@ type Input struct {
 // Lengths says in words how long prompts and answers are, in tokens.
 func (p *Plan) Lengths() string {
 	if p.Input.File != "" {
-		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
+		return fmt.Sprintf("prompts of %s (%s, %d records, %s), its OSL or %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
 	}
 	server := ""
 	if p.ISLCounts == ServerISL {

@@ -181,7 +181,7 @@ func TestTemplateStandsBesideBothCounts(t *testing.T) {
 	for i := range b.Levels {
 		b.Levels[i].Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Usage: &record.Usage{PromptTokens: 123 + i}, Counted: record.Counted{ISL: 123, ClientISL: 100 * i}})
 	}
-	assert.Equal(t, "the server adds about 23 tokens to a prompt; mean prompt 111.5 by the tokenizer, 123.5 by the server", fact())
+	assert.Equal(t, "the server adds about 23 tokens to a prompt; mean 111.5 by the tokenizer, 123.5 by the server", fact())
 }
 
 // TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
