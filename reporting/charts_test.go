@@ -207,8 +207,8 @@ func TestRepeatedLevelsShowOneRun(t *testing.T) {
 func TestFormats(t *testing.T) {
 	dir := t.TempDir()
 	simulated{name: "a", levels: []int{4}, requests: 12, tokens: 4, pace: 1}.write(t, dir)
+	out := filepath.Join(t.TempDir(), "plots")
 	write := func(formats ...record.Format) (names []string, guide []byte) {
-		out := filepath.Join(t.TempDir(), "plots")
 		report, err := Write(out, Inputs{DataDir: dir, Formats: formats})
 		require.NoError(t, err)
 		for _, path := range report.Files {
@@ -228,6 +228,8 @@ func TestFormats(t *testing.T) {
 	assert.Len(t, plain, 7)
 	svgs, _ := write(record.SVG)
 	assert.Len(t, svgs, 7+5+len(further))
+	again, _ := write()
+	assert.Equal(t, svgs, again, "pictures of an earlier report are not left as they are")
 	both, after := write(record.PNG, record.SVG)
 	assert.Equal(t, before, after)
 	wanted := slices.Concat(plain[:5], further)

@@ -195,7 +195,7 @@ type Inputs struct {
 	Exports bool
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
-	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG.
+	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG. A picture that is there already is drawn anew.
 	Formats []record.Format
 }
 
@@ -354,15 +354,17 @@ func (r *Report) write(dir string, in Inputs) error {
 		files = append(files, file{c.File, c.WritePNG})
 	}
 	all := slices.Concat(pictures, furtherCharts(r.Benchmarks))
-	if slices.Contains(in.Formats, record.PNG) {
-		for _, c := range all[len(pictures):] {
-			files = append(files, file{c.File, c.WritePNG})
+	want := func(format record.Format, name string, write func(io.Writer) error) {
+		_, err := os.Stat(filepath.Join(dir, name)) // one of an earlier report would show what is no more
+		if err == nil || slices.Contains(in.Formats, format) {
+			files = append(files, file{name, write})
 		}
 	}
-	if slices.Contains(in.Formats, record.SVG) {
-		for _, c := range all {
-			files = append(files, file{strings.TrimSuffix(c.File, ".png") + ".svg", c.WriteSVG})
-		}
+	for _, c := range all[len(pictures):] {
+		want(record.PNG, c.File, c.WritePNG)
+	}
+	for _, c := range all {
+		want(record.SVG, strings.TrimSuffix(c.File, ".png")+".svg", c.WriteSVG)
 	}
 	files = append(files,
 		file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }},
