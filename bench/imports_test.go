@@ -73,7 +73,7 @@ func allowedImports() map[string][]string {
 		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},
 		"reporting/chart":      {},
 		"reporting/page":       {"reporting/chart"},
-		"reporting/cmd":        {"harness/metric", "reporting"},
+		"reporting/cmd":        {"harness/metric", "harness/record", "reporting"},
 		"reporting/cmd/report": {"reporting/cmd"},
 		// Thin programs around what the rooms offer.
 		"scripts/image":            {},
