@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -47,10 +49,12 @@ func TestLevelsKeepTheirPlaces(t *testing.T) {
 	b, err := Read(dir, "b")
 	require.NoError(t, err)
 	require.Len(t, b.Levels, 16)
+	skipped := slices.DeleteFunc(b.Warnings, func(w string) bool { return !strings.Contains(w, "skipped") })
+	require.Len(t, skipped, 4)
 	at := 0
 	for c := range 20 {
 		if c%5 == 3 {
-			assert.Contains(t, b.Warnings[c/5], fmt.Sprintf("c%d skipped: ", c+1))
+			assert.Contains(t, skipped[c/5], fmt.Sprintf("c%d skipped: ", c+1))
 			continue
 		}
 		assert.Equal(t, c+1, b.Levels[at].Concurrency)
