@@ -48,6 +48,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	headlines := len(p.Tables)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, toldTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)
 	for _, b := range r.Benchmarks {
 		if t := failures(b); len(t.Rows) > 0 {

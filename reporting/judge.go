@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -30,10 +31,11 @@ func Judgeable(dir string) (compare.Run, error) {
 	for i := range b.Levels {
 		l := &b.Levels[i]
 		read[l.Point] = true
-		level := compare.Level{Name: l.Name(), Figures: compare.Figures(l.Figures), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
+		level := compare.Level{Name: l.Name(), Figures: judged(l), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
 		if i := l.Instrument(); i != nil {
 			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
+		level.Cache = l.Cache
 		level.Invalid = record.Printable(l.Validity.Broken(false)) // the client's verdict is there already
 		if l.Record != nil {
 			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, record.Printable(l.Record.Transport)
@@ -62,6 +64,21 @@ func Judgeable(dir string) (compare.Run, error) {
 		return run, fmt.Errorf("%s: %w", dir, &NoDataError{DataDir: dataDir, Missing: []string{name}})
 	}
 	return run, nil
+}
+
+// judged are the figures of a level for a gate. Requests that were cancelled as planned are no errors there, though AIPerf counts them.
+func judged(l *results.Level) compare.Figures {
+	if l.Record == nil || l.Record.Counts.ByPlan() == 0 {
+		return compare.Figures(l.Figures)
+	}
+	const tag = "error_request_count"
+	figures := maps.Clone(l.Figures)
+	delete(figures, tag)
+	c := &l.Record.Counts
+	if errors := c.Failures() + c.Interrupted(); errors > 0 {
+		figures[tag] = map[string]float64{"avg": float64(errors) / float64(max(1, len(l.Usable())))} // of one run
+	}
+	return compare.Figures(figures)
 }
 
 // lost says which runs of a repeated level are missing in its figures: a gate must not pass by leaving out a run that failed.

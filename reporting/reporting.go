@@ -86,8 +86,15 @@ func Attributes(l *results.Level) []Attribute {
 	if !l.Broken() {
 		requests += fmt.Sprintf(" in_flight=%.2f", l.Load.Reached)
 	}
+	bad := record.FailedOutcomes()
+	if c.Interrupted() > 0 {
+		bad = append(bad, record.Cancelled)
+	}
+	if n := c.ByPlan(); n > 0 {
+		requests += fmt.Sprintf(" cancelled_by_plan=%d", n)
+	}
 	attributes := append([]Attribute{{"requests", requests}}, standing(l)...)
-	if how := c.Explain(append(record.FailedOutcomes(), record.Cancelled)...); how != "" {
+	if how := c.Explain(bad...); how != "" {
 		attributes = append(attributes, Attribute{"failures", record.Printable(how)})
 	}
 	for _, r := range l.Results {

@@ -146,7 +146,7 @@ func tokenRules() []rule {
 		count("output_sequence_length", "Output Sequence Length", "reasoning + visible output tokens", osl),
 		count("output_token_count", "Output Token Count", "visible output tokens", visibleTokens),
 		count("reasoning_token_count", "Reasoning Token Count", "reasoning tokens", reasoningTokens),
-		count("input_sequence_length", "Input Sequence Length", "prompt tokens by the client's tokenizer, without chat template", isl),
+		count("input_sequence_length", "Input Sequence Length", "prompt tokens by the client's tokenizer, without chat template; with -isl-counts=server by usage", isl),
 		count("requested_osl", "Requested OSL", "max_tokens of the request", func(s *record.Sample) (float64, bool) {
 			return float64(s.RequestedOSL), s.RequestedOSL > 0
 		}),

@@ -54,6 +54,8 @@ type Level struct {
 	Window    steady.Window   // in which the level was steady
 	Settled   Figures         // over the window: latencies and throughputs by AIPerf's formulas; nil without one
 	Validity  steady.Validity // of ours
+	Server    *Told           // what the server told of itself; nil: nothing
+	GPU       *Told           // what its GPUs did
 	Figures   Figures         // by AIPerf's definitions, as in the files
 	Shown     Figures         // by the benchmark's Convention, for its table
 	Within    []Within        // the Figures that have intervals, with these
@@ -65,6 +67,8 @@ type Level struct {
 	Distributions map[string]Distribution // by tag: of those of Tags that have values
 	Timeline      Timeline
 	Warnings      []string
+
+	busy float64 // mean number of slots that had a request in flight, or one that waited for a place: Load.Reached where none did
 }
 
 // Unusable says why the level's figures should not stand beside others, or "": it failed, or was stopped or killed in its middle, and
@@ -232,8 +236,9 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 	}
 	l.Within = intervals.within(l.Figures)
 	l.Distributions = intervals.distributions(l.tags())
+	unread := l.readTold()
 	l.judge()
-	l.Warnings = levelWarnings(l, bad)
+	l.Warnings = append(levelWarnings(l, bad), unread...)
 	return l, nil
 }
 

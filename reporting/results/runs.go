@@ -133,6 +133,8 @@ func (l *Level) pool() {
 			l.FinishReasons[reason] += n
 		}
 		l.Cache = l.Cache.With(r.Cache)
+		l.asked = l.asked.with(r.asked)
+		l.Server, l.GPU = l.Server.with(r.Server), l.GPU.with(r.GPU)
 		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
 		for endpoint, part := range r.Replicas {
 			l.Replicas[endpoint] = l.Replicas[endpoint].Plus(part)
@@ -166,6 +168,7 @@ func worse(a, b record.ClientVerdict) bool {
 func addCounts(to, from *record.Counts) {
 	to.Planned += from.Planned
 	to.NotStarted += from.NotStarted
+	to.Chosen += from.Chosen
 	to.Retried.Requests += from.Retried.Requests
 	to.Retried.Retries += from.Retried.Retries
 	to.Retried.Resent += from.Retried.Resent

@@ -20,7 +20,9 @@ type Tally struct {
 	Prompts, Outputs Deviation
 	Cache            steady.Cache
 
+	asked            asked
 	spans            []steady.Span
+	waits            []steady.Span        // for a place of -prefill-concurrency
 	arrivals         steady.Arrivals      // of an open loop
 	warmup, measured record.Counts        // of which nothing was planned
 	endNS            int64                // of the last request
@@ -74,7 +76,11 @@ func (t *Tally) Add(s *record.Sample) {
 	t.measured.Count(s)
 	t.Unstreamed = t.Unstreamed || s.Unstreamed
 	t.spans = append(t.spans, span)
+	if s.PrefillNS > 0 {
+		t.waits = append(t.waits, steady.Span{StartNS: s.TakenNS(), EndNS: s.StartNS})
+	}
 	t.arrivals.Add(s)
+	t.asked.add(s)
 	t.replica(s)
 	if s.Valid() {
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++

@@ -17,6 +17,9 @@ func Columns(b *results.Benchmark) []Column {
 	load := loadColumn(b)
 	load.Group = head
 	columns := []Column{load, {head, "reach", "Reached", "", reached}, {head, "ok/fail", "OK / failed", "requests", okFail}}
+	if cancels(b) {
+		columns[2] = Column{head, "ok/fail/plan", "OK / failed / cancelled by plan", "requests", okFailPlan}
+	}
 	if b.Open() {
 		columns[1] = Column{head, "flight", "In flight", "mean", reached}
 	}

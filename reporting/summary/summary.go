@@ -39,6 +39,7 @@ func Write(w io.Writer, in Input) error {
 		Within(&b, benchmark)
 		Over(&b, benchmark)
 		windows(&b, benchmark)
+		told(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n\nComparison\n==========\n\n")
@@ -47,6 +48,9 @@ func Write(w io.Writer, in Input) error {
 	b.WriteString("\n\n" + legend + "\n")
 	if anyOpen(in.Benchmarks) {
 		b.WriteString(openLegend + "\n")
+	}
+	if slices.ContainsFunc(in.Benchmarks, cancels) {
+		b.WriteString(cancelLegend + "\n")
 	}
 	explainOthers(&b, in.Benchmarks)
 	writeWarnings(&b, in)
@@ -106,8 +110,11 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", Counting(benchmark)},
-		{"Load", fmt.Sprintf("%s, seed %d, nonce %d", loop(p), p.Seed, p.Nonce) + unusual(benchmark)},
+		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce) + unusual(benchmark)},
 		{"GPUs", gpus},
+	}
+	if text := template(benchmark); text != "" {
+		facts = append(facts, [2]string{"Template", text})
 	}
 	if text := spread(benchmark); text != "" {
 		facts = append(facts, [2]string{"Replicas", text})
@@ -117,6 +124,9 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	}
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
+	}
+	if pages := asked(benchmark); pages != "" {
+		facts = append(facts, [2]string{"Metrics", pages})
 	}
 	if hits := cache(benchmark); hits != "" {
 		facts = append(facts, [2]string{"Cache", hits})
@@ -131,7 +141,8 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
-// cache says how much of the prompts the server had in its prefix cache, and how much of them is shared on purpose; "" where neither is anything.
+// cache says how much of the prompts the server had in its prefix cache, by the usage of its answers and by its own counters, and how much of them is
+// shared on purpose; "" where none of these is anything.
 func cache(benchmark *results.Benchmark) string {
 	var all steady.Cache
 	var levels []string
@@ -142,22 +153,50 @@ func cache(benchmark *results.Benchmark) string {
 		}
 		all = all.With(l.Cache)
 	}
+	own, some := serverHits(benchmark)
 	shares := benchmark.Run.Plan.Prefixes != (record.Prefixes{})
-	hits := fmt.Sprintf("hits %s of the prompts' tokens", strings.Join(levels, ", "))
-	switch {
-	case all.Requests == 0 && shares:
+	const of = " of the prompts' tokens"
+	var hits string
+	switch usage := strings.Join(levels, ", "); {
+	case usage == "" && own == "" && shares:
 		return "the server does not tell how much of the shared prompts it had in its cache"
-	case all.Hits == 0 && !shares:
+	case all.Hits == 0 && !some && !shares:
 		return ""
-	case benchmark.Run.Plan.Input.File != "":
-		return hits + "; what those of the file share is not known"
+	case own == "":
+		hits = "hits " + usage + of
+	case usage == "":
+		return "hits from server metrics " + own + "; the usage of answers does not tell"
 	default:
-		return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
+		hits = "hits from usage " + usage + of + "; from server metrics " + own
 	}
+	if benchmark.Run.Plan.Input.File != "" {
+		return hits + "; what those of the file share is not known"
+	}
+	return hits + fmt.Sprintf("; shared on purpose %.3g %%", all.Percent(all.Shared))
+}
+
+// warmup says what was sent before each level.
+func warmup(p *record.Plan) string {
+	if text := p.Warmup(); text != "" {
+		return ", warm-up of " + text
+	}
+	return ""
 }
 
 // loop says what decides when requests start.
 func loop(p *record.Plan) string {
+	text := loopShape(p)
+	if p.PrefillCap > 0 {
+		text += fmt.Sprintf(", at most %d before their first token", p.PrefillCap)
+	}
+	if p.CancelRate > 0 {
+		text += ", cancelled by plan: " + p.Cancellations()
+	}
+	return text
+}
+
+// loopShape is loop without what bounds or ends requests.
+func loopShape(p *record.Plan) string {
 	if p.FixedSchedule {
 		text := "open loop by the trace's times"
 		if p.TimeScale != 1 {
@@ -258,11 +297,7 @@ func deviation(benchmark *results.Benchmark) string {
 	if !benchmark.Run.Plan.TokenizerApproximate {
 		return ""
 	}
-	var prompts, outputs results.Deviation
-	for i := range benchmark.Levels {
-		l := &benchmark.Levels[i]
-		prompts, outputs = prompts.With(l.Prompts), outputs.With(l.Outputs)
-	}
+	prompts, outputs := compared(benchmark)
 	var parts []string
 	if prompts.Requests > 0 {
 		parts = append(parts, fmt.Sprintf("prompts %+.2f %% (the server's with its template)", 100*prompts.Mean()))
@@ -381,6 +416,9 @@ const openLegend = `  rate      requests a second that were to start; flight: me
             would have asked; sent: from when it did
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
+
+const cancelLegend = `  plan      requests that were cancelled on purpose (-cancel-rate): no failures,
+            and in no figure of latency or throughput`
 
 func writeWarnings(b *strings.Builder, in Input) {
 	var all []string

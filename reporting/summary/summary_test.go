@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,6 +122,30 @@ func TestHowFarAStandInIsOff(t *testing.T) {
 	assert.Equal(t, "cl100k, approximate", fact())
 }
 
+// TestTemplateStandsBesideBothCounts in results of since it is measured.
+func TestTemplateStandsBesideBothCounts(t *testing.T) {
+	l := results.Level{Tally: results.NewTally()}
+	b := &results.Benchmark{Run: &record.Run{}, Levels: []results.Level{l, l}}
+	fact := func() string {
+		for _, f := range Facts(b) {
+			if f[0] == "Template" {
+				return f[1]
+			}
+		}
+		return ""
+	}
+	assert.Empty(t, fact())
+	b.Run.Template = &record.Template{Unknown: "it reports no\nusage", Requests: 1}
+	assert.Equal(t, "what the server adds to a prompt is not known: it reports no usage", fact())
+	b.Run.Template = &record.Template{Tokens: 1, Requests: 1}
+	assert.Equal(t, "the server adds 1 token to a prompt", fact())
+	b.Run.Template = &record.Template{Tokens: 23, Requests: 2, Approximate: true}
+	for i := range b.Levels {
+		b.Levels[i].Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Usage: &record.Usage{PromptTokens: 123 + i}, Counted: record.Counted{ISL: 123, ClientISL: 100 * i}})
+	}
+	assert.Equal(t, "the server adds about 23 tokens to a prompt; mean prompt 111.5 by the tokenizer, 123.5 by the server", fact())
+}
+
 // TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
 func TestPercentilesOfOtherTools(t *testing.T) {
 	l := &results.Level{
@@ -174,6 +199,9 @@ func TestUnusualWayOfRequests(t *testing.T) {
 		},
 		"closed loop, seed 0, nonce 0, to the completions route, answers not streamed: no TTFT, no ITL": {
 			Run: &record.Run{Plan: record.Plan{EndpointType: record.Completions, Unstreamed: true}},
+		},
+		"closed loop, at most 2 before their first token, cancelled by plan: 5 % of the requests, 1s after they were sent, seed 0, nonce 0": {
+			Run: &record.Run{Plan: record.Plan{PrefillCap: 2, CancelRate: 5, CancelDelay: time.Second}},
 		},
 		"closed loop, seed 0, nonce 0, through net/http, a new connection for each request": {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "never"}},

@@ -155,6 +155,16 @@ func okFail(l *results.Level) string {
 	return fmt.Sprintf("%d/%d", c.Outcomes[record.OK], c.Failures())
 }
 
+func okFailPlan(l *results.Level) string {
+	if l.Record == nil {
+		return okFail(l)
+	}
+	return fmt.Sprintf("%s/%d", okFail(l), l.Record.Counts.ByPlan())
+}
+
+// cancels reports whether requests of a benchmark were to be cancelled.
+func cancels(b *results.Benchmark) bool { return b.Run != nil && b.Run.Plan.CancelRate > 0 }
+
 func plateau(l *results.Level) string {
 	if !l.Load.HasPlateau {
 		return missing
