@@ -3,6 +3,7 @@ package reporting
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/scrape"
 	"github.com/llmsweep/llmsweep/reporting/chart"
@@ -37,7 +38,7 @@ func told(benchmarks []*results.Benchmark) []chart.Chart {
 
 // told is the chart of a quantity, without a point if none of the levels has it.
 func (s sampled) told(quantity scrape.Quantity, title string) chart.Chart {
-	c := s.timeline("server_"+string(quantity), title, title, "As the server, or its GPUs, told when it was asked, the warm-up of the level included.")
+	c := s.timeline("server_"+string(quantity), title, title, "As the server, or its GPUs, told when it was asked, the warm-up of the level included. Of many answers some are shown, of a gauge those with the lowest and the highest values.")
 	c.Group = serverGroup
 	unit := ""
 	c.Series = s.series(func(l *results.Level) []chart.Point {
@@ -45,7 +46,7 @@ func (s sampled) told(quantity scrape.Quantity, title string) chart.Chart {
 		if !ok {
 			return nil
 		}
-		if unit, c.Steps = track.Unit, track.Counter; track.Counter {
+		if unit, c.Steps = strings.Replace(track.Unit, "tokens", "tok", 1), track.Counter; track.Counter {
 			unit += "/s"
 			return rates(track.Points)
 		}
