@@ -1,10 +1,10 @@
-// Package reporting turns recorded runs into what people look at: exports in each level's folder, five charts, one page and
-// SUMMARY.txt for up to twelve benchmarks.
+// Package reporting turns recorded runs into what people look at: exports in each level's folder, five charts or as many as
+// there are, one page and SUMMARY.txt for up to twelve benchmarks.
 //
 // It depends on files and not on the run that wrote them, so the report of an old folder is, byte for byte, what the run wrote at
 // its end; only SUMMARY.txt names the directories it was made from and into.
 //
-// Rooms: results reads folders, export writes other tools' formats, chart draws PNGs, page the HTML, summary the text.
+// Rooms: results reads folders, export writes other tools' formats, chart draws pictures, page the HTML, summary the text.
 package reporting
 
 import (
