@@ -69,7 +69,7 @@ func allowedImports() map[string][]string {
 		"mockserver/cmd":            {"mockserver", "mockserver/engine", "mockserver/engine/profile", "mockserver/fault"},
 		"mockserver/cmd/mockserver": {"mockserver/cmd"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
-		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},
+		"reporting":            {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},
 		"reporting/results":    {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/stat"},
 		"reporting/export":     {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/stat", "reporting/results"},
 		"reporting/summary":    {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},

@@ -47,6 +47,7 @@ func furtherCharts(benchmarks []*results.Benchmark) []chart.Chart {
 	for _, x := range axes(benchmarks) {
 		all = append(all, x.hitRate(benchmarks))
 	}
+	all = append(all, told(benchmarks)...)
 	for _, x := range axes(benchmarks) {
 		all = append(all, x.client(benchmarks)...)
 	}

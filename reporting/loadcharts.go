@@ -115,7 +115,11 @@ func (x axis) hitRate(benchmarks []*results.Benchmark) chart.Chart {
 			y, ok := l.Figures.Get(tag, "avg")
 			return chart.Point{Y: y, N: requests(l, "usage_prompt_cache_read_tokens")}, ok
 		}
-		return chart.Point{Y: l.Cache.Percent(l.Cache.Hits), N: l.Cache.Requests}, l.Cache.Requests > 0
+		if l.Cache.Requests == 0 { // answers do not tell, but the server may
+			y, ok := l.HitRate()
+			return chart.Point{Y: y, N: requests(l, "request_latency")}, ok
+		}
+		return chart.Point{Y: l.Cache.Percent(l.Cache.Hits), N: l.Cache.Requests}, true
 	})
 	c.Note, c.Help = doubts(benchmarks), help(benchmarks, tag)
 	return c

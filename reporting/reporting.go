@@ -1,10 +1,10 @@
-// Package reporting turns recorded runs into what people look at: exports in each level's folder, five charts, one page and
-// SUMMARY.txt for up to twelve benchmarks.
+// Package reporting turns recorded runs into what people look at: exports in each level's folder, five charts or as many as
+// there are, one page and SUMMARY.txt for up to twelve benchmarks.
 //
 // It depends on files and not on the run that wrote them, so the report of an old folder is, byte for byte, what the run wrote at
 // its end; only SUMMARY.txt names the directories it was made from and into.
 //
-// Rooms: results reads folders, export writes other tools' formats, chart draws PNGs, page the HTML, summary the text.
+// Rooms: results reads folders, export writes other tools' formats, chart draws pictures, page the HTML, summary the text.
 package reporting
 
 import (
@@ -224,7 +224,7 @@ type Inputs struct {
 	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
-	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG.
+	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG. A picture that is there already is drawn anew.
 	Formats []record.Format
 }
 
@@ -355,15 +355,17 @@ func (r *Report) write(dir string, in Inputs) error {
 		files = append(files, file{c.File, c.WritePNG})
 	}
 	all := slices.Concat(pictures, further)
-	if slices.Contains(in.Formats, record.PNG) {
-		for _, c := range further {
-			files = append(files, file{c.File, c.WritePNG})
+	want := func(format record.Format, name string, write func(io.Writer) error) {
+		_, err := os.Stat(filepath.Join(dir, name)) // one of an earlier report would show what is no more
+		if err == nil || slices.Contains(in.Formats, format) {
+			files = append(files, file{name, write})
 		}
 	}
-	if slices.Contains(in.Formats, record.SVG) {
-		for _, c := range all {
-			files = append(files, file{strings.TrimSuffix(c.File, ".png") + ".svg", c.WriteSVG})
-		}
+	for _, c := range all[len(pictures):] {
+		want(record.PNG, c.File, c.WritePNG)
+	}
+	for _, c := range all {
+		want(record.SVG, strings.TrimSuffix(c.File, ".png")+".svg", c.WriteSVG)
 	}
 	files = append(files, file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }})
 	formats := r.formats(in)

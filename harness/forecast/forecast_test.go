@@ -64,7 +64,7 @@ func TestSpace(t *testing.T) {
 	assert.EqualValues(t, 2*12*(3200+20*100), s.Log)
 	assert.Equal(t, s.Kept(), s.Most())
 	assert.Greater(t, forecast.Needed([]forecast.Level{level}, true, 0).Kept(), forecast.Needed([]forecast.Level{level}, false, 0).Kept()+1<<20, "page and charts")
-	assert.Equal(t, int64(2*27*256<<10), forecast.Needed([]forecast.Level{level}, true, 2).Kept()-forecast.Needed([]forecast.Level{level}, true, 0).Kept(), "in two formats 20 pictures and 7 of the level")
+	assert.Equal(t, int64(2*32*256<<10), forecast.Needed([]forecast.Level{level}, true, 2).Kept()-forecast.Needed([]forecast.Level{level}, true, 0).Kept(), "in two formats 20 pictures and 12 of the level")
 
 	huge := measured(forecast.Phase{Concurrency: 1, Requests: 2_000_000, OutputTokens: 2_000_000})
 	huge.Body = 1000

@@ -12,7 +12,7 @@ const (
 	reportFiles   = 4 << 20  // page, summary and charts
 	picture       = 256 << 10
 	pictures      = 20      // that all charts are, and
-	levelPictures = 7       // for each level
+	levelPictures = 12      // for each level
 	largestInputs = 1 << 30 // above it the recipe is kept
 )
 

@@ -1,10 +1,11 @@
-// Package chart turns plain series into PNG pictures.
+// Package chart turns plain series into pictures.
 //
 // It knows nothing of recordings, metrics or benchmarks: a [Chart] holds names
-// and numbers, [Chart.WritePNG] draws them. Two kinds exist. [Lines] has a
+// and numbers, [Chart.WritePNG] and [Chart.WriteSVG] draw them. [Lines] has a
 // logarithmic x axis whose ticks stand exactly at the x values of the data, as
-// load levels do; [Scatter] has two linear axes and writes a short text beside
-// each dot. What makes a series recognisable, its colour and marker, depends on
+// load levels do, and may have bands above its lines; [Scatter] has two linear
+// axes and writes a short text beside each dot; [Curves] and [Dots] are for what
+// has many points; [Stacks] is bars of parts over categories. What makes a series recognisable, its colour and marker, depends on
 // its index alone ([Color], [SymbolPath]), so a benchmark looks the same in all
 // pictures of a report, and the HTML report can look like the pictures.
 //
@@ -18,8 +19,9 @@
 // same time. The same chart gives the same bytes.
 //
 // Files: style.go (colours, markers, fonts), axis.go (ranges, ticks, numbers),
-// legend.go and labels.go (the two placement problems), picture.go (drawing
-// with gonum/plot), png.go (encoding).
+// legend.go and labels.go (the two placement problems), picture.go (the page,
+// with gonum/plot), lines.go, scatter.go, curves.go and stacks.go (the kinds),
+// png.go and svg.go (encoding).
 package chart
 
 import (
