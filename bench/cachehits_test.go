@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -96,7 +97,7 @@ func TestUnplannedCacheHits(t *testing.T) {
 	const reading = "unplanned cache hits 96 %, limit at most 1 %"
 	assert.Contains(t, r.output, reading)
 	summary := summaryIn(t, dir)
-	assert.Contains(t, summary, "Cache:     hits 96 % at 1 of the prompts' tokens; shared on purpose 0 %\n")
+	assert.Contains(t, summary, "Cache:     hits from usage 96 % at 1 of the prompts' tokens; from server metrics 96 %; shared on purpose 0 %\n")
 	assert.Regexp(t, `INVALID: (\S.*; )?`+reading, strings.Join(strings.Fields(summary), " "), "a server that takes no time leaves slots empty, which is another reason")
 	assert.Contains(t, strings.Join(strings.Fields(summary), " "), "the server had 96 % of the prompts' tokens in its cache")
 	page, err := os.ReadFile(filepath.Join(dir, "plots", "report.html"))
@@ -112,5 +113,29 @@ func TestUnplannedCacheHits(t *testing.T) {
 	child{args: []string{"-endpoint=" + url, "-benchmark-name=file", "-concurrencies=1", "-request-count=20", "-osl=8", "-input-file=" + file, "-output-dir=" + dir}}.passes(t)
 	_, readings = validityOf(t, filepath.Join(dir, "file", "c1"))
 	assert.NotContains(t, readings, "unplanned cache hits", "nobody knows what is planned of a file")
-	assert.Regexp(t, `Cache:     hits 9[0-9.]* % at 1 of the prompts' tokens; what those of the file share is not known\n`, summaryIn(t, dir))
+	assert.Contains(t, strings.Join(strings.Fields(summaryIn(t, dir)), " "), "20 requests have 1 records, so that prompts repeat")
+	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1 of the prompts' tokens; from server metrics 9[0-9.]* %; what those of the file share is not known\n`, summaryIn(t, dir))
+}
+
+// TestFileAskedTwice of one server: the second run meets the cache that the first has filled, which both the summary and a gate say.
+func TestFileAskedTwice(t *testing.T) {
+	url, _ := countedMock(t)
+	dir := t.TempDir()
+	var b strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&b, "{\"text\": \"%s\"}\n", strings.Repeat(fmt.Sprintf("word%d ", i), 200))
+	}
+	file := filepath.Join(t.TempDir(), "prompts.jsonl")
+	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o600))
+	for _, name := range []string{"first", "second"} {
+		child{args: []string{"-endpoint=" + url, "-benchmark-name=" + name, "-concurrencies=1,2", "-request-count=9", "-warmup-requests=1", "-osl=8", "-input-file=" + file, "-output-dir=" + dir}}.passes(t)
+		for _, level := range []string{"c1", "c2"} {
+			for _, s := range readSamples(t, filepath.Join(dir, name, level)) {
+				assert.Equal(t, name == "second", *s.Usage.CachedTokens > 150, "%s %s %d: levels and the warm-up ask other records", name, level, s.Index)
+			}
+		}
+	}
+	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1, 9[0-9.]* % at 2 of the prompts' tokens; from server metrics 9[0-9.]* %( to 9[0-9.]* %)?; what those of the file share is not known\n`, summaryIn(t, dir))
+	r := child{entry: "TestGate", args: []string{"-baseline=" + filepath.Join(dir, "first"), "-candidate=" + filepath.Join(dir, "second")}}.run(t)
+	assert.Regexp(t, `warning: c1: of the prompts of the input-file [0-9.]+ % were in the server's cache in \S*first, 9[0-9.]* % in \S*second: `, r.output)
 }

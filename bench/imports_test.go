@@ -35,6 +35,7 @@ func allowedImports() map[string][]string {
 		"harness/kubectl":       {"harness/process"},
 		"harness/clock":         {},
 		"harness/preflight":     {},
+		"harness/scrape":        {"harness/record"},
 		"harness/forecast":      {},
 		"harness/lock":          {"harness/record"},
 		// What kubectl prints, for tests without a cluster.
@@ -55,6 +56,7 @@ func allowedImports() map[string][]string {
 		"harness": {
 			"harness/arrival", "harness/workload", "harness/workload/dataset", "harness/tokenizer", "harness/tokenizer/hub", "harness/openai", "harness/record", "harness/metric", "harness/stat",
 			"harness/steady", "harness/clock", "harness/host", "harness/kubectl", "harness/process", "harness/instrument", "harness/ceiling", "harness/preflight", "harness/forecast", "harness/lock",
+			"harness/scrape",
 		},
 		// The mock shares nothing with the client, least of all wire code: a shared encoder would make both wrong together.
 		"mockserver":                {"mockserver/engine", "mockserver/fault", "mockserver/metrics"},
@@ -68,12 +70,12 @@ func allowedImports() map[string][]string {
 		"mockserver/cmd/mockserver": {"mockserver/cmd"},
 		// Reporting depends on files, not on the run: never on harness itself, never on the mock.
 		"reporting":            {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/..."},
-		"reporting/results":    {"harness/record", "harness/metric", "harness/steady", "harness/stat"},
-		"reporting/export":     {"harness/record", "harness/metric", "harness/steady", "harness/stat", "reporting/results"},
-		"reporting/summary":    {"harness/record", "harness/metric", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},
+		"reporting/results":    {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/stat"},
+		"reporting/export":     {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/stat", "reporting/results"},
+		"reporting/summary":    {"harness/record", "harness/metric", "harness/scrape", "harness/steady", "harness/compare", "harness/stat", "reporting/results"},
 		"reporting/chart":      {},
 		"reporting/page":       {"reporting/chart"},
-		"reporting/cmd":        {"harness/metric", "reporting"},
+		"reporting/cmd":        {"harness/metric", "harness/record", "reporting"},
 		"reporting/cmd/report": {"reporting/cmd"},
 		// Thin programs around what the rooms offer.
 		"scripts/image":            {},

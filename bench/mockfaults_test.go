@@ -5,6 +5,8 @@ import (
 	"flag"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,6 +65,12 @@ type truth struct {
 		Kind    fault.Kind
 		Refused int `json:"refused_connections"`
 	}
+	Arrival    int64 `json:"arrival_ns"`
+	End        int64 `json:"end_ns"`
+	Status     int
+	Completion int `json:"completion_tokens"`
+	Canceled   bool
+	Writes     []int64 `json:"writes_ns"`
 }
 
 // TestFaultsAreCountedAsTheyHappened: twenty streams, a tenth of whose requests go wrong in one way after the other. Request by request the
@@ -112,10 +120,11 @@ func TestFaultsAreCountedAsTheyHappened(t *testing.T) {
 	}
 }
 
-// TestColdStartIsCounted: the first ten of a hundred requests, on twenty streams, wait for the model to warm up, and no other does.
+// TestColdStartIsCounted: the first ten of a hundred requests, on twenty streams, wait for the model to warm up, and no other does. The one before
+// them found what the template adds.
 func TestColdStartIsCounted(t *testing.T) {
 	const cold = 250 * time.Millisecond
-	level, samples, lines := faulted(t, fault.Rule{When: fault.When{Requests: []fault.Range{{First: 1, Last: 10}}}, Fault: fault.Fault{Kind: fault.ColdStart, Delay: cold}})
+	level, samples, lines := faulted(t, fault.Rule{When: fault.When{Requests: []fault.Range{{First: 2, Last: 11}}}, Fault: fault.Fault{Kind: fault.ColdStart, Delay: cold}})
 	struckWith := map[string]bool{}
 	for _, l := range lines {
 		struckWith[l.RequestID] = l.Fault != nil && l.Fault.Kind == fault.ColdStart
@@ -162,15 +171,15 @@ func TestRefusedConnectionsAreCounted(t *testing.T) {
 	assert.Positive(t, reasons[record.Refused])
 }
 
-// openFaulty opens a sweep of one level in virtual time, whose mock server is still to be made.
-func openFaulty(t *testing.T) *harness.Sweep {
+// openVirtual opens a sweep of one level in virtual time, whose mock server is still to be made.
+func openVirtual(t *testing.T, args ...string) *harness.Sweep {
 	t.Helper()
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	flags := harness.RegisterFlags(fs)
-	require.NoError(t, fs.Parse([]string{
+	require.NoError(t, fs.Parse(append([]string{
 		"-benchmark-name=faulty", "-virtual", "-nonce=1", "-concurrencies=20", "-request-count=100", "-warmup-requests=0", "-isl=8", "-std=0", "-osl=8",
 		"-max-error-rate=1", "-idle-timeout=30s", "-first-token-timeout=60s", "-output-dir=" + t.TempDir(),
-	}))
+	}, args...)))
 	plan, err := flags.Plan(func(string) string { return "" })
 	require.NoError(t, err)
 	plan.EmbeddedMock = true
@@ -185,12 +194,19 @@ func openFaulty(t *testing.T) *harness.Sweep {
 // faulted runs 100 requests on 20 streams against a plain server with one rule, in virtual time, and returns what both sides wrote down.
 func faulted(t *testing.T, rule fault.Rule) (level *record.Level, samples []*record.Sample, lines []truth) {
 	t.Helper()
+	options := mockserver.DefaultOptions()
+	options.Faults.Rules = []fault.Rule{rule}
+	options.Plain = &engine.Plain{TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond}
+	level, samples, lines, _ = against(t, openVirtual(t), options)
+	return level, samples, lines
+}
+
+// against runs the one level of a sweep against a mock server of the given options, and returns what both sides wrote down, and the server's metrics at the end.
+func against(t *testing.T, sweep *harness.Sweep, options mockserver.Options) (level *record.Level, samples []*record.Sample, lines []truth, metrics string) {
+	t.Helper()
 	var file strings.Builder
-	sweep := openFaulty(t)
 	synctest.Test(t, func(t *testing.T) {
-		options := mockserver.DefaultOptions()
-		options.Virtual, options.Record, options.Faults.Rules = true, &file, []fault.Rule{rule}
-		options.Plain = &engine.Plain{TTFT: 20 * time.Millisecond, ITL: 5 * time.Millisecond}
+		options.Virtual, options.Record = true, &file
 		mock, err := mockserver.New(options)
 		require.NoError(t, err)
 		listener := memnet.Listen(virtualHost)
@@ -206,7 +222,11 @@ func faulted(t *testing.T, rule fault.Rule) (level *record.Level, samples []*rec
 		require.NoError(t, err)
 		samples = readSamples(t, sweep.LevelDir(sweep.Levels()[0]))
 		sweep.Close()
-		synctest.Wait() // until the server has heard of those that left
+		synctest.Wait()                    // until the server has heard of those that left
+		time.Sleep(100 * time.Millisecond) // an engine lets go of them at the end of its pass
+		page := httptest.NewRecorder()
+		mock.ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		metrics = page.Body.String()
 		require.NoError(t, mock.Close())
 		require.NoError(t, <-served)
 	})
@@ -215,5 +235,5 @@ func faulted(t *testing.T, rule fault.Rule) (level *record.Level, samples []*rec
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		lines = append(lines, l)
 	}
-	return level, samples, lines
+	return level, samples, lines, metrics
 }

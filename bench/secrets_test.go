@@ -26,7 +26,7 @@ import (
 func secrets() map[string]string {
 	return map[string]string{
 		"key": `sk-test/01"23&45`, "header": "tok-header+98/7654", "plain": "plain-secret=value", "password": "pw-url-5/5555",
-		"query": "query-key/77<7>", "cookie": "cookie-4444", "proxy": "proxy-pw-3333",
+		"query": "query-key/77<7>", "cookie": "cookie-4444", "proxy": "proxy-pw-3333", "page password": "page-pw-6/66", "page query": "page-query-8/88",
 	}
 }
 
@@ -83,6 +83,15 @@ func TestSecretsStayOut(t *testing.T) {
 			fmt.Fprint(w, strings.Repeat(".", 990), "Bearer ", secret["key"], dump(r))
 		})
 		mux.HandleFunc("GET /v1/models/", http.NotFound)
+		var pages atomic.Int32
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+			if pages.Add(1) > 4 { // two at the preflight, two before the requests
+				fmt.Fprintf(w, "Bearer %s %s %s\n", secret["key"], r.URL.RawQuery, dump(r))
+				return
+			}
+			said := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(dump(r) + r.URL.RawQuery)
+			fmt.Fprintf(w, "# TYPE a %s\na{head=\"%s\"} 1\n", secret["cookie"], said)
+		})
 	})
 	dir := t.TempDir()
 	r := child{
@@ -91,6 +100,7 @@ func TestSecretsStayOut(t *testing.T) {
 			"-endpoint=" + strings.Replace(server, "http://", "http://user:"+url.QueryEscape(secret["password"])+"@", 1) + "/v1?api-key=" + url.QueryEscape(secret["query"]),
 			"-header=X-Token:env:MY_TOKEN", "-header=X-Plain:" + secret["plain"], "-header=Cookie: session=" + secret["cookie"],
 			"-benchmark-name=s", "-concurrencies=1", fmt.Sprintf("-request-count=%d", len(order)), "-isl=8", "-osl=8", "-verbose", "-max-error-rate=1", "-output-dir=" + dir,
+			"-server-metrics=auto," + strings.Replace(server, "http://", "http://user:"+url.QueryEscape(secret["page password"])+"@", 1) + "/metrics?key=" + url.QueryEscape(secret["page query"]),
 		},
 	}.run(t)
 	assert.Contains(t, r.output, "X-Token", "the server's echo should be in the output")
@@ -104,6 +114,8 @@ func TestSecretsStayOut(t *testing.T) {
 		texts[name] = string(data)
 	}
 	require.Greater(t, len(texts), 10)
+	assert.Contains(t, texts["s/c1/server_metrics.jsonl"], `map[Accept`, "the page's echo should be in its file")
+	assert.Contains(t, texts["s/c1/server_metrics.jsonl"], "is not Prometheus text", "and that of one that is none")
 	var again bytes.Buffer
 	require.Zero(t, reportcmd.Report(&again, &again, []string{"-data-dir", dir, "-output-dir", t.TempDir()}))
 	texts["report"] = again.String()

@@ -29,7 +29,7 @@ func TestVirtualRunsAreIdentical(t *testing.T) {
 		}
 		c.passes(t)
 		digests := digestTree(t, filepath.Join(dir, "results"))
-		require.Len(t, digests, 1+2*len(levelFiles())+len(reportFiles()))
+		require.Len(t, digests, 1+2*len(append(levelFiles(), record.ServerMetricsFile))+len(reportFiles()))
 		if first == nil {
 			first = digests
 		}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -19,6 +20,9 @@ type Arm struct {
 
 // ArmLevel is the concurrency of a comparison whose levels are not named.
 const ArmLevel = 10
+
+// usualBlocks are as many as a comparison has at most where -blocks does not say it.
+const usualBlocks = 20
 
 // mockArm begins the target of an arm that is the embedded mock server; its options follow.
 const mockArm = "mock:"
@@ -132,6 +136,7 @@ func (p *Plan) Run(arm Arm, dir string, block, attempt int) *Plan {
 	q.Arms, q.Plot, q.Formats, q.Overwrite, q.Started = nil, false, nil, false, arm.Command != ""
 	q.BenchmarkName, q.OutputDir = arm.Name, dir
 	q.Seed = derived(p.Seed, "block", "", block)
+	q.block = &inFile{turn: block + attempt*(maxBlocks+1), of: cmp.Or(p.Blocks, usualBlocks) + 1, seed: p.Seed} // one that is repeated comes behind all others
 	// 48 bits, as a nonce that is drawn: small enough to be copied by hand.
 	q.Nonce = derived(p.Nonce, "nonce", arm.Name, block<<8|attempt) >> 16
 	q.Endpoints, q.Targets, q.Forwards = nil, nil, nil

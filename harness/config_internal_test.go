@@ -247,7 +247,8 @@ func squeezed(text string) string {
 // TestPrintedConfigKeepsSecrets to itself, wherever they came from; read again, it says what is missing.
 func TestPrintedConfigKeepsSecrets(t *testing.T) {
 	env := map[string]string{"OPENAI_API_KEY": "secret-key", "TOKEN": "secret-token", "BENCH_HEADER": "X-A: secret-a\nX-B: env:TOKEN\nCookie: s=secret-c"}
-	plan, err := planFrom(t, env, "-benchmark-name=x", "-endpoint=http://user:secret-pw@h/v1?api-key=secret-q", "-extra-inputs=k:secret-token", "-config="+configFile(t, "compat: openai"))
+	plan, err := planFrom(t, env, "-benchmark-name=x", "-endpoint=http://user:secret-pw@h/v1?api-key=secret-q", "-extra-inputs=k:secret-token", "-config="+configFile(t, "compat: openai"),
+		"-server-metrics=auto,http://u:secret-page@h/metrics", "-gpu-telemetry=http://g/metrics?key=secret-g")
 	require.NoError(t, err)
 	text := written(t, plan)
 	assert.NotContains(t, text, "secret")
@@ -256,7 +257,7 @@ func TestPrintedConfigKeepsSecrets(t *testing.T) {
 		assert.Contains(t, strings.ReplaceAll(text, "'", ""), want)
 	}
 	_, err = planFrom(t, map[string]string{"TOKEN": "x"}, "-config="+configFile(t, text))
-	for _, key := range []string{"endpoint", "header", "extra-inputs"} {
+	for _, key := range []string{"endpoint", "header", "extra-inputs", "server-metrics", "gpu-telemetry"} {
 		assert.ErrorContains(t, err, ": "+key+": has [redacted] in place of a secret")
 	}
 
@@ -280,15 +281,16 @@ func samples() map[string][]string {
 	return map[string][]string{
 		"endpoint": {"h:8000", "http://[::1%25eth0]:1/v1", "k8s://ns/svc:8000", "https://h/openai/chat/completions"}, "benchmark-name": {"x", "007", "null", "-", "1e3", "true"},
 		"model": nasty, "isl": {"1", " 500 "}, "std": {"0"}, "osl": {"8"},
-		"seq-dist": {"256|10,128|5:40;512,256:60", " 1-9,lognormal(5|1) "}, "input-file": {"f: x.jsonl"}, "shared-system-prompt-length": {"0", "7"}, "prefix-length": {"20"},
-		"prefix-ratio": {"0.5", "0"}, "concurrency-ramp-duration": {"30s"}, "request-rate-ramp-duration": {"0"}, "prefix-pool": {"3"}, "concurrencies": {"1", "10, 1,5", "100,100"}, "request-count": {"0", "7"}, "warmup-requests": {"3"},
+		"seq-dist": {"256|10,128|5:40;512,256:60", " 1-9,lognormal(5|1) "}, "isl-counts": {"server", "client"}, "input-file": {"f: x.jsonl"}, "shared-system-prompt-length": {"0", "7"}, "prefix-length": {"20"},
+		"prefix-ratio": {"0.5", "0"}, "concurrency-ramp-duration": {"30s"}, "request-rate-ramp-duration": {"0"}, "prefix-pool": {"3"}, "concurrencies": {"1", "10, 1,5", "100,100"}, "prefill-concurrency": {"0", "4"}, "cancel-rate": {"0", "12.5"}, "cancel-delay": {"0", "1s"}, "request-count": {"0", "7"}, "request-rate": {"5", "0.5, 2"}, "arrival": {"gamma", "poisson", "constant"}, "burstiness": {"1", "0.5"}, "warmup-requests": {"3"}, "warmup-duration": {"30s", "0"}, "warmup-concurrency": {"4"}, "warmup-request-rate": {"0.5"}, "warmup-grace-period": {"0s", "1m"},
 		"repeats": {"1", "5"}, "seed": {"0", "18446744073709551615"}, "nonce": {"0", "281474976710655"}, "output-dir": {"/tmp/r", "r: s"}, "overwrite": {"true", "1", "false"},
 		"resume": {"request", "false"}, "header": {"A: b", "X-T:env:TOKEN", "X-T: env:OTHER"}, "extra-inputs": append(inputs, `{"a":1e400,"b":[null]}`, "temperature: 0.50"),
 		"endpoint-type": {"completions"}, "streaming": {"false", "0"}, "gpus": {"1", "8"}, "dry-run": {"true"}, "preflight-only": {"true"}, "wait-ready": {"0", "90s"}, "request-timeout": {"1h30m"}, "first-token-timeout": {"1m"}, "idle-timeout": {"5s"},
 		"connect-timeout": {"1s"}, "retry-429": {"true"}, "transport": {"own", "nethttp"}, "connection-reuse": {"never"}, "ca-cert": {"/ca: pem"}, "client-cert": {"c"}, "client-key": {"k"},
 		"insecure": {"true"}, "max-duration": {"1h"}, "max-tokens-total": {"5000000000"}, "max-error-rate": {"0.10", "1"}, "continue-on-error": {"true"}, "compat": {"openai"}, "gate": nasty,
 		"data-dir": {"d"}, "baseline": {"b"}, "candidate": {"c"}, "sensitivity": {"s"}, "arm": {"a=http://a:1", "b=mock:-ttft=5ms -itl=1ms", "c=b:2"}, "arm-command": {"a=serve: 'x'"},
-		"blocks": {"6"}, "inconclusive": {"fail"}, "mock-args": {"-ttft=5ms -itl=1ms", ""}, "virtual": {"true"}, "verbose": {"true"}, "definitions": {"vllm"}, "plot": {"false"}, "formats": {"png", "svg,png"},
+		"blocks": {"6"}, "inconclusive": {"fail"}, "mock-args": {"-ttft=5ms -itl=1ms", ""}, "virtual": {"true"}, "verbose": {"true"}, "definitions": {"vllm"}, "export": {"none", "csv, vllm"}, "markdown": {"true"}, "slo": {"request_latency:250", " time_to_first_token:500  inter_token_latency:50 "}, "plot": {"false"}, "formats": {"png", "svg,png"},
+		"server-metrics": {"off", "auto, http://a:9", "https://[::1]:9/x"}, "gpu-telemetry": {"http://g:9400,http://h:9400/metrics"},
 	}
 }
 
@@ -337,7 +339,7 @@ func TestPrintedConfigIsReadBack(t *testing.T) {
 		require.Equal(t, alike(want), alike(got), "%q %v\n%s", args, env, text)
 	}
 	for name := range samples() {
-		if !slices.Contains([]string{"baseline", "candidate", "arm-command", "client-cert", "client-key", "prefix-pool"}, name) { // that go together
+		if !slices.Contains([]string{"baseline", "candidate", "arm-command", "client-cert", "client-key", "prefix-pool", "warmup-concurrency", "warmup-request-rate", "warmup-grace-period"}, name) { // that go together
 			assert.NotZero(t, seen[name], "no plan has -%s", name)
 		}
 	}

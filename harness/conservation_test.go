@@ -53,11 +53,11 @@ func moody(random *rand.Rand) http.HandlerFunc {
 	}
 }
 
-// TestNothingIsLost runs random plans against a moody server, with caps, timeouts, error limits and cancellations at random: what was planned
+// TestNothingIsLost runs random plans against a moody server, with caps, timeouts, error limits, and cancellations by plan and not, at random: what was planned
 // is accounted for, in the counts and in the log, and what the log says of time adds up to the nanosecond.
 func TestNothingIsLost(t *testing.T) {
 	outcomes := map[record.Outcome]int{}
-	statuses := map[record.Status]int{}
+	statuses, byPlan := map[record.Status]int{}, map[bool]int{}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		c, n, warm := 1+random.IntN(15), 1+random.IntN(120), random.IntN(6)
@@ -65,6 +65,9 @@ func TestNothingIsLost(t *testing.T) {
 			fmt.Sprintf("-concurrencies=%d", c), fmt.Sprintf("-request-count=%d", n), fmt.Sprintf("-warmup-requests=%d", warm),
 			"-request-timeout=150ms", fmt.Sprintf("-max-error-rate=%g", []float64{0, 0.3, 1, 1}[random.IntN(4)]),
 			fmt.Sprintf("-max-duration=%dms", random.IntN(3)*(100+random.IntN(2000))), fmt.Sprintf("-max-tokens-total=%d", random.IntN(2)*random.IntN(600)),
+		}
+		if random.IntN(2) == 0 {
+			args = append(args, fmt.Sprintf("-cancel-rate=%d", 1+random.IntN(100)), fmt.Sprintf("-cancel-delay=%dms", random.IntN(140)), fmt.Sprintf("-prefill-concurrency=%d", random.IntN(4)))
 		}
 		perform(t, args, moody(random), func(t *testing.T, s stage) {
 			ctx, cancel := context.WithCancelCause(s.ctx)
@@ -81,12 +84,15 @@ func TestNothingIsLost(t *testing.T) {
 			conserved(t, samples, c)
 			for _, x := range samples {
 				outcomes[x.Outcome]++
+				byPlan[x.Reason == record.ByPlan]++
+				assert.True(t, x.ToCancel || x.Reason != record.ByPlan)
 			}
 		})
 	}
 	for _, o := range []record.Outcome{record.OK, record.Rejected, record.TimedOut, record.Cut, record.Malformed, record.StreamError, record.Cancelled} {
 		assert.Positive(t, outcomes[o], "no request ended %s: %v", o, outcomes)
 	}
+	assert.Greater(t, byPlan[true], 100)
 	for _, status := range []record.Status{record.Done, record.Failed, record.Capped, record.Interrupt} {
 		assert.Positive(t, statuses[status], "no level ended %s: %v", status, statuses)
 	}

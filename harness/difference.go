@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 )
@@ -25,19 +26,32 @@ func determinants(p *record.Plan) []setting {
 		{"endpoint", endpoints}, {"mock-args", strings.Join(p.MockArgs, " ")}, {"virtual", text(p.Virtual)}, {"model", p.Model},
 		{"input-file", p.Input.File}, {"custom-dataset-type", p.Input.Format}, {"dataset-sampling", p.Input.Sampling}, {"SHA-256 of the input-file", p.Input.SHA256},
 		{"isl", text(p.ISL)}, {"std", text(p.StdDev)}, {"osl", text(p.OSL)}, {"seq-dist", p.SeqDist},
+		{"isl-counts", cmp.Or(p.ISLCounts, record.ClientISL)},
 		{"shared-system-prompt-length", text(p.Prefixes.System)}, {"prefix-length", text(p.Prefixes.Length)}, {"prefix-ratio", text(p.Prefixes.Ratio)},
 		{"prefix-pool", text(p.Prefixes.Pool)}, {"concurrencies", strings.Trim(text(p.Concurrencies), "[]")},
 		{"request-rate", strings.Trim(text(p.RequestRates), "[]")}, {"fixed-schedule", text(p.FixedSchedule)}, {"time-scale", text(p.TimeScale)}, {"arrival", p.Arrival}, {"burstiness", text(p.Burstiness)},
 		{"duration", text(p.Duration)}, {"grace-period", text(p.GracePeriod)}, {"max-in-flight", text(p.MaxInFlight)},
+		{"prefill-concurrency", text(p.PrefillCap)}, {"cancel-rate", text(p.CancelRate)}, {"cancel-delay", text(p.CancelDelay)},
 		{"concurrency-ramp-duration", text(p.ConcurrencyRamp)}, {"request-rate-ramp-duration", text(p.RateRamp)}, {"request-rate-ramp-from", text(p.RateRampFrom)},
-		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
+		{"request-count", text(p.RequestCount)}, {"warmup-requests", text(p.WarmupRequests)}, {"warmup-duration", text(p.WarmupDuration)},
+		{"warmup-concurrency", text(p.WarmupConcurrency)}, {"warmup-request-rate", text(p.WarmupRate)}, {"warmup-grace-period", orNone(p.WarmupGrace)},
+		{"repeats", text(max(1, p.Repeats))}, {"seed", text(p.Seed)}, {"nonce", text(p.Nonce)},
 		{"endpoint-type", cmp.Or(p.EndpointType, record.Chat)}, {"streaming", text(!p.Unstreamed)}, {"compat", p.Compat}, {"extra-inputs", object(p.ExtraInputs)}, {"header", object(p.Headers)},
 		{"request-timeout", text(p.RequestTimeout)}, {"first-token-timeout", text(p.FirstTokenTimeout)}, {"idle-timeout", text(p.IdleTimeout)},
 		{"connect-timeout", text(p.ConnectTimeout)}, {"retry-429", text(p.Retry429)},
 		{"insecure, ca-cert, client-cert, client-key", fmt.Sprintf("%t, %s, %s, %s", p.TLS.Insecure, p.TLS.CACert, p.TLS.ClientCert, p.TLS.ClientKey)},
 		{"transport", p.Transport}, {"connection-reuse", p.ConnectionReuse}, {"max-error-rate", text(p.MaxErrorRate)},
-		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
+		{"server-metrics", cmp.Or(strings.Join(p.ServerMetrics, ","), record.MetricsAuto)}, {"gpu-telemetry", strings.Join(p.GPUTelemetry, ",")},
+		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"slo", p.SLO}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
 	}
+}
+
+// orNone is a limit, where there is one.
+func orNone(d *time.Duration) string {
+	if d == nil {
+		return "none"
+	}
+	return d.String()
 }
 
 func text(v any) string { return fmt.Sprint(v) }

@@ -10,7 +10,8 @@
 //     goes on in its folder instead: see past and ledger.
 //  4. Sweep.RunLevel draws the level's lengths, renders its bodies ahead of the slots that send them, and appends one
 //     record.Sample to the log for each request as it ends.
-//  5. Beside the measured requests, package instrument measures the client itself; its verdict is part of the level.
+//  5. Beside the measured requests, package instrument measures the client itself; its verdict is part of the level. What the server
+//     tells of itself is asked each second by a scraper, and understood by package scrape.
 //  6. What the samples mean is computed by package metric, and shown by package reporting, from the files.
 //
 // A level is a closed loop: c slots, each sending its next request as soon as the last one ended. RunLevel owns every goroutine

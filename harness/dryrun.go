@@ -35,7 +35,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
 	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")
-	for _, note := range slices.Concat(s.inputNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
+	for _, note := range slices.Concat(s.inputNotes(), s.loadNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
 		for _, line := range wrap(note, 80) {
 			b.WriteString(line + "\n")
 		}
@@ -57,8 +57,8 @@ func writeForecast(b *strings.Builder, levels []forecast.Level, names []string, 
 	for i, l := range levels {
 		took := forecast.Duration(l, measured)
 		total = total.Plus(took)
-		requests, prompts, outputs = requests+l.Requests+l.Warmup, prompts+l.PromptTokens, outputs+l.OutputTokens
-		fmt.Fprintf(b, row, width, names[i], l.Requests+l.Warmup, l.PromptTokens, l.OutputTokens, span(took))
+		requests, prompts, outputs = requests+l.Requests(), prompts+l.PromptTokens(), outputs+l.OutputTokens()
+		fmt.Fprintf(b, row, width, names[i], l.Requests(), l.PromptTokens(), l.OutputTokens(), span(took))
 	}
 	fmt.Fprintf(b, row, width, "total", requests, prompts, outputs, span(total))
 }
@@ -76,12 +76,35 @@ func about(d time.Duration) string {
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
+// loadNotes say what bounds and ends the requests of the table.
+func (s *Sweep) loadNotes() []string {
+	var notes []string
+	p := s.Plan
+	if p.PrefillCap > 0 {
+		notes = append(notes, fmt.Sprintf("At most %d requests at once are between their start and their first token (-prefill-concurrency); durations are as if any number were.", p.PrefillCap))
+	}
+	if p.CancelRate > 0 {
+		cancelled, all := 0, 0
+		for _, l := range s.levels {
+			cancelled, all = cancelled+l.work.Cancelled(), all+l.Requests
+		}
+		notes = append(notes, fmt.Sprintf("%d of %d measured requests are cancelled %v after they were sent, if they have not ended by then (-cancel-rate %g); durations and tokens are as if none was.",
+			cancelled, all, p.CancelDelay, p.CancelRate))
+	}
+	return notes
+}
+
 // dryRunNotes are what of the plan changes the table.
 func (p *Plan) dryRunNotes(warnings []string) []string {
 	var notes []string
-	if p.WarmupRequests > 0 {
-		notes = append(notes, fmt.Sprintf("%d of the requests of each level are its warm-up.", p.WarmupRequests))
+	if text := p.Warmup(); text != "" {
+		notes = append(notes, fmt.Sprintf("Each level has its warm-up among these: %s.", text))
 	}
+	probe := "1 short request finds"
+	if p.TokenizerApproximate {
+		probe = "2 short requests find"
+	}
+	notes = append(notes, fmt.Sprintf("Before the first level %s what the server adds to a prompt.", probe))
 	if p.Repeats > 1 {
 		notes = append(notes, fmt.Sprintf("Each level is measured %d times (-repeats), all levels in turn, and the first once more at the end.", p.Repeats))
 	}
@@ -109,7 +132,7 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 	if record.ReadJSON(filepath.Join(s.dir, record.RunFile), &run) != nil {
 		return nil, fmt.Sprintf("%s there is no earlier run of %s to go by.", assumed, p.BenchmarkName)
 	}
-	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
+	if was := &run.Plan; was.Model != p.Model || was.ISL != p.ISL || was.SeqDist != p.SeqDist || was.ISLCounts != p.ISLCounts || was.Prefixes != p.Prefixes || was.Input.File != p.Input.File {
 		return nil, fmt.Sprintf("%s the earlier run of %s had another model or other prompts.", assumed, p.BenchmarkName)
 	}
 	if run.Plan.Unstreamed {
@@ -120,7 +143,7 @@ func (s *Sweep) measuredBefore() (measured []forecast.Measured, basis string) {
 		if runs, _, _ := record.RunDirs(dir); len(runs) > 0 {
 			dir = runs[0]
 		}
-		if m, whole := readPace(dir); whole {
+		if m, whole := readPace(dir); whole && (m.Concurrency > 0 || len(p.Concurrencies) == 0) {
 			measured = append(measured, m)
 		}
 	}

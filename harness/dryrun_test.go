@@ -65,6 +65,20 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 }
 
 // TestDryRunOfRepeats lists each run, in their order, the one at the end too.
+// TestDryRunOfALoad says how many requests the seed chose to be cancelled, and what caps there are.
+func TestDryRunOfALoad(t *testing.T) {
+	dry := func(args ...string) string {
+		var b strings.Builder
+		p := planOf(t, nil, append([]string{"-benchmark-name=x", "-endpoint=server", "-output-dir=" + t.TempDir(), "-concurrencies=3", "-request-count=40", "-dry-run"}, args...)...)
+		require.NoError(t, p.WriteDryRun(&b))
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	assert.Contains(t, dry("-cancel-rate=30", "-cancel-delay=2s"), "14 of 40 measured requests are cancelled 2s after they were sent, if they have not ended by then (-cancel-rate 30)")
+	assert.Contains(t, dry("-prefill-concurrency=2"), "At most 2 requests at once are between their start and their first token (-prefill-concurrency)")
+	assert.NotContains(t, dry(), "-cancel-rate")
+	assert.NotContains(t, dry(), "-prefill-concurrency")
+}
+
 func TestDryRunOfRepeats(t *testing.T) {
 	var b strings.Builder
 	p := planOf(t, nil, "-benchmark-name=x", "-endpoint=server", "-output-dir="+t.TempDir(), "-concurrencies=1,2", "-repeats=2", "-dry-run")

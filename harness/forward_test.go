@@ -122,7 +122,7 @@ func clustered(t *testing.T, args []string, rules ...fakekubectl.Rule) *cluster 
 	server := httptest.NewServer(http.HandlerFunc(c.inference))
 	t.Cleanup(server.Close)
 	c.calls = fakekubectl.Install(t, append(rules, fakekubectl.Rule{Match: "port-forward", Forward: server.Listener.Addr().String()})...)
-	args = append([]string{"-benchmark-name=x", "-model=m", "-endpoint=k8s://dynamo/frontend:8000", "-output-dir=" + t.TempDir(), "-wait-ready=20s",
+	args = append([]string{"-benchmark-name=x", "-server-metrics=off", "-model=m", "-endpoint=k8s://dynamo/frontend:8000", "-output-dir=" + t.TempDir(), "-wait-ready=20s",
 		"-concurrencies=1,2", "-request-count=4", "-isl=4", "-std=0", "-osl=1"}, args...)
 	sweep, err := harness.Open(t.Context(), planOf(t, nil, args...), harness.Output{Log: &c.log})
 	require.NoError(t, err)

@@ -98,8 +98,11 @@ func (s *Sweep) source() *workload.Source {
 	if s.input == nil {
 		return nil
 	}
-	d := s.input.data
-	return &workload.Source{Name: s.input.name, Records: d, Format: d.Format, SHA256: d.SHA256, Sampling: dataset.Sampling(s.Plan.Input.Sampling)}
+	d, seed := s.input.data, s.Plan.Seed
+	if s.Plan.block != nil {
+		seed = s.Plan.block.seed
+	}
+	return &workload.Source{Name: s.input.name, Records: d, Format: d.Format, SHA256: d.SHA256, Sampling: dataset.Sampling(s.Plan.Input.Sampling), Seed: &seed}
 }
 
 // followable refuses a file whose times cannot be a schedule of so many requests.
@@ -127,8 +130,8 @@ func (s *Sweep) inputNotes() []string {
 	return []string{fmt.Sprintf("input-file %q: read as %s: %s", s.input.name, d.Format, d.Detected)}
 }
 
-// inputWarnings are what to know of the file beside the figures of so many requests.
-func (s *Sweep) inputWarnings(requests int) []string {
+// inputWarnings are what to know of the file beside the figures.
+func (s *Sweep) inputWarnings(at places) []string {
 	if s.input == nil {
 		return nil
 	}
@@ -136,14 +139,23 @@ func (s *Sweep) inputWarnings(requests int) []string {
 	for _, note := range s.input.data.Notes {
 		warnings = append(warnings, fmt.Sprintf("input-file %q: %s", s.input.name, note))
 	}
+	requests := at.end - at.first
 	switch p := s.Plan.Input; {
 	case dataset.Format(p.Format) == dataset.BurstGPT: // which has lengths alone
+	case dataset.Sampling(p.Sampling) == dataset.Random && at.more:
+		warnings = append(warnings, fmt.Sprintf("input-file %q: requests draw from %d records with replacement: a server that caches prefixes answers the repeated ones faster",
+			s.input.name, p.Records))
 	case dataset.Sampling(p.Sampling) == dataset.Random:
 		warnings = append(warnings, fmt.Sprintf("input-file %q: %d requests draw from %d records with replacement: a server that caches prefixes answers the repeated ones faster",
 			s.input.name, requests, p.Records))
 	case requests > p.Records:
 		warnings = append(warnings, fmt.Sprintf("input-file %q: %d requests have %d records, so that prompts repeat: a server that caches prefixes answers those faster",
 			s.input.name, requests, p.Records))
+	case s.Plan.FixedSchedule && s.Plan.block != nil:
+		warnings = append(warnings, fmt.Sprintf("input-file %q: all runs of this comparison replay the same part of the trace: a server that caches prefixes answers what it knows faster", s.input.name))
+	case at.end > p.Records: // all say the same, for it to be said once
+		warnings = append(warnings, fmt.Sprintf("input-file %q: its %d records are used up by the blocks of this comparison, of which each run asks %d, and prompts repeat: a server that caches prefixes answers those faster",
+			s.input.name, p.Records, requests))
 	}
 	return warnings
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-// ledger says which requests of a level a log accounts for. Requests that the client cancelled did not end: they are to be sent again.
+// ledger says which requests of a level a log accounts for. Requests that the client cancelled did not end, unless it was by plan: they are to be sent again.
 type ledger struct {
 	ended     map[record.Phase][]bool
 	counts    map[record.Phase]record.Counts
@@ -39,7 +39,7 @@ func (g *ledger) enter(s *record.Sample) (stays bool, err error) {
 	g.tokens += tokensOf(s)
 	g.requests++
 	g.lastNS = max(g.lastNS, s.EndNS)
-	if s.Outcome == record.Cancelled {
+	if s.Interrupted() {
 		g.cancelled++
 		return false, nil
 	}
@@ -130,6 +130,7 @@ func (r *levelRun) keepLog(path string, was *record.Level) (err error) {
 		if err != nil || !stays {
 			return err
 		}
+		r.record.CountWaits(s)
 		return log.Append(s, r.metrics.Of(s))
 	})
 	if errors.Is(err, fs.ErrNotExist) {

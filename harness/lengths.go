@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"cmp"
+
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
@@ -9,6 +11,9 @@ import (
 func (r *resolver) lengths(p *Plan) {
 	p.Prefixes = record.Prefixes{
 		System: r.count("shared-system-prompt-length"), Pool: r.count("prefix-pool"), Length: r.count("prefix-length"), Ratio: r.share("prefix-ratio"),
+	}
+	if p.ISLCounts = r.text("isl-counts"); p.ISLCounts == record.ClientISL {
+		p.ISLCounts = ""
 	}
 	if p.SeqDist = r.text("seq-dist"); p.SeqDist == "" {
 		return
@@ -50,6 +55,9 @@ func (c *checks) lengths(p *Plan) {
 			c.within("isl", p.ISL, 1, maxTokens)
 			c.within("std", p.StdDev, 0, maxTokens)
 		}
+	}
+	if c.oneOf("isl-counts", cmp.Or(p.ISLCounts, record.ClientISL), record.ClientISL, record.ServerISL); p.ISLCounts != "" && p.Input.File != "" {
+		c.fault("isl-counts", p.ISLCounts, "cannot go with -input-file, whose prompts are as long as they are: both counts stand in the results")
 	}
 	if err := workload.Prefixes(p.Prefixes).Validate(); err != nil {
 		*c = append(*c, err)

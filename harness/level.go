@@ -43,10 +43,14 @@ type levelRun struct {
 	epoch                 time.Time // stamp 0: started, save in a level that is continued
 	kept                  *ledger   // of a level that is continued; nil: none
 	logErr                error
+	server, gpus          *scraper
 	// firstError is the first failure in words, for the reason of a level that failed.
 	firstError string
 	// mended is what had to be done to the way to the server before the level.
 	mended []string
+	beyond beyond
+	// prefill has a place for each request that may be waiting for its first token; nil: any number may.
+	prefill chan struct{}
 	// connections is what there is to say of how the connections were made.
 	connections []string
 }
@@ -63,7 +67,7 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	r := &levelRun{sweep: s, level: level, mended: mended, metrics: metric.NewCalculator(), secrets: s.Plan.redactor()}
 	r.record = record.Level{
 		SchemaVersion: record.SchemaVersion, Point: level.Point, Status: record.Running, WorkloadSHA256: level.fingerprint,
-		Counts: newCounts(level.Requests), Warmup: newCounts(s.Plan.WarmupRequests),
+		Counts: newCounts(level.Requests), Warmup: newCounts(level.warmups),
 		FromFile: s.input != nil,
 	}
 	p := s.past[level.Name]
@@ -89,11 +93,11 @@ func (s *Sweep) RunLevel(ctx context.Context, level Level) (*record.Level, error
 	return &r.record, errors.Join(err, settled)
 }
 
-// answered is how many requests ended otherwise than by cancellation.
+// answered is how many requests ended as they were to: by themselves, or cancelled by plan.
 func (r *levelRun) answered() int {
 	n := 0
 	for _, c := range []record.Counts{r.record.Warmup, r.record.Counts} {
-		n += c.Ended() - c.Outcomes[record.Cancelled]
+		n += c.Ended() - c.Interrupted()
 	}
 	return n
 }
@@ -159,16 +163,25 @@ func (r *levelRun) open(dir string) (err error) {
 	}
 	count, done := r.sweep.counter()
 	r.counted = done
-	r.config = openai.Config{
-		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Concurrency: r.level.streams(), Epoch: r.epoch,
-		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
-		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
-		Dial: r.sweep.dialer(), TLS: r.sweep.tls, Count: count, Estimate: p.TokenizerApproximate, Chunks: &r.sweep.progress.chunks,
-		Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
+	r.config = r.sweep.client(r.epoch)
+	r.config.Concurrency, r.config.Count, r.config.Estimate, r.config.Chunks = r.level.streams(), count, p.TokenizerApproximate, &r.sweep.progress.chunks
+	if p.PrefillCap > 0 {
+		r.config.FirstToken = func() { <-r.prefill }
 	}
 	r.client = openai.New(r.config)
 	r.record.Transport = r.client.Transport()
 	return nil
+}
+
+// client is how all requests are sent.
+func (s *Sweep) client(epoch time.Time) openai.Config {
+	p := s.Plan
+	return openai.Config{
+		Endpoints: p.Targets, Header: p.Header, UserAgent: userAgent(), Epoch: epoch,
+		RequestTimeout: p.RequestTimeout, FirstTokenTimeout: p.FirstTokenTimeout, IdleTimeout: p.IdleTimeout, ConnectTimeout: p.ConnectTimeout,
+		Retry429: p.Retry429, Seed: p.Seed, Completions: p.AsksCompletions(), Whole: p.Unstreamed,
+		Dial: s.dialer(), TLS: s.tls, Transport: p.Transport, NoReuse: p.ConnectionReuse == neverReused,
+	}
 }
 
 // run runs the level's requests and settles its status.
@@ -195,30 +208,48 @@ func (r *levelRun) run(ctx context.Context) error {
 
 // load sends warm-up and measured requests.
 func (r *levelRun) load(ctx, issue context.Context, stop context.CancelCauseFunc) {
-	r.connect(issue)
-	r.runPhase(ctx, issue, stop, record.Warmup)
+	r.startScrapers()
+	warm := r.left(record.Warmup) > 0
+	if warm && r.level.warmup != r.level.Point {
+		made := r.connect(issue, record.Warmup, 0)
+		r.runPhase(ctx, issue, stop, record.Warmup)
+		r.connect(issue, record.Profiling, made) // a server may have closed them during a warm-up that needs fewer
+	} else {
+		r.connect(issue, record.Profiling, 0)
+		r.runPhase(ctx, issue, stop, record.Warmup)
+	}
+	if warm {
+		r.server.edge(record.EdgeMeasure)
+		r.gpus.edge(record.EdgeMeasure)
+	}
 	r.sweep.progress.measure()
 	r.startWatch()
 	r.runPhase(ctx, issue, stop, record.Profiling)
 	r.record.EndedNS = r.client.Now()
 	r.stopWatch()
+	r.stopScrapers()
 }
 
 // connectLimit is how long connections are made before a level. Requests do without those that are not there by then.
 const connectLimit = time.Minute
 
-// connect makes the connections of the level beforehand, so that no request pays for its own. Those that fail are met again by the
-// requests; here they are worth a warning.
-func (r *levelRun) connect(ctx context.Context) {
+// connect makes the connections of a phase beforehand, of which there are so many already, so that no request pays for its own. It returns how many the
+// phase needs. Those that fail are met again by the requests; here they are worth a warning.
+func (r *levelRun) connect(ctx context.Context, phase record.Phase, already int) (needed int) {
+	needed = min(r.level.connected[phase], r.left(phase))
+	if already > 0 && needed <= already {
+		return needed
+	}
 	p := r.sweep.Plan
 	if p.Transport == openai.OwnTransport && r.sweep.dialer() == nil && openai.Proxied(p.Targets) {
 		r.connections = append(r.connections, "the proxy of the environment is passed by: -transport own knows none")
 	}
 	within, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	if err := r.client.Warm(within, min(r.level.warm, r.left(record.Profiling))); err != nil && ctx.Err() == nil {
+	if err := r.client.Warm(within, needed-already); err != nil && ctx.Err() == nil {
 		r.connections = append(r.connections, "before the level, "+r.secrets.redact(err.Error()))
 	}
+	return needed
 }
 
 // because is the cause of a context that ends requests.
@@ -234,7 +265,8 @@ func (r *levelRun) take(s *record.Sample, stop context.CancelCauseFunc) {
 		counts = &r.record.Warmup
 	}
 	counts.Count(s)
-	r.record.Waited.Count(s)
+	r.record.CountWaits(s)
+	r.beyond.count(s)
 	s.FinishReason = r.secrets.redact(s.FinishReason)
 	if s.Error != nil {
 		s.Error.Message = r.secrets.redact(s.Error.Message)
@@ -289,14 +321,19 @@ func (r *levelRun) errorLimit(ended int) float64 {
 func (r *levelRun) keepErrorBody(s *record.Sample) {
 	body := record.ErrorBody{Status: s.Status, Body: s.Error.Message}
 	if s.Outcome != record.Cancelled && r.firstError == "" {
-		first := record.Printable(s.Error.Message)
-		r.firstError = string(s.Reason) + ", " + strings.ToValidUTF8(first[:min(len(first), 200)], "")
+		r.firstError = failure(s)
 	}
 	answered := s.Outcome == record.Rejected || s.Outcome == record.StreamError || s.Outcome == record.Malformed
 	if !answered || len(r.record.ErrorBodies) == 3 || slices.Contains(r.record.ErrorBodies, body) {
 		return
 	}
 	r.record.ErrorBodies = append(r.record.ErrorBodies, body)
+}
+
+// failure says in short why a request failed. Its message is redacted already.
+func failure(s *record.Sample) string {
+	message := record.Printable(s.Error.Message)
+	return strings.TrimSuffix(string(s.Reason)+", "+strings.ToValidUTF8(message[:min(len(message), 200)], ""), ", ")
 }
 
 // failures puts the error rate into words.
@@ -306,6 +343,9 @@ func (r *levelRun) failures(c record.Counts) string {
 	text := fmt.Sprintf("%d of %d requests failed (%s); the limit is %.3g %%", c.Failures(), ended, how, 100*r.errorLimit(ended))
 	if r.firstError != "" {
 		text += "; the first: " + r.firstError
+	}
+	if n := c.ByPlan(); n > 0 {
+		text += fmt.Sprintf("; %d more were cancelled by plan", n)
 	}
 	return text
 }
@@ -333,17 +373,6 @@ func (r *levelRun) settle(ctx, issue context.Context) {
 	l.Warnings = r.warnings()
 }
 
-// endedByDuration takes what a closed loop did not come to in its time out of what was planned: nobody knew how much it would be.
-func (r *levelRun) endedByDuration() {
-	if p := r.sweep.Plan; p.Duration == 0 || r.level.Open() || p.RequestCount > 0 {
-		return
-	}
-	c := &r.record.Counts
-	if c.Planned, c.NotStarted = c.Planned-c.NotStarted, 0; c.Planned == r.level.Requests {
-		r.connections = append(r.connections, fmt.Sprintf("all of %d prepared requests were sent before -duration was over: pass a larger -request-count", c.Planned))
-	}
-}
-
 // warnings are what a reader of the level's figures must know.
 func (r *levelRun) warnings() []string {
 	c := r.record.Counts
@@ -351,23 +380,63 @@ func (r *levelRun) warnings() []string {
 	if c.Outcomes[record.ConnectionFailed]+c.Outcomes[record.Cut] > 0 {
 		wait = time.Second
 	}
-	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, clientWarnings(r.record.Instrument))
+	warnings := slices.Concat(r.inputChanged(), r.unlogged(), r.mended, r.sweep.endedForwards(wait), r.connections, r.otherTokens(), clientWarnings(r.record.Instrument), r.scrapeWarnings())
 	if n := c.Failures(); n > 0 && r.record.Status != record.Failed {
 		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed (%s); latency figures are of the others", n, c.Ended(), c.Explain(record.FailedOutcomes()...)))
 	}
-	if n := c.Outcomes[record.Cancelled]; n > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
-			n, c.Why(record.Cancelled)))
+	warnings = append(warnings, r.cancelWarnings(c)...)
+	if n := r.record.Warmup.Outcomes[record.Cancelled]; n > 0 && r.record.Status == record.Done {
+		warnings = append(warnings, fmt.Sprintf("%d requests of the warm-up were cancelled (%s): the server may have been at work on them when the measurement began",
+			n, r.record.Warmup.Why(record.Cancelled)))
 	}
 	warnings = append(warnings, againWarnings(c.Retried)...)
-	if w := r.record.Waited; w.Requests > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d requests found %d in flight (-max-in-flight) and waited for a place, up to %.3g s: the load was not what was planned, and the times from the schedule have the waiting",
-			w.Requests, r.sweep.Plan.MaxInFlight, float64(w.LongestNS)/1e9))
-	}
+	warnings = append(warnings, r.waitWarnings()...)
 	if c.NotStarted > 0 {
 		text := fmt.Sprintf("%d of %d planned requests were not started", c.NotStarted, c.Planned)
 		if d := r.sweep.Plan.Duration; d > 0 && r.record.Status == record.Done {
 			text += fmt.Sprintf(": -duration %v was over", d)
+		}
+		warnings = append(warnings, text)
+	}
+	return warnings
+}
+
+// cancelWarnings are about requests that the client ended: by plan, and because the level was cut short.
+func (r *levelRun) cancelWarnings(c record.Counts) []string {
+	var warnings []string
+	if p := r.sweep.Plan; p.CancelRate > 0 {
+		text := fmt.Sprintf("%d of %d requests cancelled by plan (-cancel-rate %g, -cancel-delay %v): they are no failures, and latency and throughput are of the others", c.ByPlan(), c.Ended(), p.CancelRate, p.CancelDelay)
+		if n := c.Chosen - c.ByPlan(); n > 0 {
+			text += fmt.Sprintf("; %d more that were chosen had ended before, and count as what they were", n)
+		}
+		warnings = append(warnings, text)
+	}
+	if n := c.Interrupted(); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d requests in flight were cancelled (%s); latency and throughput are of those that ended before, the quickest ones",
+			n, c.Why(record.Cancelled, record.ByPlan)))
+	}
+	return warnings
+}
+
+// waitWarnings are about requests that found a cap reached.
+func (r *levelRun) waitWarnings() []string {
+	var warnings []string
+	for _, at := range []struct {
+		waited      record.Waited
+		most        int
+		where, flag string
+	}{
+		{r.record.Waited, r.sweep.Plan.MaxInFlight, "in flight", "-max-in-flight"},
+		{r.record.Prefill, r.sweep.Plan.PrefillCap, "without their first token", "-prefill-concurrency"},
+	} {
+		if at.waited.Requests == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d requests found %d %s (%s) and waited for a place, up to %.3g s: ", at.waited.Requests, at.most, at.where, at.flag, float64(at.waited.LongestNS)/1e9)
+		if r.level.Open() {
+			text += "the load was not what was planned, and the times from the schedule have the waiting"
+		} else {
+			text += "so many fewer were in flight, and no figure has the waiting"
 		}
 		warnings = append(warnings, text)
 	}
@@ -436,7 +505,7 @@ func (r *levelRun) writeRecipe(path string) error {
 	p := r.sweep.Plan
 	recipe := map[string]any{
 		"tool": "llmsweep " + Version, "level": r.level.Point.Name(), "workload_sha256": r.level.fingerprint, "model": p.Model, "seed": r.level.seed, "nonce": p.Nonce,
-		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": p.WarmupRequests,
+		"input": p.Input, "isl": p.ISL, "std": p.StdDev, "osl": p.OSL, "seq_dist": p.SeqDist, "isl_counts": cmp.Or(p.ISLCounts, record.ClientISL), "prefixes": p.Prefixes, "requests": r.level.Requests, "warmup_requests": r.level.warmups,
 		"compat": p.Compat, "endpoint_type": cmp.Or(p.EndpointType, record.Chat), "streaming": !p.Unstreamed, "extra_inputs": p.ExtraInputs,
 	}
 	data, err := json.Marshal(recipe)
@@ -451,10 +520,13 @@ var errInputsTooLarge = errors.New("the request bodies are too large to be kept"
 
 const maxInputs = 1 << 30
 
-// requests renders the level's requests in the order of their numbers, warm-up first.
+// requests renders the level's requests in the order of their numbers, warm-up first. One of which most are prepared in vain is left out.
 func (r *levelRun) requests() func(yield func(*workload.Request) bool) {
 	return func(yield func(*workload.Request) bool) {
 		for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
+			if phase == record.Warmup && r.level.unknown(&r.sweep.Plan.Plan, phase) {
+				continue
+			}
 			for i := range r.level.work.Len(phase) {
 				if !yield(r.level.work.Render(phase, i)) {
 					return

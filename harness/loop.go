@@ -52,14 +52,17 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 		feed: make(chan *workload.Request, lookAhead), ended: make(chan *record.Sample, 1024), over: make(chan struct{}),
 	}
 	l.left.Store(int64(total))
+	if n := r.sweep.Plan.PrefillCap; n > 0 {
+		r.prefill = make(chan struct{}, n)
+	}
 	var workers, slots sync.WaitGroup
 	workers.Go(l.render)
 	r.begun = time.Since(r.epoch)
 	ramp := r.ramp(phase)
-	if r.level.Open() {
+	if at := r.loadOf(phase); at.Open() {
 		slots.Go(func() { l.open(&slots) })
 	} else {
-		for _, offset := range arrival.Ramp(min(r.level.Concurrency, total), ramp) {
+		for _, offset := range arrival.Ramp(min(at.Concurrency, total), ramp) {
 			slots.Go(func() { l.slot(r.begun + offset) })
 		}
 	}
@@ -74,6 +77,14 @@ func (r *levelRun) runPhase(ctx, issue context.Context, stop context.CancelCause
 	workers.Wait()
 }
 
+// loadOf is what a phase keeps in flight, or how often it starts requests.
+func (r *levelRun) loadOf(phase record.Phase) record.Point {
+	if phase == record.Warmup {
+		return r.level.warmup
+	}
+	return r.level.Point
+}
+
 // ramp is the time over which the load of a phase reaches its size.
 func (r *levelRun) ramp(phase record.Phase) time.Duration {
 	switch p := r.sweep.Plan; {
@@ -86,16 +97,23 @@ func (r *levelRun) ramp(phase record.Phase) time.Duration {
 	}
 }
 
-// forDuration returns a context that ends with issue or after -duration. The measured requests that are in flight a grace period later are abandoned.
+// forDuration returns a context that ends with issue or when a phase has sent for long enough. What is in flight a grace period later is abandoned.
 func (r *levelRun) forDuration(issue context.Context, abandon context.CancelCauseFunc, phase record.Phase) (sending context.Context, done func()) {
-	d, grace := r.sweep.Plan.Duration, r.sweep.Plan.GracePeriod
-	if d == 0 || phase != record.Profiling {
+	p := r.sweep.Plan
+	name, d, grace := "", p.Duration, &p.GracePeriod
+	if phase == record.Warmup {
+		name, d, grace = "warmup-", p.WarmupDuration, p.WarmupGrace
+	}
+	if d == 0 {
 		return issue, func() {}
 	}
 	sending, end := context.WithCancel(issue)
 	enough := time.AfterFunc(d, end)
-	late := time.AfterFunc(d+grace, func() {
-		abandon(because(record.ByGrace, "still running after -duration %v and a -grace-period of %v", d, grace))
+	if grace == nil { // the limits of requests are those of the wait
+		return sending, func() { enough.Stop(); end() }
+	}
+	late := time.AfterFunc(d+*grace, func() {
+		abandon(because(record.ByGrace, "still running after -%sduration %v and a -%sgrace-period of %v", name, d, name, *grace))
 	})
 	return sending, func() {
 		enough.Stop()
@@ -140,15 +158,26 @@ func (l *loop) slot(first time.Duration) {
 	}
 	scheduled := first.Nanoseconds()
 	for request := range l.feed {
+		placed, ok := l.place(l.prefill)
 		// Both: when they end together, requests in flight may be told before issue is.
-		if l.issue.Err() != nil || l.inFlight.Err() != nil {
+		if !ok || l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
-		l.flying.Add(1)
-		s := l.client.Do(l.inFlight, request, scheduled)
+		s := l.send(request, scheduled)
+		s.PrefillNS = placed
 		scheduled = s.EndNS
 		l.end(s)
 	}
+}
+
+// send sends a request that has its places, and gives back the one that it has until its first token.
+func (l *loop) send(request *workload.Request, scheduled int64) *record.Sample {
+	l.flying.Add(1)
+	s := l.client.Do(l.inFlight, request, scheduled)
+	if l.prefill != nil && len(s.ChunksNS) == 0 {
+		<-l.prefill // there was no first token
+	}
+	return s
 }
 
 // end hands on a sample.

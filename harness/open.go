@@ -14,50 +14,68 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
-// schedule draws when the requests of an open loop start, and with a -duration how many these are. It returns what stands for that in the level's
+// schedule draws when the requests of open loops start, and with a duration how many these are. It returns what stands for that in the level's
 // fingerprint.
 func (l *Level) schedule(p *record.Plan) (string, error) {
-	if !l.Open() {
-		loop := workload.ClosedLoop
-		if p.Duration > 0 {
-			loop += fmt.Sprintf(" for %v", p.Duration)
-		}
-		if p.ConcurrencyRamp > 0 {
-			loop += fmt.Sprintf(" filled over %v", p.ConcurrencyRamp)
-		}
-		return loop, nil
-	}
 	l.starts = map[record.Phase][]time.Duration{}
+	l.warmup = p.WarmupPoint(l.Point)
 	if l.rate = l.Rate; l.Trace {
 		return "", nil // it stands in the workload: see follow
 	}
-	process := arrivals(p, l.Rate)
-	for _, phase := range []record.Phase{record.Warmup, record.Profiling} {
-		r := workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0)
-		var starts []time.Duration
-		var err error
-		switch {
-		case phase == record.Warmup:
-			steady := process
-			steady.Ramp, steady.RampFrom = 0, 0 // the ramp is the measurement's
-			starts, err = steady.Count(r, p.WarmupRequests)
-		case p.Duration > 0:
-			if starts, err = process.Within(r, p.Duration); p.RequestCount > 0 {
-				starts = starts[:min(len(starts), p.RequestCount)]
-			}
-			if err == nil && len(starts) == 0 {
-				err = fmt.Errorf("no request comes within -duration %v: make it longer, or the rate higher", p.Duration)
-			}
-			l.Requests = len(starts)
-		default:
-			starts, err = process.Count(r, l.Requests)
-		}
-		if err != nil {
-			return "", fmt.Errorf("schedule of %s: %w", l.Name, err)
-		}
-		l.starts[phase] = starts
+	err := l.time(p, record.Warmup, l.warmup.Rate, &l.warmups, limit{"warmup-duration", p.WarmupDuration, p.WarmupRequests})
+	if err == nil {
+		err = l.time(p, record.Profiling, l.Rate, &l.Requests, limit{"duration", p.Duration, p.RequestCount})
 	}
-	return fmt.Sprintf("open %s %s", arrival.SHA256(l.starts[record.Warmup]), arrival.SHA256(l.starts[record.Profiling])), nil
+	if err != nil {
+		return "", fmt.Errorf("schedule of %s: %w", l.Name, err)
+	}
+	loop := workload.ClosedLoop
+	if l.Open() {
+		loop = fmt.Sprintf("open %s %s", arrival.SHA256(l.starts[record.Warmup]), arrival.SHA256(l.starts[record.Profiling]))
+	} else if p.Duration > 0 {
+		loop += fmt.Sprintf(" for %v", p.Duration)
+	}
+	if p.ConcurrencyRamp > 0 {
+		loop += fmt.Sprintf(" filled over %v", p.ConcurrencyRamp)
+	}
+	if p.WarmupDuration > 0 || l.warmup != l.Point {
+		loop += fmt.Sprintf(" warmed up with %v for %v %s", l.warmup, p.WarmupDuration, arrival.SHA256(l.starts[record.Warmup]))
+	}
+	return loop, nil
+}
+
+// limit says how long the requests of a phase are started.
+type limit struct {
+	flag     string
+	duration time.Duration // 0: until their number is reached
+	most     int           // requests within duration; 0: as many as come
+}
+
+// time draws the starts of a phase at a rate, which is 0 for a closed loop, and says how many these are where a duration decides it.
+func (l *Level) time(p *record.Plan, phase record.Phase, rate float64, requests *int, within limit) (err error) {
+	if rate == 0 {
+		return nil
+	}
+	process := arrivals(p, rate)
+	if phase == record.Warmup {
+		process.Ramp, process.RampFrom = 0, 0 // the ramp is the measurement's
+	}
+	r := workload.Stream(l.seed, "arrival", l.Point.Name()+"/"+string(phase), 0)
+	if within.duration == 0 {
+		l.starts[phase], err = process.Count(r, *requests)
+		return err
+	}
+	starts, err := process.Within(r, within.duration)
+	switch {
+	case err != nil:
+		return err
+	case len(starts) == 0:
+		return fmt.Errorf("no request comes within -%s %v: make it longer, or the rate higher", within.flag, within.duration)
+	case within.most > 0:
+		starts = starts[:min(len(starts), within.most)]
+	}
+	l.starts[phase], *requests = starts, len(starts)
+	return nil
 }
 
 // follow has the level start its requests as its workload's trace says, as many as come within a -duration. It returns what stands for that in the
@@ -86,11 +104,13 @@ func (l *Level) follow(p *record.Plan) (string, error) {
 
 // expect says how many requests will be in flight.
 func (l *Level) expect(p *record.Plan) {
-	if !l.Open() {
-		l.inFlight, l.warm = l.Concurrency, l.Concurrency
-		return
+	l.inFlight, l.connected = map[record.Phase]int{}, map[record.Phase]int{}
+	for phase, at := range map[record.Phase]record.Point{record.Warmup: l.warmup, record.Profiling: l.Point} {
+		l.inFlight[phase], l.connected[phase] = at.Concurrency, at.Concurrency
+		if at.Open() {
+			l.inFlight[phase], l.connected[phase] = flying(l, p, phase, forecast.Slow()), flying(l, p, phase, forecast.Fast())
+		}
 	}
-	l.inFlight, l.warm = flying(l, p, forecast.Slow()), flying(l, p, forecast.Fast())
 }
 
 // arrivals is the open loop of a plan at one of its rates.
@@ -99,11 +119,15 @@ func arrivals(p *record.Plan, rate float64) arrival.Open {
 }
 
 // flying is how many requests an open loop has in flight with a server of that pace.
-func flying(l *Level, p *record.Plan, pace forecast.Pace) int {
-	_, tokens := l.work.Tokens()
-	mean := float64(tokens) / float64(l.Requests+p.WarmupRequests)
+func flying(l *Level, p *record.Plan, phase record.Phase, pace forecast.Pace) int {
+	_, tokens := l.work.Tokens(phase)
+	requests, rate := l.work.Len(phase), l.rate
+	if phase == record.Warmup {
+		rate = l.warmup.Rate
+	}
+	mean := float64(tokens) / float64(max(requests, 1))
 	answer := pace.TTFT.Seconds() + float64(mean*pace.ITL.Seconds())
-	n := min(l.Requests, int(math.Ceil(l.rate*answer)))
+	n := min(requests, int(math.Ceil(rate*answer)))
 	if p.MaxInFlight > 0 {
 		n = min(n, p.MaxInFlight)
 	}
@@ -111,7 +135,9 @@ func flying(l *Level, p *record.Plan, pace forecast.Pace) int {
 }
 
 // streams is how many requests are in flight at once, in an open loop at most as far as can be told: connections and files are to be enough for them.
-func (l *Level) streams() int { return l.inFlight }
+func (l *Level) streams() int {
+	return max(l.inFlight[record.Profiling], min(l.inFlight[record.Warmup], l.warmups))
+}
 
 // open starts each request when its time has come, whatever became of the ones before; what keeps it late is in the samples, and no start is moved
 // or left out for it. With a cap a request that finds all places taken waits for one, and those behind it wait their turn.
@@ -126,7 +152,7 @@ func (l *loop) open(flights *sync.WaitGroup) {
 	}
 	starts := l.level.starts[l.phase]
 	first, some := time.Duration(0), false
-	held := int64(0) // until when places were waited for: whoever was due before could not start before
+	var held, heldPrefill int64
 	for request := range l.feed {
 		if !some { // a level that is continued has its first start now
 			first, some = starts[request.Index], true
@@ -138,24 +164,30 @@ func (l *loop) open(flights *sync.WaitGroup) {
 		if !alarm.Wait(l.epoch.Add(at)) {
 			return
 		}
-		placed, ok := l.place(places)
-		if !ok || l.issue.Err() != nil || l.inFlight.Err() != nil {
+		placed, ok := l.inTurn(places, at.Nanoseconds(), &held)
+		prefill, prefills := l.inTurn(l.prefill, max(at.Nanoseconds(), placed), &heldPrefill)
+		if !ok || !prefills || l.issue.Err() != nil || l.inFlight.Err() != nil {
 			return
 		}
-		if placed == 0 && at.Nanoseconds() < held {
-			placed = held
-		}
-		held = max(held, placed)
-		l.flying.Add(1)
 		flights.Go(func() {
-			s := l.client.Do(l.inFlight, request, at.Nanoseconds())
-			s.Timed, s.PlacedNS = true, placed
+			s := l.send(request, at.Nanoseconds())
+			s.Timed, s.PlacedNS, s.PrefillNS = true, placed, prefill
 			if places != nil {
 				<-places
 			}
 			l.end(s)
 		})
 	}
+}
+
+// inTurn is place for requests that wait behind each other: whoever was due before heldNS, until when an earlier one waited, could not start before.
+func (l *loop) inTurn(places chan struct{}, dueNS int64, heldNS *int64) (atNS int64, ok bool) {
+	placed, ok := l.place(places)
+	if placed == 0 && dueNS < *heldNS {
+		placed = *heldNS
+	}
+	*heldNS = max(*heldNS, placed)
+	return placed, ok
 }
 
 // place takes one of the places, if there are any, and returns since when it is taken if that was not at once; false: sending has ended.

@@ -43,15 +43,19 @@ type Plan struct {
 	// TokenizerNamed: the user named it, and it must be had.
 	TokenizerNamed bool `json:"-"`
 	tokens         *tokens
+	block          *inFile // of a comparison's run; nil: the plan is no part of one
 	// NonceGiven: the user fixed the nonce. A resumed run takes another's otherwise.
 	NonceGiven bool            `json:"-"`
 	Verbose    bool            `json:"-"`
 	Plot       bool            `json:"-"`
+	Markdown   bool            `json:"-"` // writes the summary as Markdown too
 	Formats    []record.Format `json:"-"` // of all charts, as pictures; none: only the guide's, as PNG
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
 	PrintConfig           bool `json:"-"` // asks for WriteConfig instead of a run
 	choices               []choice
+	// ServerPages and GPUPages are the URLs of -server-metrics and -gpu-telemetry, credentials included.
+	ServerPages, GPUPages []*url.URL `json:"-"`
 	// Forwards are the services that are reached through kubectl port-forward, by the host:port that they have in Targets.
 	Forwards map[string]kubectl.Service `json:"-"`
 }
@@ -92,11 +96,16 @@ func (p *Plan) Validate() error {
 		c.fault("concurrencies", "", "must name at least one level")
 	}
 	c.openLoop(p)
+	c.cancels(p)
+	c.within("prefill-concurrency", p.PrefillCap, 0, maxConcurrency)
+	if p.PrefillCap > 0 && p.Unstreamed {
+		c.fault("prefill-concurrency", p.PrefillCap, "cannot go with -streaming=false: when the first token of an answer came is known of a stream only")
+	}
 	for _, level := range p.Concurrencies {
 		c.within("concurrency", level, 1, maxConcurrency)
 	}
 	c.within("request-count", p.RequestCount, 0, maxRequests)
-	c.within("warmup-requests", p.WarmupRequests, 0, maxRequests)
+	c.warmup(p)
 	c.within("repeats", p.Repeats, 0, maxRepeats)
 	c.within("gpus", p.GPUs, 1, math.MaxInt)
 	if p.OutputDir == "" {
@@ -112,8 +121,13 @@ func (p *Plan) Validate() error {
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
+	if _, err := record.ParseExports(p.Export); err != nil {
+		c.fault("export", p.Export, err.Error())
+	}
+	c.objectives(p)
 	c.together(p)
 	c.arms(p)
+	c.metricsPages(p)
 	if p.Blocks != 0 {
 		c.within("blocks", p.Blocks, minBlocks, maxBlocks)
 	}
@@ -159,6 +173,19 @@ func (c *checks) openLoop(p *Plan) {
 	}
 }
 
+// cancels checks which requests are cancelled, and when.
+func (c *checks) cancels(p *Plan) {
+	if !(p.CancelRate >= 0 && p.CancelRate <= 100) { // not a number is neither
+		c.fault("cancel-rate", p.CancelRate, "must be a percentage from 0 to 100")
+	}
+	switch {
+	case p.CancelDelay < 0:
+		c.fault("cancel-delay", p.CancelDelay, "must not be negative")
+	case p.CancelDelay > 0 && p.CancelRate == 0:
+		c.fault("cancel-delay", p.CancelDelay, "is for -cancel-rate: say how many percent of the requests are to be cancelled")
+	}
+}
+
 // fixedSchedule checks the replay of a trace.
 func (c *checks) fixedSchedule(p *Plan) {
 	refuse := func(reason string, bad bool) {
@@ -169,7 +196,7 @@ func (c *checks) fixedSchedule(p *Plan) {
 	refuse("needs an -input-file with timestamps", p.Input.File == "")
 	refuse("cannot go with -request-rate or -concurrencies: the trace says when requests start", len(p.RequestRates)+len(p.Concurrencies) > 0)
 	refuse("cannot go with ramps: the trace has its own", p.RateRamp > 0 || p.RateRampFrom != 0 || p.ConcurrencyRamp > 0)
-	refuse("cannot go with -warmup-requests, which would take the trace's first records", p.WarmupRequests > 0)
+	refuse("cannot go with -warmup-requests or -warmup-duration, which would take the trace's first records", p.WarmupRequests > 0 || p.WarmupDuration > 0)
 	refuse("takes records in their order: -dataset-sampling must be sequential", p.Input.Sampling != "" && p.Input.Sampling != string(dataset.Sequential))
 	if !(p.TimeScale > 0) || math.IsInf(p.TimeScale, 0) {
 		c.fault("time-scale", p.TimeScale, "must be above 0 and finite")
@@ -190,8 +217,11 @@ func (c *checks) together(p *Plan) {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
-	if p.Resume == record.ResumeRequest && p.Duration > 0 {
-		c.fault("resume", p.Resume, "cannot go with -duration, which is of one load without a break: use -resume, which repeats the level")
+	if name := "duration"; p.Resume == record.ResumeRequest && (p.Duration > 0 || p.WarmupDuration > 0) {
+		if p.Duration == 0 {
+			name = "warmup-duration"
+		}
+		c.fault("resume", p.Resume, "cannot go with -"+name+", which is of one load without a break: use -resume, which repeats the level")
 	}
 	if p.Resume != "" && p.Overwrite {
 		c.fault("resume", p.Resume, "cannot go with -overwrite: it keeps what -overwrite removes")
@@ -238,7 +268,7 @@ func (c *checks) limits(p *Plan) {
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
-		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
+		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"warmup-duration", p.WarmupDuration}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
 		{"concurrency-ramp-duration", p.ConcurrencyRamp},
 	} {
 		if limit.value < 0 {

@@ -205,7 +205,7 @@ func TestWarnings(t *testing.T) {
 	}, planOf(t, nil, "-concurrencies=1,5,10,50", "-request-count=5").Warnings())
 }
 
-func TestOpenLoopIsRefused(t *testing.T) {
+func TestLoadIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -219,9 +219,26 @@ func TestOpenLoopIsRefused(t *testing.T) {
 		{[]string{"-request-rate=2", "-arrival=gamma", "-burstiness=0"}, `burstiness "0": must be above 0`},
 		{[]string{"-request-rate=500000"}, "sends more than 10000000 requests in a minute: say how many with -request-count"},
 		{[]string{"-max-in-flight=4"}, `max-in-flight "4": is for an open loop`},
+		{[]string{"-arrival=gamma"}, `arrival "gamma": is for -request-rate`},
+		{[]string{"-burstiness=2"}, `burstiness "2": is for -request-rate with -arrival=gamma`},
+		{[]string{"-grace-period=3s"}, `grace-period "3s": is for -duration, after which it begins`},
 		{[]string{"-request-rate=2", "-max-in-flight=-1"}, `max-in-flight "-1": must be at least 0`},
+		{[]string{"-prefill-concurrency=-1"}, `prefill-concurrency "-1": must be at least 0`},
+		{[]string{"-prefill-concurrency=2", "-streaming=false"}, `prefill-concurrency "2": cannot go with -streaming=false: when the first token of an answer came is known of a stream only`},
+		{[]string{"-cancel-rate=101"}, `cancel-rate "101": must be a percentage from 0 to 100`},
+		{[]string{"-cancel-rate=-1"}, `cancel-rate "-1": must be a percentage from 0 to 100`},
+		{[]string{"-cancel-rate=NaN"}, `cancel-rate "NaN": must be a percentage from 0 to 100`},
+		{[]string{"-cancel-rate=5%"}, `-cancel-rate "5%": must be a number`},
+		{[]string{"-cancel-rate=5", "-cancel-delay=-1s"}, `cancel-delay "-1s": must not be negative`},
+		{[]string{"-cancel-delay=1s"}, `cancel-delay "1s": is for -cancel-rate: say how many percent of the requests are to be cancelled`},
 	} {
 		_, err := resolve(t, nil, append(c.args, "-endpoint=server", "-benchmark-name=x")...)
 		require.ErrorContains(t, err, c.want, c.args)
 	}
+}
+
+// TestPresetsAreNoMistake: a file that -print-config wrote says all that is preset.
+func TestPresetsAreNoMistake(t *testing.T) {
+	_, err := resolve(t, nil, "-arrival=poisson", "-burstiness=1", "-grace-period=30s", "-time-scale=1", "-endpoint=server", "-benchmark-name=x")
+	require.NoError(t, err)
 }

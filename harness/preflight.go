@@ -27,6 +27,7 @@ func (s *Sweep) preflight(ctx context.Context, servers []preflight.Server) error
 	if s.readsMachine() {
 		facts.Machine = s.machine(facts.Load)
 	}
+	facts.Pages = s.findPages(ctx)
 	findings := preflight.Judge(facts)
 	for i := range findings {
 		findings[i].Text = s.Plan.Redact(record.Printable(findings[i].Text))
@@ -92,8 +93,8 @@ func (s *Sweep) load() preflight.Load {
 	largest := s.largest()
 	transport := openai.New(openai.Config{Endpoints: p.Targets, Header: p.Header, Dial: s.dialer(), Transport: p.Transport}).Transport()
 	l := preflight.Load{
-		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, p.WarmupRequests)), InProcess: p.EmbeddedMock,
-		Reused: p.ConnectionReuse != neverReused, Transport: transport, Completions: p.AsksCompletions(), OutputDir: p.OutputDir, Now: time.Now(),
+		Level: largest.Name, Connections: min(largest.streams(), max(largest.Requests, largest.warmups)), InProcess: p.EmbeddedMock,
+		Reused: p.ConnectionReuse != neverReused, Transport: transport, NoTemplate: p.AsksCompletions() || p.ISLCounts == record.ServerISL, OutputDir: p.OutputDir, Now: time.Now(),
 		BytesWritten: forecast.Needed(s.planned(), p.Plot, len(p.Formats)).Most(),
 	}
 	if transport == openai.HTTP2 {
@@ -105,7 +106,7 @@ func (s *Sweep) load() preflight.Load {
 		if isl, osl := level.work.Longest(); isl+osl > l.LongestPrompt+l.OSL {
 			l.LongestPrompt, l.OSL = isl, osl
 		}
-		l.Requests += level.Requests + p.WarmupRequests
+		l.Requests += level.Requests + level.warmups
 	}
 	switch {
 	case p.Input.File != "":
@@ -134,8 +135,8 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 	s.findCeiling(l.Transport)
 	largest := s.largest()
 	events := float64(largest.streams()) / m.ITL.Seconds()
-	_, answers := largest.work.Tokens()
-	mean := float64(answers) / float64(largest.Requests+s.Plan.WarmupRequests)
+	_, answers := largest.work.Tokens(record.Profiling)
+	mean := float64(answers) / float64(largest.Requests)
 	m.CeilingShare, _ = s.ceiling.Share(largest.streams(), events, events/max(mean, 1))
 	return m
 }
@@ -144,14 +145,37 @@ func (s *Sweep) machine(l preflight.Load) *preflight.Machine {
 func (s *Sweep) planned() []forecast.Level {
 	levels := make([]forecast.Level, 0, len(s.levels))
 	for _, l := range s.levels {
-		prompts, answers := l.work.Tokens()
-		answers = max(answers, l.Requests+s.Plan.WarmupRequests) // bodies of an -input-file may leave it to the server
-		level := forecast.Level{
-			Concurrency: l.streams(), Rate: l.rate, Limit: s.Plan.Duration, Requests: l.Requests, Warmup: s.Plan.WarmupRequests, PromptTokens: prompts, OutputTokens: answers, Body: l.work.MeanBody(),
-		}
-		levels = append(levels, level.Within())
+		levels = append(levels, forecast.Level{
+			Warmup: l.forecast(&s.Plan.Plan, record.Warmup), Measured: l.forecast(&s.Plan.Plan, record.Profiling), Body: l.work.MeanBody(),
+		})
 	}
 	return levels
+}
+
+// forecast is a phase of the level as package forecast sees it.
+func (l *Level) forecast(p *record.Plan, phase record.Phase) forecast.Phase {
+	prompts, answers := l.work.Tokens(phase)
+	f := forecast.Phase{
+		Requests: l.work.Len(phase), PromptTokens: prompts, OutputTokens: max(answers, l.work.Len(phase)), // bodies of an -input-file may leave it to the server
+	}
+	at, grace := l.Point, &p.GracePeriod
+	f.Limit, f.Ramp = p.Duration, p.ConcurrencyRamp
+	if phase == record.Warmup {
+		at, grace = l.warmup, p.WarmupGrace
+		f.Limit, f.Ramp = p.WarmupDuration, 0
+	}
+	if grace != nil && f.Limit > 0 {
+		f.Ends = f.Limit + *grace
+	}
+	if f.Open = at.Open(); f.Open {
+		f.Concurrency, f.Ramp = p.MaxInFlight, 0
+		if starts := l.starts[phase]; len(starts) > 0 {
+			f.Sends = starts[len(starts)-1]
+		}
+	} else {
+		f.Concurrency = at.Concurrency
+	}
+	return f.Within()
 }
 
 // contextLength is how many tokens prompt and answer may have together, as far as the server tells: vLLM and SGLang do, in their list of models.

@@ -68,7 +68,11 @@ func TestReplicaWithLessContext(t *testing.T) {
 }
 
 func TestWarningsOfThePreflightAreKept(t *testing.T) {
-	closes := func(_ string, _ time.Duration, w http.ResponseWriter) {
+	closes := func(path string, _ time.Duration, w http.ResponseWriter) {
+		if path == "/v1/chat/completions" {
+			fail(w, 404, "")
+			return
+		}
 		w.Header().Set("Connection", "close")
 		fmt.Fprint(w, list("m"))
 	}
@@ -77,7 +81,7 @@ func TestWarningsOfThePreflightAreKept(t *testing.T) {
 	const warning = "preflight: http: server closes a connection after an answer (HTTP/1.1): requests make new ones, inside their latency; " +
 		"allow keep-alive on the server or on the proxy before it"
 	assert.Equal(t, []string{warning}, got.run.Warnings)
-	assert.Equal(t, "preflight: 1 check ok, 1 warning\nwarning: "+warning+"\n", got.log)
+	assert.Equal(t, "preflight: 1 check ok, 1 warning\nwarning: "+warning+"\n"+noTemplate, got.log)
 
 	got = ready(t, closes, "-verbose")
 	require.NoError(t, got.err)
@@ -89,7 +93,7 @@ func TestWarningsOfThePreflightAreKept(t *testing.T) {
                              proxy before it
   ok       context length    the model takes 4096 tokens, the longest request
                              has 2270: a prompt of 2014 and an answer of 256
-`, got.log)
+`+noTemplate, got.log)
 
 	got = ready(t, closes, "-connection-reuse=never")
 	require.NoError(t, got.err)

@@ -66,6 +66,8 @@ func (r *resolver) shown(p *Plan, name string) []string {
 		hide = headerShown
 	case "arm":
 		hide = armWithTarget
+	case "server-metrics", "gpu-telemetry":
+		hide = pagesShown
 	case "arm-command", "extra-inputs":
 		hide = p.redactor().redact
 	default:
@@ -102,6 +104,11 @@ func endpointShown(text, scheme string) string {
 	if err != nil {
 		return redacted
 	}
+	return marked(u)
+}
+
+// marked is a URL with a mark for its credentials.
+func marked(u *url.URL) string {
 	shown := withoutCredentials(u).String()
 	if u.User != nil {
 		shown = strings.Replace(shown, "://", "://"+redacted+"@", 1)

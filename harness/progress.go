@@ -28,9 +28,12 @@ type progress struct {
 
 	mu      sync.Mutex
 	level   Level
+	warming bool // the level is in its warm-up,
+	warmed  int  // of which so many requests ended
 	started time.Time
 	done    int
 	failed  int
+	planned int // cancellations by plan
 	tokens  int // output tokens of requests that ended,
 	counted int // and their chunks
 	ttft    mean
@@ -68,13 +71,18 @@ const (
 func (p *progress) begin(l Level) {
 	p.mu.Lock()
 	p.level, p.started = l, time.Now()
-	p.done, p.failed, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, mean{}, mean{}
+	p.warming, p.warmed = l.warmups > 0, 0
+	p.done, p.failed, p.planned, p.tokens, p.counted, p.ttft, p.itl = 0, 0, 0, 0, 0, mean{}, mean{}
 	p.mu.Unlock()
 	p.chunks.Store(0)
 	if !p.Live {
 		return
 	}
-	p.print(fmt.Sprintf("%-5s %d requests (level %d of %d)", l.Name, l.Requests, l.Number, l.Of))
+	warmup := ""
+	if l.warmupText != "" {
+		warmup = " after a warm-up of " + l.warmupText
+	}
+	p.print(fmt.Sprintf("%-5s %d requests%s (level %d of %d)", l.Name, l.Requests, warmup, l.Number, l.Of))
 	every := logEvery
 	if p.Terminal != nil {
 		every = drawEvery
@@ -109,7 +117,7 @@ func (p *progress) tick(every time.Duration, quit <-chan struct{}) {
 func (p *progress) measure() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.started = time.Now()
+	p.started, p.warming = time.Now(), false
 	p.chunks.Store(0)
 }
 
@@ -118,15 +126,20 @@ func (p *progress) sample(s *record.Sample, values []record.MetricValue, verbose
 	if verbose {
 		p.print(requestLine(s, values))
 	}
-	if s.Phase != record.Profiling {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s.Phase != record.Profiling {
+		p.warmed++
+		return
+	}
 	p.done++
 	p.tokens += s.Counted.OSL
 	p.counted += len(s.ChunksNS)
-	if s.Outcome != record.OK {
+	switch {
+	case s.Reason == record.ByPlan:
+		p.planned++
+		return
+	case s.Outcome != record.OK:
 		p.failed++
 		return
 	}
@@ -162,9 +175,17 @@ func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	elapsed := time.Since(p.started)
+	if p.warming {
+		return fmt.Sprintf("%-5s warm-up: %d requests ended in %.0f s", p.level.Name, p.warmed, elapsed.Seconds())
+	}
 	line := fmt.Sprintf("%-5s %d/%d", p.level.Name, p.done, p.level.Requests)
-	if p.failed > 0 {
+	switch {
+	case p.failed > 0 && p.planned > 0:
+		line += fmt.Sprintf(" (%d failed, %d by plan)", p.failed, p.planned)
+	case p.failed > 0:
 		line += fmt.Sprintf(" (%d failed)", p.failed)
+	case p.planned > 0:
+		line += fmt.Sprintf(" (%d by plan)", p.planned)
 	}
 	tokens := p.tokensSoFar()
 	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
@@ -190,7 +211,11 @@ func (p *progress) tokensSoFar() float64 {
 func (p *progress) end(name string, l *record.Level) {
 	p.stopTick()
 	p.stopTick = func() {}
-	text := fmt.Sprintf("%-5s %s: %d of %d requests ok in %.1f s", name, l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, float64(l.EndedNS)/1e9)
+	byPlan := ""
+	if n := l.Counts.ByPlan(); n > 0 {
+		byPlan = fmt.Sprintf(", %d cancelled by plan,", n)
+	}
+	text := fmt.Sprintf("%-5s %s: %d of %d requests ok%s in %.1f s", name, l.Status, l.Counts.Outcomes[record.OK], l.Counts.Planned, byPlan, float64(l.EndedNS)/1e9)
 	if l.Status == record.Capped { // other reasons are the test's failure message
 		text += ": " + l.Reason
 	}

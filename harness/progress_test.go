@@ -40,10 +40,13 @@ func TestLiveLine(t *testing.T) {
 		p.sample(s, metric.NewCalculator().Of(s), false)
 		assert.LessOrEqual(t, len(p.line()), 80)
 		assert.Contains(t, p.line(), "2/100 (1 failed)")
+		s.Outcome, s.Reason = record.Cancelled, record.ByPlan
+		p.sample(s, metric.NewCalculator().Of(s), false)
+		assert.Contains(t, p.line(), "3/100 (1 failed, 1 by plan)  ")
 		warm := ended()
 		warm.Phase = record.Warmup
 		p.sample(warm, nil, false)
-		assert.Contains(t, p.line(), "2/100", "warm-up is not counted")
+		assert.Contains(t, p.line(), "3/100", "warm-up is not counted")
 	})
 }
 
@@ -58,6 +61,26 @@ func TestPlainLinesEveryTenSeconds(t *testing.T) {
 		p.close()
 		assert.Equal(t, []string{
 			"c1    4 requests (level 2 of 7)", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    0/4  0 tok/s  TTFT -  ITL -", "c1    failed: 3 of 4 requests ok in 25.0 s", "",
+		}, strings.Split(log.String(), "\n"))
+	})
+}
+
+// TestProgressOfAWarmup: the line says that it is one, and how far; the measurement begins with nothing of it.
+func TestProgressOfAWarmup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		p := newProgress(Output{Log: &log, Live: true})
+		p.begin(Level{Name: "c1", Requests: 4, warmups: 40, warmupText: "40 requests or 30s", Number: 1, Of: 1})
+		warm := ended()
+		warm.Phase = record.Warmup
+		p.chunks.Add(40)
+		p.sample(warm, nil, false)
+		time.Sleep(15 * time.Second)
+		p.measure()
+		time.Sleep(8 * time.Second)
+		p.close()
+		assert.Equal(t, []string{
+			"c1    4 requests after a warm-up of 40 requests or 30s (level 1 of 1)", "c1    warm-up: 1 requests ended in 10 s", "c1    0/4  0 tok/s  TTFT -  ITL -", "",
 		}, strings.Split(log.String(), "\n"))
 	})
 }

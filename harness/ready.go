@@ -32,7 +32,7 @@ type refusal struct {
 }
 
 // Ready waits until every endpoint serves the model, at most Plan.WaitReady for all of them together, judges whether the sweep can run (see
-// package preflight), and then writes run.json with what the server said of itself. Results of an earlier run are removed only now; with
+// package preflight), finds by a request what the server adds to prompts, and then writes run.json with what the server said of itself. Results of an earlier run are removed only now; with
 // Plan.PreflightOnly they stay, and nothing is written. Where ctx ends first, the error wraps its cause.
 func (s *Sweep) Ready(ctx context.Context) error {
 	var target record.Target
@@ -63,7 +63,11 @@ func (s *Sweep) Ready(ctx context.Context) error {
 		s.abandon()
 		return err
 	}
-	if err := s.preflight(ctx, servers); err != nil || s.Plan.PreflightOnly {
+	err := s.preflight(ctx, servers)
+	if err == nil && (!s.Plan.PreflightOnly || s.Plan.ISLCounts == record.ServerISL) { // which decides there whether the sweep can run
+		err = s.findTemplate(ctx)
+	}
+	if err != nil || s.Plan.PreflightOnly {
 		s.abandon()
 		return err
 	}

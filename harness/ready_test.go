@@ -74,7 +74,7 @@ type dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
 func open(t *testing.T, dir string, log io.Writer, network dial, args ...string) *harness.Sweep {
 	t.Helper()
-	args = append([]string{"-benchmark-name=x", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-wait-ready=1m", "-concurrencies=1"}, args...)
+	args = append([]string{"-benchmark-name=x", "-server-metrics=off", "-model=m", "-endpoint=server", "-output-dir=" + dir, "-wait-ready=1m", "-concurrencies=1"}, args...)
 	sweep, err := harness.Open(t.Context(), planOf(t, map[string]string{"OPENAI_API_KEY": "sk-secret"}, args...), harness.Output{Log: log})
 	require.NoError(t, err)
 	t.Cleanup(sweep.Close)
@@ -106,6 +106,9 @@ func fail(w http.ResponseWriter, status int, body string) {
 	fmt.Fprint(w, body)
 }
 
+// noTemplate is what is said of a server that answers to no prompt.
+const noTemplate = "template: what the server adds to a prompt is not known: the request to find it failed: http 404 (1 request)\n"
+
 func TestReadyAtOnce(t *testing.T) {
 	got := ready(t, func(path string, _ time.Duration, w http.ResponseWriter) {
 		w.Header().Set("Server", "uvicorn")
@@ -120,7 +123,7 @@ func TestReadyAtOnce(t *testing.T) {
 	})
 	require.NoError(t, got.err)
 	assert.Zero(t, got.took)
-	assert.Equal(t, []string{"GET /v1/models", "GET /version"}, got.asked)
+	assert.Equal(t, []string{"GET /v1/models", "GET /version", "POST /v1/chat/completions"}, got.asked)
 	require.NotNil(t, got.run)
 	assert.Equal(t, record.Target{
 		Version: `{"version":"0.9"}`, Models: []string{"other", "m"},
@@ -128,7 +131,7 @@ func TestReadyAtOnce(t *testing.T) {
 		Headers: map[string]string{"Server": "uvicorn"},
 	}, got.run.Target)
 	assert.NotNil(t, got.run.Host)
-	assert.Equal(t, "preflight: 2 checks ok\n", got.log)
+	assert.Equal(t, "preflight: 2 checks ok\n"+noTemplate, got.log)
 }
 
 func TestModelAppearsAfterAWhile(t *testing.T) {
@@ -150,7 +153,7 @@ func TestModelAppearsAfterAWhile(t *testing.T) {
 	assert.Nil(t, got.run.Target.Headers)
 	assert.Equal(t, "waiting for server, 1m0s more at most (-wait-ready): /v1/models answered 503: loading [redacted]\n"+
 		"waiting for server, 50s more at most (-wait-ready): model \"m\": the server lists no model yet\n"+
-		"preflight: 2 checks ok\n", got.log, "a new reason is said once")
+		"preflight: 2 checks ok\n"+noTemplate, got.log, "a new reason is said once")
 }
 
 func TestWrongModelIsRefusedAfterAGrace(t *testing.T) {
@@ -215,9 +218,9 @@ func TestServerWithoutModelList(t *testing.T) {
 	assert.Equal(t, 6*time.Second, got.took)
 	assert.Equal(t, []string{
 		"GET /v1/models", "GET /health", "GET /v1/models", "GET /health", "GET /v1/models", "GET /health", "POST /v1/chat/completions",
-		"GET /v1/models", "GET /health", "POST /v1/chat/completions", "GET /version",
+		"GET /v1/models", "GET /health", "POST /v1/chat/completions", "GET /version", "POST /v1/chat/completions",
 	}, got.asked)
-	assert.Equal(t, "/version", tried)
+	assert.Equal(t, "/v1/chat/completions", tried, "for what its template adds")
 	assert.Equal(t, record.Target{Headers: map[string]string{"Server": "tiny"}}, got.run.Target)
 
 	got = ready(t, func(path string, _ time.Duration, w http.ResponseWriter) {

@@ -81,7 +81,7 @@ func (p *Plan) secrets() []string {
 			all = append(all, headerSecrets(name, v)...)
 		}
 	}
-	for _, u := range p.Targets {
+	for _, u := range slices.Concat(p.Targets, p.ServerPages, p.GPUPages) {
 		all = append(all, urlSecrets(u)...)
 	}
 	return all

@@ -36,8 +36,8 @@ func (r *resolver) plan() *Plan {
 			Model:         r.text("model"),
 			ISL:           r.count("isl"), StdDev: r.count("std"), OSL: r.count("osl"),
 			Concurrencies: r.concurrencies(),
-			RequestCount:  r.count("request-count"), WarmupRequests: r.count("warmup-requests"),
-			Seed: r.number("seed"), OutputDir: r.text("output-dir"),
+			RequestCount:  r.count("request-count"),
+			Seed:          r.number("seed"), OutputDir: r.text("output-dir"),
 			GPUs: gpus, GPUsAssumed: gpusFrom == fromPreset,
 			WaitReady: r.duration("wait-ready"), RequestTimeout: r.duration("request-timeout"),
 			FirstTokenTimeout: r.duration("first-token-timeout"), IdleTimeout: r.duration("idle-timeout"),
@@ -52,12 +52,17 @@ func (r *resolver) plan() *Plan {
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
-		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Formats: r.formats(),
+		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Markdown: r.boolean("markdown"), Formats: r.formats(),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	r.lengths(p)
+	p.SLO = r.slo()
+	if p.Export = r.text("export"); p.Export == record.DefaultExports {
+		p.Export = ""
+	}
 	p.ConcurrencyRamp, p.RateRamp, p.RateRampFrom = r.duration("concurrency-ramp-duration"), r.duration("request-rate-ramp-duration"), r.decimal("request-rate-ramp-from")
 	r.input(p)
+	r.warmup(p)
 	p.Nonce, p.NonceGiven = r.nonce(), r.given("nonce")
 	switch n := r.count("repeats"); {
 	case n < 1:
@@ -68,13 +73,16 @@ func (r *resolver) plan() *Plan {
 	if p.Duration = r.duration("duration"); p.Duration > 0 {
 		p.GracePeriod = r.duration("grace-period")
 	}
+	r.only("grace-period", p.Duration != 0, "is for -duration, after which it begins")
 	p.Resume = r.resume()
 	p.APIKey = strings.TrimSpace(r.getenv("OPENAI_API_KEY")) // read from a file, a key often ends in a line break
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 		p.ProxySecrets = append(p.ProxySecrets, proxySecrets(r.getenv(name))...)
 	}
+	p.PrefillCap, p.CancelRate, p.CancelDelay = r.count("prefill-concurrency"), r.decimal("cancel-rate"), r.duration("cancel-delay")
 	r.openLoop(p)
 	r.endpoints(p)
+	r.metricsPages(p)
 	r.headers(p)
 	p.ExtraInputs = r.extraInputs()
 	if !r.given("endpoint") && !r.given("benchmark-name") {
@@ -103,6 +111,13 @@ func (r *resolver) input(p *Plan) {
 
 func (r *resolver) fault(source, value, reason string) {
 	r.problems = append(r.problems, fmt.Errorf("%s %q: %s", source, value, reason))
+}
+
+// only refuses a flag that would have no effect. One that stands at its preset, as in a file that -print-config wrote, is none.
+func (r *resolver) only(name string, has bool, reason string) {
+	if value := r.text(name); !has && value != r.options[name].preset {
+		r.fault(name, value, reason)
+	}
 }
 
 func (r *resolver) values(name string) ([]string, string) {
@@ -285,6 +300,15 @@ func (r *resolver) openLoop(p *Plan) {
 		p.Concurrencies = nil
 	}
 	values, source := r.values("request-rate")
+	open := len(values) > 0 || p.WarmupRate != 0
+	r.only("arrival", open, "is for -request-rate and -warmup-request-rate")
+	r.only("burstiness", open, "is for -request-rate with -arrival=gamma, or -warmup-request-rate")
+	if open {
+		p.Arrival = r.text("arrival")
+		if b := r.decimal("burstiness"); p.Arrival == arrival.Gamma || b != 1 { // else it is as good as not given
+			p.Burstiness = b
+		}
+	}
 	if len(values) == 0 {
 		return
 	}
@@ -298,10 +322,6 @@ func (r *resolver) openLoop(p *Plan) {
 	}
 	slices.Sort(p.RequestRates)
 	p.RequestRates = slices.Compact(p.RequestRates)
-	p.Arrival = r.text("arrival")
-	if p.Arrival == arrival.Gamma || r.given("burstiness") {
-		p.Burstiness = r.decimal("burstiness")
-	}
 	if !r.given("concurrencies") {
 		p.Concurrencies = nil
 	}

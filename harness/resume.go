@@ -106,6 +106,9 @@ func (s *Sweep) survey() error {
 		s.elapsed += p.took()
 		s.spent.Add(p.tokens())
 	}
+	if t := s.earlier.Template; t != nil {
+		s.spent.Add(t.Spent)
+	}
 	return nil
 }
 
@@ -225,6 +228,7 @@ func (s *Sweep) goOn(target record.Target) error {
 			s.run.Warnings = append(s.run.Warnings, w)
 		}
 	}
+	s.run.Template = is.Template
 	resume := record.Resume{At: time.Now().UTC(), Mode: s.Plan.Resume}
 	for _, l := range s.levels {
 		switch p := s.past[l.Name]; {

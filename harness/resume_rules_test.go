@@ -260,6 +260,8 @@ func TestEverySettingIsCompared(t *testing.T) {
 		case reflect.Map:
 			f.Set(reflect.MakeMap(f.Type()))
 			f.SetMapIndex(reflect.ValueOf("k"), reflect.New(f.Type().Elem()).Elem())
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
 		case reflect.Struct:
 			switch f = f.Field(0); f.Kind() {
 			case reflect.String:

@@ -36,10 +36,14 @@ type Level struct {
 	// Again is how often this level was measured before, with -repeats.
 	Again       int
 	seed        uint64                           // of its lengths and schedule
+	warmupText  string                           // its warm-up in words; "": none
+	warmup      record.Point                     // load of its warm-up,
+	warmups     int                              // and the requests of that
 	starts      map[record.Phase][]time.Duration // of an open loop
-	rate        float64                          // of these, in the mean
-	inFlight    int                              // at most, as far as can be told
-	warm        int                              // connections to make beforehand
+	rate        float64                          // of the measured ones, in the mean
+	own         int                              // records of a file that it has for itself by each phase of which nobody knows the number of requests; 0: no file
+	inFlight    map[record.Phase]int             // at most, as far as can be told
+	connected   map[record.Phase]int             // connections to make beforehand
 	work        *workload.Level
 	fingerprint string
 }
@@ -60,6 +64,11 @@ type Sweep struct {
 	lock          *lock.Lock
 	input         *input // of the prompts; nil: they are made up
 	levels        []Level
+	spec          workload.Spec // of these
+	template      int           // tokens of each prompt that are the server's, where its lengths are
+	serverPages   []page        // that are asked beside the load
+	gpuPages      []page
+	covered       bool // the pages are those of all endpoints, as far as that can be told
 	run           record.Run
 	earlier       *record.Run      // what -resume goes on with; nil: the run is new
 	past          map[string]*past // what it left, by the names of levels
@@ -74,13 +83,15 @@ type Sweep struct {
 	interrupted func() error
 	// inputsLimit is the size of a level's bodies in bytes above which inputs.json holds their recipe.
 	inputsLimit int64
+	// scrapesLimit is that of a file of scrapes, from which on only the edges of the level are added, a page each at most.
+	scrapesLimit int64
 }
 
 // Open reads the certificates, claims the benchmark's folder and draws the workload; nothing is sent. It refuses a folder that another process works
 // on, and one that holds results of an earlier run unless the plan overwrites it or goes on with it. When ctx ends, preparations end with its cause; in virtual time too, where ctx is outside
 // the bubble and is only ever asked.
 func Open(ctx context.Context, plan *Plan, output Output) (*Sweep, error) {
-	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs}
+	s := &Sweep{Plan: plan, interrupted: func() error { return context.Cause(ctx) }, dir: filepath.Join(plan.ResultsDir(), plan.BenchmarkName), progress: newProgress(output), inputsLimit: maxInputs, scrapesLimit: maxScrapes}
 	err := plan.sought()
 	if err != nil {
 		return nil, err
@@ -223,50 +234,58 @@ func (s *Sweep) draw() error {
 	spec := workload.Spec{
 		Model: p.Model, Lengths: drawn, Prefixes: workload.Prefixes(p.Prefixes), Seed: p.Seed, Nonce: p.Nonce, Compat: p.Compat, Extra: p.ExtraInputs,
 		Completions: p.AsksCompletions(), Unstreamed: p.Unstreamed, Source: s.source(), Words: p.promptWords(), Count: p.countTokens(),
+		ServerISL: p.ISLCounts == record.ServerISL, Template: s.template,
+		Cancel: workload.Cancel{Rate: p.CancelRate, Delay: p.CancelDelay},
 	}
-	serial := 0
+	s.spec = spec
 	runs := p.runs()
-	fingerprints := make([]string, 0, len(runs))
+	schedules := make([]string, len(runs))
 	for i, run := range runs {
-		at, own := run.point, run.spec(spec)
+		at := run.point
 		l := Level{
-			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
-			seed: own.Seed,
-		}
-		if err := s.interrupted(); err != nil {
-			return err
+			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), warmups: p.Warmups(at), warmupText: p.Warmup(), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
+			seed: run.spec(spec).Seed,
 		}
 		if at.Trace {
 			if err := s.followable(l.Requests); err != nil {
 				return err
 			}
 		}
-		schedule, err := l.schedule(&p.Plan)
-		if err != nil {
+		if schedules[i], err = l.schedule(&p.Plan); err != nil {
 			return err
 		}
-		if l.work, err = own.Level(at.Name(), serial, p.WarmupRequests, l.Requests); err != nil {
+		s.levels = append(s.levels, l)
+	}
+	places := s.places()
+	serial := 0
+	fingerprints := make([]string, 0, len(runs))
+	for i, run := range runs {
+		if err := s.interrupted(); err != nil {
 			return err
 		}
-		if at.Trace {
-			if schedule, err = l.follow(&p.Plan); err != nil {
+		l, own := &s.levels[i], run.spec(spec)
+		own.Places = places.of(i)
+		if l.work, err = own.Level(run.point.Name(), serial, l.warmups, l.Requests); err != nil {
+			return err
+		}
+		if l.Trace {
+			if schedules[i], err = l.follow(&p.Plan); err != nil {
 				return err
 			}
 		}
 		l.expect(&p.Plan)
-		if l.fingerprint, err = l.work.Fingerprint(schedule); err != nil {
+		if l.fingerprint, err = l.work.Fingerprint(schedules[i]); err != nil {
 			return err
 		}
-		serial += p.WarmupRequests + l.Requests
+		serial += l.warmups + l.Requests
 		fingerprints = append(fingerprints, l.fingerprint)
-		s.levels = append(s.levels, l)
 	}
 	s.run = record.Run{
 		SchemaVersion:  record.SchemaVersion,
 		Tool:           record.Tool{Name: "llmsweep", Version: Version, Go: runtime.Version()},
 		Plan:           p.Plan,
 		WorkloadSHA256: workload.Combine(fingerprints),
-		Warnings:       append(p.Warnings(), s.inputWarnings(serial)...),
+		Warnings:       append(p.Warnings(), s.inputWarnings(places)...),
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func TestPromptsBecomeTokensAndBlocks(t *testing.T) {
 		if b.Prompt != nil {
 			k = text
 		}
-		first := b.tokens(k, 2)[0]
+		first := b.tokens(k, &Options{BlockSize: 2})[0]
 		return first.count, first.blocks
 	}
 	tokens, blocks := read(`{"prompt": " a b\u2003c\u00a0d \n e"}`)

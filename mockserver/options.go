@@ -62,6 +62,9 @@ type Options struct {
 	DecodeSpeedupRatio float64
 	// Seed chooses the words and identifiers of answers.
 	Seed int64
+	// TemplateTokens is how many tokens the chat template puts before each chat, the same for all; a
+	// prompt of /v1/completions meets no template. At least 0.
+	TemplateTokens int
 	// EOSProbability is that of each token of an answer to be its last, unless the
 	// request says ignore_eos: from 0 to below 1.
 	EOSProbability float64
@@ -95,6 +98,9 @@ type Options struct {
 
 // mostEngines bounds a deployment.
 const mostEngines = 4096
+
+// mostTemplate bounds a template, which is read anew for each request.
+const mostTemplate = 1_000_000
 
 // DefaultOptions returns the defaults of Dynamo's mocker, serving
 // Qwen/Qwen3-0.6B in real time.
@@ -138,14 +144,17 @@ func (o Options) Validate() error {
 }
 
 func (o Options) validateAnswers() error {
-	var eos, thinking error
+	var template, eos, thinking error
+	if o.TemplateTokens < 0 || o.TemplateTokens > mostTemplate {
+		template = fmt.Errorf(`template-tokens "%d": must be from 0 to %d`, o.TemplateTokens, mostTemplate)
+	}
 	if !(o.EOSProbability >= 0 && o.EOSProbability < 1) {
 		eos = fmt.Errorf(`eos-probability "%v": must be from 0 to below 1`, o.EOSProbability)
 	}
 	if !(o.ThinkingRatio >= 0 && o.ThinkingRatio <= 1) {
 		thinking = fmt.Errorf(`thinking ratio "%v": must be from 0 to 1`, o.ThinkingRatio)
 	}
-	return errors.Join(eos, thinking)
+	return errors.Join(template, eos, thinking)
 }
 
 func (o Options) engine() engine.Config {

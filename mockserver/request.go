@@ -69,7 +69,7 @@ func (s *Server) understand(w http.ResponseWriter, r *http.Request, k kind) (*ca
 	c := &call{kind: k, stream: b.Stream, n: b.choices(), minimum: b.MinTokens, ignoreEOS: b.ignoresEOS(), stop: b.Stop}
 	c.usage = b.StreamOptions.IncludeUsage
 	c.continuous = c.usage && b.StreamOptions.ContinuousUsageStats
-	c.prompts = b.tokens(k, s.options.BlockSize)
+	c.prompts = b.tokens(k, &s.options)
 	var fail *failure
 	if k == chat {
 		if c.function, fail = b.forced(); fail != nil {
@@ -115,15 +115,18 @@ func (s *Server) fits(c *call, b *body) *failure {
 }
 
 // tokens returns the prompts of a request: one for a chat.
-func (b *body) tokens(k kind, blockSize int) []tokens {
+func (b *body) tokens(k kind, o *Options) []tokens {
 	if k == text {
 		all := make([]tokens, 0, len(*b.Prompt))
 		for _, in := range *b.Prompt {
-			all = append(all, in.tokens(blockSize))
+			all = append(all, in.tokens(o.BlockSize))
 		}
 		return all
 	}
-	c := newCounter(blockSize)
+	c := newCounter(o.BlockSize)
+	for i := range o.TemplateTokens {
+		c.add(templateToken(i))
+	}
 	for _, m := range b.Messages {
 		for _, part := range m.Content {
 			c.words(part)

@@ -25,7 +25,7 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 		invalid(http.StatusBadRequest, "missing_prompt", "The request has neither prompt nor messages.").of("prompt").write(w)
 		return
 	}
-	words, ids := b.tokenized()
+	words, ids := b.tokenized(s.options.TemplateTokens)
 	reply := struct {
 		Count   int      `json:"count"`
 		Longest *int     `json:"max_model_len"`
@@ -42,8 +42,8 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 }
 
 // tokenized are the tokens of what a request says and their identifiers. Of a token that was
-// sent as an identifier nothing else is known.
-func (b *body) tokenized() (words []string, ids []uint32) {
+// sent as an identifier nothing else is known. A chat begins with as many tokens of the template.
+func (b *body) tokenized(template int) (words []string, ids []uint32) {
 	words, ids = []string{}, []uint32{}
 	add := func(said string) {
 		for word := range strings.FieldsSeq(said) {
@@ -57,6 +57,12 @@ func (b *body) tokenized() (words []string, ids []uint32) {
 				words, ids = append(words, strconv.FormatUint(uint64(id), 10)), append(ids, id)
 			}
 		}
+	}
+	if len(b.Messages) == 0 {
+		return words, ids
+	}
+	for i := range template {
+		words, ids = append(words, templateWord(i)), append(ids, templateToken(i))
 	}
 	for _, m := range b.Messages {
 		for _, part := range m.Content {

@@ -1,11 +1,20 @@
 package mockserver
 
-import "github.com/zeebo/xxh3"
+import (
+	"strconv"
+
+	"github.com/zeebo/xxh3"
+)
 
 // tokenOf is the identifier of a word. Two words may share one, as good as never.
 func tokenOf(word string) uint32 {
 	return uint32(xxh3.HashString(word))
 }
+
+// templateToken is the i-th token of the chat template, and its word.
+func templateToken(i int) uint32 { return tokenOf(templateWord(i)) }
+
+func templateWord(i int) string { return "<|template " + strconv.Itoa(i) + "|>" }
 
 // vocabulary is what answers are made of: common words in lower case, 128 of
 // them, none of which needs escaping in JSON.

@@ -50,7 +50,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	text := read("plots", SummaryFile)
 	for _, want := range []string{
 		"\n   1~   1.0    12/0 16.7 ", "\n   4!   4.0    12/0 34.9 ", "\n   1~ ours ", "\n   4! ours ",
-		"Verdict:   client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
+		"; VALID at 1; client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
 	} {
 		assert.Contains(t, text, want)
 	}
@@ -91,7 +91,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, Attributes(level), Attribute{"client", "suspect error_ms=2.250"})
 
-	run, err := Judgeable(filepath.Join(dir, "ours"))
+	run, err := Judgeable(filepath.Join(dir, "ours"), nil)
 	require.NoError(t, err)
 	rules, err := compare.ParseRules([]byte("limits: [{metric: time_to_first_token, max: 1}]"))
 	require.NoError(t, err)

@@ -50,8 +50,11 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	if len(r.Benchmarks) > 1 {
 		p.Tables = append(p.Tables, comparison(r.Benchmarks))
 	}
+	p.Tables = append(p.Tables, goodputTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, ownTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, toldTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, intervals(r.Benchmarks)...)
 	for _, b := range r.Benchmarks {
 		if t := failures(b); len(t.Rows) > 0 {

@@ -4,23 +4,25 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
 // Judgeable reads a recorded benchmark for package compare. Levels that were planned or have a folder, and cannot be read, are there
-// without figures: a gate must not pass for want of data.
-func Judgeable(dir string) (compare.Run, error) {
+// without figures: a gate must not pass for want of data. slo, where there is one, stands in place of the run's own.
+func Judgeable(dir string, slo metric.SLO) (compare.Run, error) {
 	dataDir, name := filepath.Split(filepath.Clean(dir))
 	if dataDir == "" {
 		dataDir = "."
 	}
-	b, err := results.Read(dataDir, name)
+	b, err := results.Options{SLO: slo}.Read(dataDir, name)
 	if err != nil {
 		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -30,10 +32,11 @@ func Judgeable(dir string) (compare.Run, error) {
 	for i := range b.Levels {
 		l := &b.Levels[i]
 		read[l.Point] = true
-		level := compare.Level{Name: l.Name(), Figures: compare.Figures(l.Figures), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
+		level := compare.Level{Name: l.Name(), Figures: judged(l), Unfinished: cmp.Or(l.Unusable(), lost(b, l))}
 		if i := l.Instrument(); i != nil {
 			level.Client, level.ErrorMS = record.ClientVerdict(record.Printable(string(i.Verdict))), i.ErrorMS
 		}
+		level.Cache = l.Cache
 		level.Invalid = record.Printable(l.Validity.Broken(false)) // the client's verdict is there already
 		if l.Record != nil {
 			run.Workload[level.Name], level.Transport = l.Record.WorkloadSHA256, record.Printable(l.Record.Transport)
@@ -62,6 +65,21 @@ func Judgeable(dir string) (compare.Run, error) {
 		return run, fmt.Errorf("%s: %w", dir, &NoDataError{DataDir: dataDir, Missing: []string{name}})
 	}
 	return run, nil
+}
+
+// judged are the figures of a level for a gate. Requests that were cancelled as planned are no errors there, though AIPerf counts them.
+func judged(l *results.Level) compare.Figures {
+	if l.Record == nil || l.Record.Counts.ByPlan() == 0 {
+		return compare.Figures(l.Figures)
+	}
+	const tag = "error_request_count"
+	figures := maps.Clone(l.Figures)
+	delete(figures, tag)
+	c := &l.Record.Counts
+	if errors := c.Failures() + c.Interrupted(); errors > 0 {
+		figures[tag] = map[string]float64{"avg": float64(errors) / float64(max(1, len(l.Usable())))} // of one run
+	}
+	return compare.Figures(figures)
 }
 
 // lost says which runs of a repeated level are missing in its figures: a gate must not pass by leaving out a run that failed.

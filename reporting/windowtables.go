@@ -37,6 +37,19 @@ func windowTables(benchmarks []*results.Benchmark) []page.Table {
 	return tables
 }
 
+// toldTables are what servers and GPUs told of themselves.
+func toldTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		for _, t := range summary.ToldTables(b) {
+			table := tableOf(b.Name+": "+t.Head, t.Columns, t.Levels)
+			table.Caption = t.Caption
+			tables = append(tables, table)
+		}
+	}
+	return tables
+}
+
 func tableOf(title string, columns []summary.Column, levels []results.Level) page.Table {
 	t := page.Table{Title: title}
 	for _, c := range columns {

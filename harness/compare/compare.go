@@ -32,6 +32,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/stat"
+	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
 // Verdict is the outcome of one rule at one level.
@@ -56,6 +57,7 @@ type Level struct {
 	Client     record.ClientVerdict
 	ErrorMS    float64 // how late stamps of a suspect client may be
 	Transport  string  // that carried the requests; "" if it is not known
+	Cache      steady.Cache
 }
 
 // Finding is the verdict of one rule at one level.
@@ -240,6 +242,8 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	// The times of a new connection are in TTFT. What earlier versions wrote has no such key, and kept its connections.
 	differ(&reasons, "reuses of connections", cmp.Or(b.ConnectionReuse, "pooled"), cmp.Or(c.ConnectionReuse, "pooled"))
 	differ(&reasons, "retries after status 429 (-retry-429)", b.Retry429, c.Retry429) // their waits are in the latencies
+	differ(&reasons, "cancellations by plan (-cancel-rate, -cancel-delay)", b.Cancellations(), c.Cancellations())
+	differ(&reasons, "caps of the requests before their first token (-prefill-concurrency)", b.PrefillCap, c.PrefillCap)
 	for level, fingerprint := range baseline.Workload {
 		if other, both := candidate.Workload[level]; both && other != fingerprint {
 			reasons = append(reasons, fmt.Sprintf("workload fingerprints of %s differ: the two runs did not ask for the same work", level))
@@ -251,7 +255,28 @@ func Refusal(baseline, candidate Run) (reasons, warnings []string) {
 	if x, y := baseline.transports(), candidate.transports(); x != "" && y != "" {
 		differ(&warnings, "transports", x, y)
 	}
-	return reasons, warnings
+	return reasons, append(warnings, warmer(baseline, candidate)...)
+}
+
+// warmer says where one of two servers knew more prompts of a file than the other did. What is planned of made-up prompts is known, and their levels are
+// invalid with more; of a file nothing is, and it may have been the run before.
+func warmer(baseline, candidate Run) (warnings []string) {
+	if baseline.Record.Plan.Input.File == "" {
+		return nil
+	}
+	for _, x := range baseline.Levels {
+		i := slices.IndexFunc(candidate.Levels, func(l Level) bool { return l.Name == x.Name })
+		if i < 0 || x.Cache.Requests == 0 || candidate.Levels[i].Cache.Requests == 0 {
+			continue
+		}
+		y := candidate.Levels[i]
+		b, c := x.Cache.Percent(x.Cache.Hits), y.Cache.Percent(y.Cache.Hits)
+		if math.Abs(b-c) > steady.MostCacheHits {
+			warnings = append(warnings, fmt.Sprintf("%s: of the prompts of the input-file %.3g %% were in the server's cache in %s, %.3g %% in %s: unless that is what is compared, "+
+				"one of them met what a run before it had asked; start the servers anew or empty their caches before each", x.Name, b, baseline.Name, c, candidate.Name))
+		}
+	}
+	return warnings
 }
 
 // Compare judges a candidate against a baseline. A level that only one of them has fails. Refusal must have found nothing.
@@ -335,22 +360,12 @@ func (f Finding) withoutFloor() Finding {
 	return f
 }
 
-// definition returns the definition of a metric.
-func definition(tag string) (metric.Definition, bool) {
-	for _, d := range metric.Definitions() {
-		if d.Tag == tag {
-			return d, true
-		}
-	}
-	return metric.Definition{}, false
-}
-
 func unit(tag string) string {
-	d, _ := definition(tag)
+	d, _ := metric.Lookup(tag)
 	return d.Unit
 }
 
 func higherBetter(tag string) bool {
-	d, _ := definition(tag)
+	d, _ := metric.Lookup(tag)
 	return d.HigherBetter
 }

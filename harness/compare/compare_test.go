@@ -4,11 +4,13 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
 func level(name string, n float64, ttft, rate float64) Level {
@@ -220,8 +222,12 @@ func TestRefusal(t *testing.T) {
 		"reuses of connections differ: pooled in a, never in b":               func(r *Run) { r.Record.Plan.ConnectionReuse = "never" },
 		"endpoint types differ: chat in a, completions in b":                  func(r *Run) { r.Record.Plan.EndpointType = record.Completions },
 		"streaming differ: true in a, false in b":                             func(r *Run) { r.Record.Plan.Unstreamed = true },
-		"workload fingerprints of c1 differ":                                  func(r *Run) { r.Workload["c1"] = "other" },
-		"b has no run.json: what it asked for is not known":                   func(r *Run) { r.Record = nil },
+		"cancellations by plan (-cancel-rate, -cancel-delay) differ: none in a, 5 % of the requests, 1s after they were sent in b": func(r *Run) {
+			r.Record.Plan.CancelRate, r.Record.Plan.CancelDelay = 5, time.Second
+		},
+		"caps of the requests before their first token (-prefill-concurrency) differ: 0 in a, 2 in b": func(r *Run) { r.Record.Plan.PrefillCap = 2 },
+		"workload fingerprints of c1 differ":                func(r *Run) { r.Workload["c1"] = "other" },
+		"b has no run.json: what it asked for is not known": func(r *Run) { r.Record = nil },
 	} {
 		a, b := same()
 		spoil(&b)
@@ -236,6 +242,23 @@ func TestRefusal(t *testing.T) {
 	reasons, warnings = Refusal(a, b)
 	assert.Empty(t, reasons)
 	assert.Equal(t, []string{"host fingerprints differ: h in a, other in b", "transports differ: nethttp in a, own in b"}, warnings)
+}
+
+// TestWarmerCache: a server that knew the prompts of a file from the run before is named; of made-up prompts it is an invalid level.
+func TestWarmerCache(t *testing.T) {
+	a, b := run("a", true, level("c1", 1, 1, 1), level("c2", 1, 1, 1), level("c3", 1, 1, 1)), run("b", true, level("c1", 1, 1, 1), level("c2", 1, 1, 1), level("c3", 1, 1, 1))
+	cache := func(l *Level, hits int) { l.Cache = steady.Cache{Requests: 1, Prompt: 1000, Hits: hits} }
+	cache(&a.Levels[0], 10)
+	cache(&b.Levels[0], 900)
+	cache(&a.Levels[1], 100)
+	cache(&b.Levels[1], 109) // less than a hundredth more
+	cache(&b.Levels[2], 900) // the other server does not tell
+	_, warnings := Refusal(a, b)
+	assert.Empty(t, warnings)
+	a.Record.Plan.Input.File, b.Record.Plan.Input.File = "f", "f"
+	_, warnings = Refusal(a, b)
+	require.Len(t, warnings, 1)
+	assert.Contains(t, warnings[0], "c1: of the prompts of the input-file 1 % were in the server's cache in a, 90 % in b: ")
 }
 
 func TestBadRules(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
 )
 
 // Rules is a gate: limits for one run, margins for a recorded candidate against a recorded baseline, primaries for a trial of two arms.
@@ -56,6 +58,25 @@ func (r Rules) Lack(comparing bool) error {
 	return nil
 }
 
+// OfSLO names the metrics of the rules that a run has only with an SLO.
+func (r Rules) OfSLO() []string {
+	var tags []string
+	for _, s := range slices.Concat(selectors(r.Limits), selectors(r.Margins), selectors(r.Primaries)) {
+		if metric.OfSLO(s.Metric) && !slices.Contains(tags, s.Metric) {
+			tags = append(tags, s.Metric)
+		}
+	}
+	return tags
+}
+
+func selectors[R interface{ selector() Selector }](rules []R) []Selector {
+	all := make([]Selector, len(rules))
+	for i, r := range rules {
+		all[i] = r.selector()
+	}
+	return all
+}
+
 // DefaultMargins compares the headline figures with one margin.
 func DefaultMargins(percent float64) []Margin {
 	var margins []Margin
@@ -68,7 +89,7 @@ func DefaultMargins(percent float64) []Margin {
 // OfDocuments leaves out what answers that are not streamed do not have.
 func OfDocuments(margins []Margin) []Margin {
 	return slices.DeleteFunc(margins, func(m Margin) bool {
-		d, known := definition(m.Metric)
+		d, known := metric.Lookup(m.Metric)
 		return known && d.Streamed
 	})
 }
@@ -164,7 +185,7 @@ func (s *Selector) normalize() error {
 	if s.Level == "" {
 		s.Level = allLevels
 	}
-	d, known := definition(s.Metric)
+	d, known := metric.Lookup(s.Metric)
 	switch {
 	case s.Metric == "":
 		return errors.New("metric is missing")
@@ -212,7 +233,7 @@ func (m *Margin) validate() error {
 
 // directed returns an error if neither more nor less of a known metric is better.
 func (s Selector) directed() error {
-	d, known := definition(s.Metric)
+	d, known := metric.Lookup(s.Metric)
 	if known && !d.HigherBetter && d.Unit != "ms" && d.Unit != "sec" {
 		return fmt.Errorf("metric %q: neither more nor less of it is better: use a limit", s.Metric)
 	}

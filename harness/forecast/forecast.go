@@ -5,6 +5,7 @@
 package forecast
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -25,33 +26,49 @@ func Fast() Pace {
 // Slow is a large model on a small or busy one.
 func Slow() Pace { return Pace{TTFT: 2 * time.Second, ITL: 50 * time.Millisecond, Prefill: 5_000} }
 
-// Level is a point of a sweep, as planned.
-type Level struct {
-	Concurrency  int           // in an open loop, what may be in flight at most
-	Rate         float64       // requests a second of an open loop, or 0
-	Limit        time.Duration // of the sending; 0: none
-	Requests     int           // measured ones, at most
-	Warmup       int           // and those before
+// Phase is the warm-up of a level or its measurement, as planned.
+type Phase struct {
+	Requests     int           // at most
 	PromptTokens int           // of all of them
 	OutputTokens int           // of all their answers
-	Body         int           // bytes of one request of mean length
+	Open         bool          // requests start by a schedule
+	Concurrency  int           // requests in flight; of an open loop the cap, or 0
+	Sends        time.Duration // of an open loop: when its last request starts
+	Ramp         time.Duration // over which a closed loop fills its slots
+	Limit        time.Duration // of the sending; 0: none
+	Ends         time.Duration // when those that are still in flight are cancelled; 0: never
 }
 
-// Within is the level with as many requests as a fast server answers within its Limit, of a closed loop: there more are prepared than are sent.
-func (l Level) Within() Level {
-	if l.Limit == 0 || l.Rate > 0 {
-		return l
+// Level is a point of a sweep.
+type Level struct {
+	Warmup, Measured Phase
+	Body             int // bytes of one measured request of mean length
+}
+
+// Requests of both phases.
+func (l Level) Requests() int { return l.Warmup.Requests + l.Measured.Requests }
+
+// PromptTokens of both phases.
+func (l Level) PromptTokens() int { return l.Warmup.PromptTokens + l.Measured.PromptTokens }
+
+// OutputTokens of both phases.
+func (l Level) OutputTokens() int { return l.Warmup.OutputTokens + l.Measured.OutputTokens }
+
+// Within is the phase with as many requests as a fast server answers within its Limit: there more are prepared than are sent.
+func (f Phase) Within() Phase {
+	if f.Limit == 0 || f.Requests == 0 || f.Open {
+		return f
 	}
-	all := float64(l.Requests + l.Warmup)
-	waves := int(l.Limit/Fast().answer(l)) + 1
-	l.Requests = min(l.Requests, waves*l.Concurrency)
-	share := float64(l.Requests+l.Warmup) / all
-	l.PromptTokens, l.OutputTokens = int(share*float64(l.PromptTokens)), int(share*float64(l.OutputTokens))
-	return l
+	all := float64(f.Requests)
+	waves := int(f.Limit/Fast().answer(f)) + 1
+	f.Requests = min(f.Requests, waves*f.Concurrency)
+	share := float64(f.Requests) / all
+	f.PromptTokens, f.OutputTokens = int(share*float64(f.PromptTokens)), int(share*float64(f.OutputTokens))
+	return f
 }
 
 // each is the part of a sum that a request has in the mean.
-func (l Level) each(sum int) float64 { return float64(sum) / float64(max(l.Requests+l.Warmup, 1)) }
+func (f Phase) each(sum int) float64 { return float64(sum) / float64(max(f.Requests, 1)) }
 
 // Range is a time that is not known better.
 type Range struct{ Low, High time.Duration }
@@ -59,18 +76,23 @@ type Range struct{ Low, High time.Duration }
 // Plus is the range of the one after the other.
 func (r Range) Plus(s Range) Range { return Range{r.Low + s.Low, r.High + s.High} }
 
-// request is how long one request of a level takes.
-func (p Pace) request(l Level) time.Duration {
-	others := float64(min(l.Concurrency, l.Requests)-1) * l.each(l.PromptTokens)
-	return p.answer(l) + time.Duration(others/p.Prefill*float64(time.Second))
+// atMost is the range of what ends at a time.
+func (r Range) atMost(low, high time.Duration) Range {
+	return Range{min(r.Low, low), min(r.High, high)}
+}
+
+// request is how long one request of a phase takes.
+func (p Pace) request(f Phase) time.Duration {
+	others := float64(min(f.Concurrency, f.Requests)-1) * f.each(f.PromptTokens)
+	return p.answer(f) + time.Duration(others/p.Prefill*float64(time.Second))
 }
 
 // answer is a request of mean length without others beside it.
-func (p Pace) answer(l Level) time.Duration {
-	return p.TTFT + time.Duration((l.each(l.OutputTokens)-1)*float64(p.ITL))
+func (p Pace) answer(f Phase) time.Duration {
+	return p.TTFT + time.Duration((f.each(f.OutputTokens)-1)*float64(p.ITL))
 }
 
-// Measured is the pace that an earlier run found at one concurrency. Its TTFT has the waiting for other prompts in it.
+// Measured is the pace that an earlier run found at one concurrency, which is 0 of an open loop. Its TTFT has the waiting for other prompts in it.
 type Measured struct {
 	Concurrency int
 	TTFT, ITL   time.Duration
@@ -81,57 +103,128 @@ const slack = 1.25
 
 // Duration is how long a level will take: from Fast to Slow or, where an earlier run is known, what that one's figures say, and a quarter
 // more or less. Between two concurrencies of the earlier run a request is as fast as at the lower one, or as slow as at the higher one;
-// beyond them it is taken to change with the concurrency at most.
+// beyond them it is taken to change with the concurrency at most. Requests are taken to be of their mean length.
 func Duration(l Level, earlier []Measured) Range {
-	if l.Rate > 0 {
-		sends := time.Duration(float64(l.Requests+l.Warmup) / l.Rate * float64(time.Second))
-		return Range{sends + Fast().answer(l), sends + Slow().answer(l)}
+	return l.Warmup.duration(earlier).Plus(l.Measured.duration(earlier))
+}
+
+func (f Phase) duration(earlier []Measured) Range {
+	var r Range
+	switch {
+	case f.Requests == 0:
+		return r
+	case f.Open:
+		r = f.open(earlier)
+	default:
+		r = f.closed(slices.DeleteFunc(slices.Clone(earlier), func(m Measured) bool { return m.Concurrency == 0 }))
 	}
-	if l.Limit > 0 {
-		whole := l
-		whole.Limit = 0
-		without := Duration(whole, earlier)
-		return Range{min(without.Low, l.Limit+Fast().answer(l)), min(without.High, l.Limit+Slow().answer(l))}
+	if f.Ends > 0 {
+		r = r.atMost(f.Ends, f.Ends)
+	}
+	return r
+}
+
+// open is the range of an open loop: the sending, whose times are known, and the last answer. Where places are waited for it may be longer.
+func (f Phase) open(earlier []Measured) Range {
+	low, high := Fast().answer(f), Slow().answer(f)
+	for i, m := range earlier {
+		answer := float64(Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(f))
+		quick, slow := time.Duration(answer/slack), time.Duration(answer*slack)
+		if i == 0 {
+			low, high = quick, slow
+		}
+		low, high = min(low, quick), max(high, slow)
+	}
+	if f.Limit > 0 && f.Sends >= f.Limit {
+		return Range{f.Limit, f.Limit + high}
+	}
+	r := Range{f.Sends + low, f.Sends + high}
+	if f.Concurrency > 0 {
+		r = Range{max(r.Low, rounds(f, low)), max(r.High, f.Sends+waves(f, high))}
+	}
+	return r
+}
+
+// closed is the range of a closed loop.
+func (f Phase) closed(earlier []Measured) Range {
+	var r Range
+	low, high := Fast().request(f), Slow().request(f)
+	if f.Ramp > 0 {
+		low = Fast().answer(f) // the first ones have no others beside them
 	}
 	if len(earlier) == 0 {
-		return Range{waves(l, Fast().request(l)), waves(l, Slow().request(l))}
+		r = Range{waves(f, low), waves(f, high)}
+	} else {
+		low, high = between(f, earlier)
+		r = Range{time.Duration(float64(rounds(f, low)) / slack), time.Duration(float64(waves(f, high)) * slack)}
+		high = time.Duration(float64(high) * slack)
 	}
-	low, high := between(l, earlier)
-	return Range{time.Duration(float64(rounds(l, low)) / slack), time.Duration(float64(waves(l, high)) * slack)}
+	if f.Limit > 0 {
+		r = r.atMost(f.Limit, f.Limit+high)
+	}
+	return r
 }
 
 // between returns how long a request takes at best and at worst.
-func between(l Level, earlier []Measured) (low, high time.Duration) {
+func between(f Phase, earlier []Measured) (low, high time.Duration) {
 	sorted := slices.SortedFunc(slices.Values(earlier), func(a, b Measured) int { return a.Concurrency - b.Concurrency })
 	first, last := sorted[0], sorted[len(sorted)-1]
-	low, high = first.scaled(l, l.Concurrency), last.scaled(l, l.Concurrency)
+	low, high = first.scaled(f, f.Concurrency), last.scaled(f, f.Concurrency)
 	for _, m := range sorted {
-		if m.Concurrency <= l.Concurrency {
-			low = m.scaled(l, m.Concurrency)
+		if m.Concurrency <= f.Concurrency {
+			low = m.scaled(f, m.Concurrency)
 		}
 	}
 	for _, m := range slices.Backward(sorted) {
-		if m.Concurrency >= l.Concurrency {
-			high = m.scaled(l, m.Concurrency)
+		if m.Concurrency >= f.Concurrency {
+			high = m.scaled(f, m.Concurrency)
 		}
 	}
 	return low, high
 }
 
 // scaled is how long a request took, in proportion to another concurrency.
-func (m Measured) scaled(l Level, concurrency int) time.Duration {
-	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(l)
+func (m Measured) scaled(f Phase, concurrency int) time.Duration {
+	answer := Pace{TTFT: m.TTFT, ITL: m.ITL}.answer(f)
 	return time.Duration(float64(answer) * float64(concurrency) / float64(m.Concurrency))
 }
 
-// waves is the time of requests that all take equally long: a slot that has one more than the others makes them wait.
-func waves(l Level, request time.Duration) time.Duration {
-	full := func(n int) int { return (n + l.Concurrency - 1) / l.Concurrency }
-	return time.Duration(full(l.Requests)+full(l.Warmup)) * request
+// waves is the time of requests that all take equally long: a slot that has one more than the others makes them wait. In a ramp slots that are filled
+// later have fewer of them.
+func waves(f Phase, request time.Duration) time.Duration {
+	if f.Ramp == 0 || f.Concurrency < 2 {
+		return time.Duration((f.Requests+f.Concurrency-1)/f.Concurrency) * request
+	}
+	slots, request := float64(f.Concurrency-1), max(request, 1)
+	started := func(by time.Duration) (n int) {
+		for k := range f.Concurrency {
+			first := time.Duration(float64(k) / slots * float64(f.Ramp))
+			if first > by || n >= f.Requests {
+				break
+			}
+			n += 1 + int((by-first)/request)
+		}
+		return n
+	}
+	from, to := time.Duration(-1), time.Duration(f.Requests-1)*request // by from too few are started, by to enough
+	for to-from > 1 {
+		if middle := from + (to-from)/2; started(middle) < f.Requests {
+			from = middle
+		} else {
+			to = middle
+		}
+	}
+	return to + request
 }
 
-// rounds is the least time for requests of a mean duration: the slots are never idle.
-func rounds(l Level, request time.Duration) time.Duration {
-	share := func(n int) float64 { return max(float64(n)/float64(l.Concurrency), min(float64(n), 1)) }
-	return time.Duration((share(l.Requests) + share(l.Warmup)) * float64(request))
+// rounds is the least time for requests of a mean duration: the slots are never idle once they are filled. While they are, on the whole half of them are
+// busy.
+func rounds(f Phase, request time.Duration) time.Duration {
+	n, slots, ramp := float64(f.Requests), float64(f.Concurrency), float64(f.Ramp)
+	work := n * float64(request)
+	least := work/slots + ramp/2
+	if least < ramp {
+		least = math.Sqrt(2 * ramp * work / slots)
+	}
+	return time.Duration(max(least, min(n, 1)*float64(request)))
 }

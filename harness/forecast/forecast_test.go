@@ -9,21 +9,27 @@ import (
 	"github.com/llmsweep/llmsweep/harness/forecast"
 )
 
+func measured(f forecast.Phase) forecast.Level { return forecast.Level{Measured: f} }
+
 // TestDurationOfAnUnknownServer holds the range against sums by hand.
 func TestDurationOfAnUnknownServer(t *testing.T) {
-	one := forecast.Level{Concurrency: 1, Requests: 10, PromptTokens: 20_000, OutputTokens: 1010}
+	one := measured(forecast.Phase{Concurrency: 1, Requests: 10, PromptTokens: 20_000, OutputTokens: 1010})
 	assert.Equal(t, forecast.Range{Low: 10 * 550 * time.Millisecond, High: 10 * 7 * time.Second}, forecast.Duration(one, nil))
 
-	// 25 requests on 10 slots are three waves, 3 of warm-up one; each waits for nine prompts of 1,000 tokens: 90 ms at best, 1.8 s at worst.
-	ten := forecast.Level{Concurrency: 10, Requests: 25, Warmup: 3, PromptTokens: 28_000, OutputTokens: 2828}
-	assert.Equal(t, forecast.Range{Low: 4 * 640 * time.Millisecond, High: 4 * 8800 * time.Millisecond}, forecast.Duration(ten, nil))
+	// 25 requests on 10 slots are three waves, each of which waits for nine prompts of 1,000 tokens: 90 ms at best, 1.8 s at worst. 3 of warm-up are one
+	// wave that waits for two.
+	ten := forecast.Level{
+		Warmup:   forecast.Phase{Concurrency: 10, Requests: 3, PromptTokens: 3_000, OutputTokens: 303},
+		Measured: forecast.Phase{Concurrency: 10, Requests: 25, PromptTokens: 25_000, OutputTokens: 2525},
+	}
+	assert.Equal(t, forecast.Range{Low: (3*640 + 570) * time.Millisecond, High: (3*8800 + 7400) * time.Millisecond}, forecast.Duration(ten, nil))
 
 	// Answers of different lengths count with their mean: 2.5 tokens are 1.5 gaps.
-	uneven := forecast.Level{Concurrency: 1, Requests: 3, Warmup: 1, OutputTokens: 10}
+	uneven := measured(forecast.Phase{Concurrency: 1, Requests: 4, OutputTokens: 10})
 	assert.Equal(t, forecast.Range{Low: 4 * 57500 * time.Microsecond, High: 4 * 2075 * time.Millisecond}, forecast.Duration(uneven, nil))
 
 	// A level that cannot reach its concurrency has as many prompts beside one as there are requests.
-	few := forecast.Level{Concurrency: 100, Requests: 10, PromptTokens: 10_000, OutputTokens: 10}
+	few := measured(forecast.Phase{Concurrency: 100, Requests: 10, PromptTokens: 10_000, OutputTokens: 10})
 	assert.Equal(t, forecast.Range{Low: 140 * time.Millisecond, High: 3800 * time.Millisecond}, forecast.Duration(few, nil))
 }
 
@@ -45,14 +51,14 @@ func TestDurationAfterAnEarlierRun(t *testing.T) {
 		"half a wave":      {40, 20, 4, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := forecast.Duration(forecast.Level{Concurrency: c.concurrency, Requests: c.requests, OutputTokens: 101 * c.requests}, earlier)
+			got := forecast.Duration(measured(forecast.Phase{Concurrency: c.concurrency, Requests: c.requests, OutputTokens: 101 * c.requests}), earlier)
 			assert.Equal(t, forecast.Range{Low: second(c.low / 1.25), High: second(c.high * 1.25)}, got)
 		})
 	}
 }
 
 func TestSpace(t *testing.T) {
-	level := forecast.Level{Concurrency: 2, Requests: 10, Warmup: 2, OutputTokens: 1200, Body: 880}
+	level := forecast.Level{Warmup: forecast.Phase{Requests: 2, OutputTokens: 200}, Measured: forecast.Phase{Requests: 10, OutputTokens: 1000}, Body: 880}
 	s := forecast.Needed([]forecast.Level{level, level}, false, 0)
 	assert.EqualValues(t, 2*12*1000, s.Inputs)
 	assert.EqualValues(t, 2*12*(3200+20*100), s.Log)
@@ -60,7 +66,8 @@ func TestSpace(t *testing.T) {
 	assert.Greater(t, forecast.Needed([]forecast.Level{level}, true, 0).Kept(), forecast.Needed([]forecast.Level{level}, false, 0).Kept()+1<<20, "page and charts")
 	assert.Equal(t, int64(2*27*256<<10), forecast.Needed([]forecast.Level{level}, true, 2).Kept()-forecast.Needed([]forecast.Level{level}, true, 0).Kept(), "in two formats 20 pictures and 7 of the level")
 
-	huge := forecast.Level{Concurrency: 1, Requests: 2_000_000, OutputTokens: 2_000_000, Body: 1000}
+	huge := measured(forecast.Phase{Concurrency: 1, Requests: 2_000_000, OutputTokens: 2_000_000})
+	huge.Body = 1000
 	s = forecast.Needed([]forecast.Level{huge}, false, 0)
 	assert.Zero(t, s.Inputs, "the recipe is kept instead")
 	assert.EqualValues(t, 1<<30, s.Most()-s.Kept(), "but only when a gigabyte of it is written")

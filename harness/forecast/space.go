@@ -29,14 +29,14 @@ func (s Space) Most() int64 { return s.Kept() + s.Passing }
 func Needed(levels []Level, report bool, formats int) Space {
 	var s Space
 	for _, l := range levels {
-		requests, chunks := int64(l.Requests+l.Warmup), int64(l.OutputTokens)
+		requests, chunks := int64(l.Requests()), int64(l.OutputTokens())
 		s.Log += requests*logLine + chunks*logChunk
 		if inputs := requests * int64(l.Body+inputFrame); inputs <= largestInputs {
 			s.Inputs += inputs
 		} else {
 			s.Passing = largestInputs
 		}
-		s.Other += int64(l.Requests)*exportedLine + int64(float64(l.Requests)*l.each(l.OutputTokens))*exportedChunk + levelFiles
+		s.Other += int64(l.Measured.Requests)*exportedLine + int64(l.Measured.OutputTokens)*exportedChunk + levelFiles
 	}
 	if report {
 		s.Other += reportFiles + int64(formats)*int64(pictures+levelPictures*len(levels))*picture

@@ -83,7 +83,7 @@ func startCanary(c Config, offset time.Duration) (*canary, error) {
 	k.alarm, _ = clock.New(c.RealTime)
 	client.Endpoints, client.Dial, client.Concurrency = []*url.URL{k.url}, dial, 1
 	client.Completions, client.Whole = false, false
-	client.Header, client.Chunks = nil, nil // the first may hold secrets, too, the other counts the level's
+	client.Header, client.Chunks, client.FirstToken = nil, nil, nil // the first may hold secrets, too, the others are of the level's requests
 	client.RequestTimeout, client.FirstTokenTimeout, client.IdleTimeout = 0, 0, 0
 	k.client = openai.New(client)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -89,7 +89,7 @@ func (w *Watch) release(n int) {
 // Request takes a request that ended into account. first tells that it was its slot's first, which no free slot waited for; ttft and itl
 // are its metrics in milliseconds, NaN where it has none.
 func (w *Watch) Request(s *record.Sample, first bool, ttft, itl float64) {
-	w.spans = append(w.spans, steady.Span{StartNS: s.StartNS, EndNS: s.EndNS})
+	w.spans = append(w.spans, steady.Span{StartNS: s.TakenNS(), EndNS: s.EndNS})
 	for _, m := range []struct {
 		values *series
 		ms     float64
@@ -102,7 +102,7 @@ func (w *Watch) Request(s *record.Sample, first bool, ttft, itl float64) {
 		return
 	}
 	// Not SentNS: how long a server takes to accept a connection and the request's bytes is no fault of the client's.
-	late := s.StartNS - max(s.ScheduledNS, s.PlacedNS) // nor that all places were taken
+	late := s.StartNS - s.DueNS() // nor that all places were taken
 	w.late.add(late)
 	if late > (10 * time.Millisecond).Nanoseconds() {
 		w.above10MS++

@@ -15,6 +15,7 @@ import (
 // a body without such framing makes no sense as a size: then net/http is asked for all it has.
 type arrivals struct {
 	stamp atomic.Int64 // of the last socket read
+	out   outgoing
 	body  atomic.Int64 // bytes of body so far, or untold
 	blind atomic.Bool  // untold before the last chunk
 	sent  atomic.Int64 // bytes

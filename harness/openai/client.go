@@ -68,6 +68,8 @@ type Config struct {
 	Transport string
 	// NoReuse makes a connection for each request. It has no meaning over HTTP/2.
 	NoReuse bool
+	// FirstToken, if not nil, is called with the first content chunk of each stream, on the goroutine of its Do.
+	FirstToken func()
 	// Chunks, if not nil, is raised by each content chunk, for a display that does not wait for requests to end.
 	Chunks *atomic.Int64
 }
@@ -134,6 +136,7 @@ func (c *Client) newScratch() *scratch {
 	x.watch.client, x.watch.interrupt = c, x.interrupt
 	s.scanner.completions = c.config.Completions
 	s.own.client, s.own.call.Transport, s.own.call.OnWait = c, c.own, x.watch.arm
+	s.own.call.OnSent = x.watch.sent
 	return s
 }
 
@@ -164,15 +167,15 @@ func (c *Client) Close() {
 func (c *Client) Now() int64 { return time.Since(c.config.Epoch).Nanoseconds() }
 
 // Do sends one request and returns its sample when it has ended, one way or the other. scheduled is the stamp at which it
-// should have started. A cancelled ctx ends it as Cancelled, for the reason in the cause of ctx: see
+// should have started. A request that is to be cancelled (workload.Request) ends so if it has not ended by itself before. A cancelled ctx ends it as Cancelled, for the reason in the cause of ctx: see
 // Cancellation.
 func (c *Client) Do(ctx context.Context, r *workload.Request, scheduled int64) *record.Sample {
 	endpoint := c.config.Endpoints[r.Serial%len(c.config.Endpoints)]
 	s := &record.Sample{
-		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, Phase: r.Phase, RequestedOSL: r.OSL, SharedTokens: r.Shared,
+		Index: r.Index, RequestID: r.ID, Traceparent: r.Traceparent, ToCancel: r.Cancelled, Phase: r.Phase, RequestedOSL: r.OSL, SharedTokens: r.Shared,
 		ScheduledNS: scheduled, SentNS: record.Never, HeadersNS: record.Never, FirstByteNS: record.Never,
 		FirstVisibleNS: record.Never, LastByteNS: record.Never, ChunksNS: make([]int64, 0, c.chunks(r.OSL)), Endpoint: endpoint.Host,
-		Counted: record.Counted{ISL: r.ISL}, Unstreamed: c.config.Whole,
+		Counted: record.Counted{ISL: r.ISL, ClientISL: r.ClientISL}, Unstreamed: c.config.Whole,
 	}
 	buffers := c.scratch.Get().(*scratch)
 	if buffers.exchange.run(ctx, s, r) {

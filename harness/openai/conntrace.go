@@ -18,6 +18,9 @@ type connTrace struct {
 	mu                            sync.Mutex
 	conn                          net.Conn
 	reused, connected             bool
+	closed                        bool
+	whole                         func()          // all, for the connection's writes
+	written                       func(now int64) // called by it
 	sent, got                     int64
 	stale, resent                 int // connections that were given up before this one: unused, and after the request had been written
 	secure                        bool
@@ -26,7 +29,10 @@ type connTrace struct {
 	dnsTook, connectTook, tlsTook int64
 }
 
-func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
+// attach has ctx tell of the connection of a request whose body has a size. written is called with the stamp at which all of it was.
+func (t *connTrace) attach(ctx context.Context, c *Client, size int64, written func(now int64)) context.Context {
+	t.written = written
+	t.arrivals.out = outgoing{size: size}
 	t.sent, t.got, t.connectStart = record.Never, record.Never, record.Never
 	note := func(f func(now int64)) {
 		now := c.Now()
@@ -34,6 +40,7 @@ func (t *connTrace) attach(ctx context.Context, c *Client) context.Context {
 		defer t.mu.Unlock()
 		f(now)
 	}
+	t.whole = func() { note(t.all) }
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:           func(info httptrace.GotConnInfo) { note(func(now int64) { t.gotConn(now, info) }) },
 		WroteRequest:      func(info httptrace.WroteRequestInfo) { note(func(now int64) { t.wrote(now, info.Err) }) },
@@ -60,6 +67,8 @@ func (t *connTrace) gotConn(now int64, info httptrace.GotConnInfo) {
 	c := stamped(info.Conn)
 	if t.secure = c != info.Conn; t.secure {
 		t.arrivals.lose()
+	} else {
+		t.arrivals.out.begin(t.whole)
 	}
 	c.notes.Store(&t.arrivals)
 }
@@ -75,10 +84,26 @@ func (t *connTrace) gotStream(now int64, conn net.Conn, reused, stale bool) {
 	}
 }
 
+// close ends the news: whom they would reach next has another request.
+func (t *connTrace) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+}
+
+// wrote notes that net/http has written the request: all of it, or its last part into a buffer.
 func (t *connTrace) wrote(now int64, err error) {
-	t.sent = record.Never
-	if err == nil {
-		t.sent = now
+	if err != nil {
+		t.sent = record.Never
+	} else if t.arrivals.out.opaque() {
+		t.all(now)
+	}
+}
+
+// all notes that the whole request is on its way.
+func (t *connTrace) all(now int64) {
+	if t.sent = now; !t.closed && t.written != nil {
+		t.written(now)
 	}
 }
 

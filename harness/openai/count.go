@@ -108,6 +108,9 @@ func (st *stream) count() {
 		s.ChunkTokens = nil // known of some chunks only
 	}
 	c := &s.Counted
+	if c.ClientISL > 0 && s.Usage != nil && s.Usage.PromptTokens > 0 {
+		c.ISL = s.Usage.PromptTokens
+	}
 	fromServer := s.Usage != nil && s.Usage.CompletionTokens > 0
 	switch {
 	case fromServer:

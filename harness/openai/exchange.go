@@ -40,7 +40,7 @@ func (x *exchange) run(ctx context.Context, s *record.Sample, r *workload.Reques
 	x.sample, x.stream, x.cause, x.stale, x.resent = s, stream{}, nil, 0, 0
 	x.carrier = x.newCarrier(ctx)
 	s.StartNS = c.Now()
-	x.watch.begin(s.StartNS)
+	x.watch.begin(s.StartNS, r)
 	if ctx.Err() != nil {
 		x.interrupt(context.Cause(ctx))
 	}

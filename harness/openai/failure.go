@@ -84,8 +84,11 @@ func (f *failure) code(status int) int {
 }
 
 func (f *failure) kind() string {
-	if f.outcome == record.Rejected {
+	switch {
+	case f.outcome == record.Rejected:
 		return string(f.reason)
+	case f.reason == record.ByPlan:
+		return "RequestCancellationError" // AIPerf's name
 	}
 	return string(f.outcome) + ": " + string(f.reason)
 }

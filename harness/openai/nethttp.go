@@ -51,7 +51,7 @@ func (v *viaNetHTTP) send(_ context.Context, serial int, r *workload.Request) (e
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil },
 	}
 	v.exchange.watch.arm()
-	request = request.WithContext(v.trace.attach(v.ctx, c))
+	request = request.WithContext(v.trace.attach(v.ctx, c, int64(len(r.Body)), v.exchange.watch.sent))
 	if c.streams != nil {
 		v.response, err = c.streams.roundTrip(request, &v.trace) //nolint:bodyclose // close does
 	} else {
@@ -113,6 +113,7 @@ func (v *viaNetHTTP) close() {
 		_ = v.response.Body.Close() // what was read of it is judged
 	}
 	v.cancel(nil)
+	v.trace.close()
 }
 
 // keepAlive is the time between probes of an idle TCP connection.
@@ -196,6 +197,7 @@ func (c *stampedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if notes := c.notes.Load(); notes != nil {
 		notes.sent.Add(int64(n))
+		notes.out.take(p[:n])
 	}
 	return n, err
 }

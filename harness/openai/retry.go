@@ -70,6 +70,7 @@ func retryAfter(value, date string) (time.Duration, bool) {
 func (x *exchange) pause(p pause) error {
 	refused := x.client.Now()
 	x.carrier.close()
+	x.watch.unsent()
 	x.mu.Lock()
 	if x.cause != nil {
 		defer x.mu.Unlock()

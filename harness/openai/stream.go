@@ -160,6 +160,9 @@ func (st *stream) chunk(visible, reasoned bool) bool {
 	}
 	if len(st.sample.ChunksNS) == 0 {
 		st.x.watch.enter(streaming, st.x.now)
+		if first := st.x.client.config.FirstToken; first != nil {
+			first()
+		}
 	}
 	st.sample.ChunksNS = append(st.sample.ChunksNS, st.x.now)
 	if live := st.x.client.config.Chunks; live != nil {

@@ -46,6 +46,23 @@ type Facts struct {
 	Load    Load
 	Machine *Machine // nil: not asked, as in virtual time
 	Servers []Server
+	Pages   []Page
+}
+
+// Page is one of metrics that was asked for by its URL.
+type Page struct {
+	Flag string // that named it
+	URL  string // without credentials
+	Err  error  // why it cannot be read
+}
+
+func (p *Page) judge() Finding {
+	f := Finding{Check: p.Flag, Result: OK, Text: p.URL + " can be read"}
+	if p.Err != nil {
+		f.Result, f.Text = Refusal, fmt.Sprintf("%s cannot be read: %v", p.URL, p.Err)
+		f.Remedy = fmt.Sprintf("give -%s a page of Prometheus text, or leave it out", p.Flag)
+	}
+	return f
 }
 
 // Load is what the plan asks for.
@@ -59,7 +76,7 @@ type Load struct {
 	LongestPrompt int    // of the longest request, in tokens
 	OSL           int    // its answer, in tokens
 	LengthsOf     string // the flag that says so of both in place of -isl and -osl; "": none does
-	Completions   bool   // no chat template is put around prompts
+	NoTemplate    bool   // no chat template comes on top of the lengths
 	BytesWritten  int64  // by the run
 	OutputDir     string // where to
 	Now           time.Time
@@ -99,6 +116,9 @@ func Judge(f Facts) []Finding {
 	}
 	for i := range f.Servers {
 		findings = append(findings, f.Servers[i].judge(f.Load)...)
+	}
+	for i := range f.Pages {
+		findings = append(findings, f.Pages[i].judge())
 	}
 	findings = slices.DeleteFunc(findings, func(f Finding) bool { return f.Result == "" })
 	return compact(findings)

@@ -164,7 +164,7 @@ func TestEachCheck(t *testing.T) {
 				"template adds some; lower -isl by 1, or serve the model with a longer context",
 		},
 		"a completion that is too long": {
-			func(f *preflight.Facts) { f.Servers[0].Context, f.Load.Completions = 2290, true }, preflight.Refusal,
+			func(f *preflight.Facts) { f.Servers[0].Context, f.Load.NoTemplate = 2290, true }, preflight.Refusal,
 			"context length: the model takes 2290 tokens, the longest request has 2291: a prompt of 2035 and an answer of 256; lower -isl by 1, or serve the " +
 				"model with a longer context",
 		},
@@ -205,7 +205,7 @@ func TestEdges(t *testing.T) {
 		"disk":                   func(f *preflight.Facts) { f.Machine.DiskFree = 90_000_000 },
 		"certificate":            func(f *preflight.Facts) { f.Servers[0].TLS.Expires = now().Add(7 * 24 * time.Hour) },
 		"context":                func(f *preflight.Facts) { f.Servers[0].Context = 2307 },
-		"context, a completion":  func(f *preflight.Facts) { f.Servers[0].Context, f.Load.Completions = 2291, true },
+		"context, a completion":  func(f *preflight.Facts) { f.Servers[0].Context, f.Load.NoTemplate = 2291, true },
 		"closes, as was wished":  func(f *preflight.Facts) { f.Servers[0].Closes, f.Load.Reused = true, false },
 		"an address has no name": func(f *preflight.Facts) { f.Servers[0].Resolved = false },
 	} {

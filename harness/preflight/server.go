@@ -85,7 +85,7 @@ func (s *Server) http(l Load) Finding {
 
 // templateRoom is how many tokens a chat template may well add to a prompt.
 func (l *Load) templateRoom() int {
-	if l.Completions {
+	if l.NoTemplate {
 		return 0
 	}
 	return 16

@@ -13,6 +13,9 @@ func (c *Counts) Count(s *Sample) {
 	c.NotStarted--
 	c.Outcomes[s.Outcome]++
 	c.Retried.count(s)
+	if s.ToCancel && !s.Interrupted() {
+		c.Chosen++
+	}
 	if s.Outcome == OK {
 		return
 	}
@@ -54,9 +57,9 @@ func (c *Counts) Explain(outcomes ...Outcome) string {
 	return strings.Join(parts, "; ")
 }
 
-// Why lists the reasons of an outcome, with their numbers where there are several. It is empty for counts of before there were reasons.
-func (c *Counts) Why(o Outcome) string {
-	reasons := c.ReasonsOf(o)
+// Why lists the reasons of an outcome but for some, with their numbers where there are several. It is empty for counts of before there were reasons.
+func (c *Counts) Why(o Outcome, but ...Reason) string {
+	reasons := slices.DeleteFunc(c.ReasonsOf(o), func(r Reason) bool { return slices.Contains(but, r) })
 	if len(reasons) == 1 {
 		return string(reasons[0])
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Point is the load of a level: so many requests in flight all the time (closed loop), so many starts a second or those of a trace (open loop). All but
@@ -103,20 +104,65 @@ const (
 // Requests returns how many requests a level sends: as many as were asked for, or else three waves of a closed loop, a minute of an open one, and
 // at least ten. With a Duration an open loop sends about so many, and a closed one at most.
 func (p *Plan) Requests(at Point) int {
-	switch seconds := p.Duration.Seconds(); {
+	switch {
 	case p.RequestCount > 0:
 		return p.RequestCount
 	case at.Trace:
 		return p.Input.Records
-	case seconds > 0 && at.Open():
-		return int(math.Ceil(seconds * at.Rate))
-	case seconds > 0:
-		return min(int(math.Ceil(seconds*mostOfSlot))*at.Concurrency, mostOfLoop)
+	case p.Duration > 0:
+		return at.within(p.Duration)
 	case at.Open():
 		return max(int(math.Ceil(openSeconds*at.Rate)), 10)
 	default:
 		return max(3*at.Concurrency, 10)
 	}
+}
+
+// within is how many requests the load may start in a time.
+func (p Point) within(d time.Duration) int {
+	if p.Open() {
+		return int(math.Ceil(d.Seconds() * p.Rate))
+	}
+	return min(int(math.Ceil(d.Seconds()*mostOfSlot))*p.Concurrency, mostOfLoop)
+}
+
+// WarmupPoint is the load of a level's warm-up: one of its own, or else the level's.
+func (p *Plan) WarmupPoint(at Point) Point {
+	switch {
+	case p.WarmupRate > 0:
+		return Point{Rate: p.WarmupRate}
+	case p.WarmupConcurrency > 0:
+		return Point{Concurrency: p.WarmupConcurrency}
+	}
+	return at
+}
+
+// Warmups returns how many requests the warm-up of a level has: as many as were asked for, or for a time alone about so many in an open loop, and at
+// most so many in a closed one.
+func (p *Plan) Warmups(at Point) int {
+	if p.WarmupRequests > 0 || p.WarmupDuration <= 0 {
+		return p.WarmupRequests
+	}
+	return p.WarmupPoint(at).within(p.WarmupDuration)
+}
+
+// Warmup says in words what is sent before each level; "" for nothing.
+func (p *Plan) Warmup() string {
+	var parts []string
+	switch {
+	case p.WarmupRequests == 1:
+		parts = append(parts, "1 request")
+	case p.WarmupRequests > 1:
+		parts = append(parts, fmt.Sprintf("%d requests", p.WarmupRequests))
+	}
+	if p.WarmupDuration > 0 {
+		parts = append(parts, p.WarmupDuration.String())
+	}
+	text := strings.Join(parts, " or ")
+	if own := p.WarmupPoint(Point{}); text != "" && own != (Point{}) {
+		text += " with " + own.String()
+	}
+	return text
 }
 
 // String is the load in words, as in "10 in flight" or "2.5 requests/s".

@@ -65,6 +65,7 @@ const (
 	ByErrors   Reason = "errors"     // too many others had failed, and it outlived the drain
 	ByStorage  Reason = "storage"    // results could no longer be written
 	ByCaller   Reason = "the caller" // the context of who uses package harness ended, for a reason of its own
+	ByPlan     Reason = "plan"       // -cancel-rate: its client went away on purpose, -cancel-delay after it was sent
 )
 
 // Reasons lists every Reason of an outcome, in the order of this file. OK has none. Rejected has one for each status, of which there are too
@@ -82,7 +83,7 @@ func Reasons(o Outcome) []Reason {
 	case ConnectionFailed:
 		return []Reason{DNS, Refused, ConnectTimeout, TLS, Reset, ClosedEarly, NotHTTP, NoConnection}
 	case Cancelled:
-		return []Reason{BySignal, ByDeadline, ByCap, ByGrace, ByErrors, ByStorage, ByCaller}
+		return []Reason{BySignal, ByDeadline, ByCap, ByGrace, ByErrors, ByStorage, ByCaller, ByPlan}
 	default:
 		return nil
 	}

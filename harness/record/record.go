@@ -2,7 +2,8 @@
 //
 // A benchmark is a folder. run.json holds what determined the run (Run, Plan). Each level has a folder of its own with
 // level.json (Level) and profile_export.jsonl, an append-only log with one line a request (Sample), written as the request
-// ends. Everything else in the folder is computed from these files and can be computed again.
+// ends. Where the server has pages of metrics, server_metrics.jsonl and gpu_telemetry.jsonl hold what these told beside the load (Round).
+// Everything else in the folder is computed from these files and can be computed again.
 //
 // A Sample says what was planned, what happened and when. It holds no computed figure: definitions live in package metric.
 //
@@ -33,9 +34,13 @@ const (
 	RequestsFile   = "profile_export.json"
 	AggregateFile  = "profile_export_aiperf.json"
 	AggregateTable = "profile_export_aiperf.csv"
+	VLLMFile       = "vllm_bench_serve.json" // with -export=vllm
 	// Of a level that was repeated, in its own folder.
 	OverRunsFile  = "profile_export_aiperf_aggregate.json"
 	OverRunsTable = "profile_export_aiperf_aggregate.csv"
+	// What the server and its GPUs told of themselves, where they were asked.
+	ServerMetricsFile = "server_metrics.jsonl"
+	GPUTelemetryFile  = "gpu_telemetry.jsonl"
 )
 
 // File names inside the folder of a comparison.
@@ -58,7 +63,7 @@ const (
 	Malformed        Outcome = "malformed"         // an answer that cannot be understood, or without content
 	StreamError      Outcome = "in_stream_error"   // an error object inside a 2xx stream
 	ConnectionFailed Outcome = "connection_failed" // no connection, or it failed before the response's headers
-	Cancelled        Outcome = "cancelled"         // ended by the client: signal, deadline or cap
+	Cancelled        Outcome = "cancelled"         // ended by the client: by plan, signal, deadline or cap
 )
 
 // FailedOutcomes lists the outcomes that are failures: neither OK nor Cancelled, which is the client's doing.
@@ -108,9 +113,12 @@ type Sample struct {
 	Index     int    `json:"-"` // number within the level and phase, from 0
 	RequestID string `json:"-"` // X-Request-ID
 
-	ScheduledNS    int64   `json:"scheduled_ns"`        // when the request should start: of a closed loop, when its slot was free
-	Timed          bool    `json:"timed,omitempty"`     // ScheduledNS is the plan's: of an open loop
-	PlacedNS       int64   `json:"placed_ns,omitempty"` // of an open loop with a cap: when a place was free for a request that had to wait for one; else 0
+	ScheduledNS int64 `json:"scheduled_ns"`        // when the request should start: of a closed loop, when its slot was free
+	Timed       bool  `json:"timed,omitempty"`     // ScheduledNS is the plan's: of an open loop
+	PlacedNS    int64 `json:"placed_ns,omitempty"` // of an open loop with a cap: when a place was free for a request that had to wait for one; else 0
+	// PrefillNS is when one of the places of -prefill-concurrency was free for a request that had to wait for one; else 0.
+	PrefillNS      int64   `json:"prefill_ns,omitempty"`
+	ToCancel       bool    `json:"to_cancel,omitempty"` // chosen by -cancel-rate; it may have ended before
 	StartNS        int64   `json:"start_ns"`            // just before the HTTP call
 	SentNS         int64   `json:"sent_ns"`             // the request was fully written
 	HeadersNS      int64   `json:"headers_ns"`          // the response's headers were read
@@ -151,6 +159,20 @@ type Sample struct {
 // Valid reports whether the sample enters the figures of a level.
 func (s *Sample) Valid() bool { return s.Phase == Profiling && s.Outcome == OK }
 
+// Interrupted reports whether the client ended the request though it was not the plan's to be ended: it says nothing of the server.
+func (s *Sample) Interrupted() bool { return s.Outcome == Cancelled && s.Reason != ByPlan }
+
+// TakenNS is when the request took its slot: its start, or when it began to wait for one of the places of -prefill-concurrency.
+func (s *Sample) TakenNS() int64 {
+	if s.PrefillNS == 0 {
+		return s.StartNS
+	}
+	return max(s.ScheduledNS, s.PlacedNS)
+}
+
+// DueNS is when the request could have started: when it was scheduled, or later, when there was a place for it.
+func (s *Sample) DueNS() int64 { return max(s.ScheduledNS, s.PlacedNS, s.PrefillNS) }
+
 // Usage is the token count that the server reported, in tokens. The last one of a response wins.
 type Usage struct {
 	PromptTokens     int  `json:"prompt_tokens"`
@@ -168,8 +190,8 @@ type Usage struct {
 	RejectedPredictionTokens int `json:"rejected_prediction_tokens,omitempty"`
 }
 
-// Counted holds the token counts that the metrics use: ISL by the client's tokenizer, OSL (reasoning included) and reasoning
-// by Source.
+// Counted holds the token counts that the metrics use: ISL by the client's tokenizer, or as the server counts where that was asked for
+// (Plan.ISLCounts), OSL (reasoning included) and reasoning by Source.
 type Counted struct {
 	ISL       int         `json:"isl"`
 	OSL       int         `json:"osl"`
@@ -177,6 +199,16 @@ type Counted struct {
 	Source    TokenSource `json:"source"`
 	// Estimate is what the client's tokenizer makes of an output that the server counted, where the two are compared; 0: they were not.
 	Estimate int `json:"estimate,omitempty"`
+	// ClientISL is the prompt by the client's tokenizer where ISL is the server's count; 0: ISL is the client's.
+	ClientISL int `json:"client_isl,omitempty"`
+}
+
+// PromptByClient is the length of the prompt by the client's tokenizer, without the server's template.
+func (c *Counted) PromptByClient() int {
+	if c.ClientISL > 0 {
+		return c.ClientISL
+	}
+	return c.ISL
 }
 
 // Conn describes the connection that carried a request. Durations are zero for a reused one.
@@ -237,6 +269,8 @@ type Counts struct {
 	// Reasons divides each outcome other than OK; nil where there was none, and in results of before they were counted.
 	Reasons map[Outcome]map[Reason]int `json:"reasons,omitempty"`
 	Retried Retried                    `json:"retried,omitzero"`
+	// Chosen are the requests that -cancel-rate chose and that ended by it, which is the reason "plan", or by themselves before.
+	Chosen int `json:"chosen_to_cancel,omitempty"`
 }
 
 // Retried counts what was sent more than once.
@@ -259,6 +293,12 @@ func (c Counts) Ended() int {
 // Failures returns the number of requests that ended otherwise than OK, those cancelled by the client left out.
 func (c Counts) Failures() int { return c.Ended() - c.Outcomes[OK] - c.Outcomes[Cancelled] }
 
+// ByPlan returns the number of requests that were cancelled as planned.
+func (c Counts) ByPlan() int { return c.Reasons[Cancelled][ByPlan] }
+
+// Interrupted returns the number of those that the client ended for another reason.
+func (c Counts) Interrupted() int { return c.Outcomes[Cancelled] - c.ByPlan() }
+
 // Level is level.json: one point of a sweep.
 type Level struct {
 	SchemaVersion string `json:"schema_version"`
@@ -275,30 +315,62 @@ type Level struct {
 	WorkloadSHA256 string      `json:"workload_sha256"`
 	BytesSHA256    string      `json:"bytes_sha256"`
 	Warnings       []string    `json:"warnings,omitempty"`
-	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"` // the first three distinct ones, redacted
-	Instrument     *Instrument `json:"instrument,omitempty"`   // nil: not measured, as in results of before there was any
-	Earlier        *Earlier    `json:"earlier,omitempty"`      // attempts at the level that were cut short, of which nothing is kept
-	Breaks         []Break     `json:"breaks,omitempty"`       // where -resume=request went on with it
-	Waited         Waited      `json:"waited,omitzero"`        // for a place, in an open loop with a cap
+	ErrorBodies    []ErrorBody `json:"error_bodies,omitempty"`  // the first three distinct ones, redacted
+	Instrument     *Instrument `json:"instrument,omitempty"`    // nil: not measured, as in results of before there was any
+	Earlier        *Earlier    `json:"earlier,omitempty"`       // attempts at the level that were cut short, of which nothing is kept
+	Breaks         []Break     `json:"breaks,omitempty"`        // where -resume=request went on with it
+	Waited         Waited      `json:"waited,omitzero"`         // for a place, in an open loop with a cap
+	Prefill        Waited      `json:"waited_prefill,omitzero"` // for one of the places of -prefill-concurrency
 	// FromFile: the prompts are of a file, and share what they share.
 	FromFile bool `json:"from_file,omitempty"`
 	// FilledNS is the stamp at which a ramp of the load ends; 0: there is none.
 	FilledNS int64 `json:"filled_ns,omitempty"`
+	// ServerMetrics and GPUTelemetry are how the server and its GPUs were asked beside the load; what they told is in files of their own.
+	ServerMetrics *Asked `json:"server_metrics,omitempty"`
+	GPUTelemetry  *Asked `json:"gpu_telemetry,omitempty"`
 }
 
-// Waited counts the measured requests that had to wait for a place because -max-in-flight was reached.
+// Asked is how often sources were asked for their metrics, and how that went.
+type Asked struct {
+	Sources []AskedSource `json:"sources"`
+	Bytes   int64         `json:"bytes"`                     // of the file
+	Thinned bool          `json:"thinned,omitempty"`         // the file reached its bound: later rounds are at the edges of the level only
+	LeftOut int           `json:"series_left_out,omitempty"` // of one page, at most
+}
+
+// AskedSource is one of them.
+type AskedSource struct {
+	URL       string `json:"url"`   // without credentials
+	Pages     int    `json:"pages"` // that were read
+	Failed    int    `json:"failed"`
+	Failure   string `json:"failure,omitempty"` // the first, in words
+	PageBytes int    `json:"page_bytes"`        // of the largest
+	TookNS    int64  `json:"took_ns"`           // from asking to the end of the page, of all that were read
+	ParseNS   int64  `json:"parse_ns"`          // of which the client was busy with understanding them
+}
+
+// Waited counts the measured requests that had to wait for a place because a cap was reached: -max-in-flight or -prefill-concurrency.
 type Waited struct {
 	Requests  int   `json:"requests"`
 	TotalNS   int64 `json:"total_ns"`
 	LongestNS int64 `json:"longest_ns"`
 }
 
-// Count takes a sample into account.
-func (w *Waited) Count(s *Sample) {
-	if s.PlacedNS == 0 || s.Phase != Profiling {
+// CountWaits takes the waits of a sample into account.
+func (l *Level) CountWaits(s *Sample) {
+	if s.Phase != Profiling {
 		return
 	}
-	wait := s.PlacedNS - s.ScheduledNS
+	l.Waited.add(s.ScheduledNS, s.PlacedNS)
+	l.Prefill.add(s.TakenNS(), s.PrefillNS)
+}
+
+// add counts a wait, if there was one: until is 0 otherwise.
+func (w *Waited) add(sinceNS, untilNS int64) {
+	if untilNS == 0 {
+		return
+	}
+	wait := untilNS - sinceNS
 	w.Requests++
 	w.TotalNS += wait
 	w.LongestNS = max(w.LongestNS, wait)
@@ -331,8 +403,10 @@ type Run struct {
 	Host           *Host    `json:"host,omitempty"` // absent in virtual time
 	Target         Target   `json:"target"`
 	Replicas       []Target `json:"replicas,omitempty"` // the endpoints after the first
-	Warnings       []string `json:"warnings,omitempty"`
-	Resumes        []Resume `json:"resumes,omitempty"` // in the order of time
+	// Template is what the first endpoint's server adds to a prompt. Nil: results of before it was measured.
+	Template *Template `json:"template,omitempty"`
+	Warnings []string  `json:"warnings,omitempty"`
+	Resumes  []Resume  `json:"resumes,omitempty"` // in the order of time
 }
 
 // Tool identifies the program that wrote the files.
@@ -354,8 +428,9 @@ type Plan struct {
 	ISL               int               `json:"isl"`
 	StdDev            int               `json:"std"`
 	OSL               int               `json:"osl"`
-	SeqDist           string            `json:"seq_dist,omitempty"` // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
-	Prefixes          Prefixes          `json:"prefixes,omitzero"`  // that prompts share on purpose
+	SeqDist           string            `json:"seq_dist,omitempty"`   // lengths in place of these, which are 0 then: a mixture, as -seq-dist takes it
+	Prefixes          Prefixes          `json:"prefixes,omitzero"`    // that prompts share on purpose
+	ISLCounts         string            `json:"isl_counts,omitempty"` // server: lengths of prompts are as it counts them; "": as the tokenizer does
 	Concurrencies     []int             `json:"concurrencies"`
 	RequestRates      []float64         `json:"request_rates,omitempty"`       // of open-loop levels, in requests a second; there are no concurrencies then
 	Arrival           string            `json:"arrival,omitempty"`             // of these: constant, poisson or gamma
@@ -367,10 +442,17 @@ type Plan struct {
 	TimeScale         float64           `json:"time_scale,omitempty"`          // by which their distances are multiplied
 	RateRamp          time.Duration     `json:"rate_ramp_ns,omitempty"`        // over which the rate of an open loop rises, or falls, from RateRampFrom
 	RateRampFrom      float64           `json:"rate_ramp_from,omitempty"`
-	MaxInFlight       int               `json:"max_in_flight,omitempty"` // of open-loop levels; 0: no cap
-	RequestCount      int               `json:"request_count"`           // 0: see Requests
+	MaxInFlight       int               `json:"max_in_flight,omitempty"`       // of open-loop levels; 0: no cap
+	PrefillCap        int               `json:"prefill_concurrency,omitempty"` // requests between their start and their first token; 0: no cap
+	CancelRate        float64           `json:"cancel_rate,omitempty"`         // of the measured requests, in percent: their clients go away on purpose,
+	CancelDelay       time.Duration     `json:"cancel_delay_ns,omitempty"`     // so long after they were fully sent
+	RequestCount      int               `json:"request_count"`                 // 0: see Requests
 	WarmupRequests    int               `json:"warmup_requests"`
-	Repeats           int               `json:"repeats,omitempty"` // runs of each level; 0: one, without a folder of its own
+	WarmupDuration    time.Duration     `json:"warmup_duration_ns,omitempty"`  // how long requests of a warm-up are started; 0: until their number is reached
+	WarmupGrace       *time.Duration    `json:"warmup_grace_ns,omitempty"`     // how long those in flight may go on after it; nil: to their ends
+	WarmupConcurrency int               `json:"warmup_concurrency,omitempty"`  // in flight in the warm-up; 0: see WarmupPoint
+	WarmupRate        float64           `json:"warmup_request_rate,omitempty"` // of a warm-up in an open loop; 0: see WarmupPoint
+	Repeats           int               `json:"repeats,omitempty"`             // runs of each level; 0: one, without a folder of its own
 	Seed              uint64            `json:"seed"`
 	Nonce             uint64            `json:"nonce"`
 	OutputDir         string            `json:"output_dir"`
@@ -392,6 +474,8 @@ type Plan struct {
 	Unstreamed        bool              `json:"unstreamed,omitempty"`    // -streaming=false
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
+	SLO               string            `json:"slo,omitempty"`    // by which goodput is, as -slo takes it
+	Export            string            `json:"export,omitempty"` // formats beside AIPerf's, as -export takes them; "": the default
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	TLS               TLSOptions        `json:"tls,omitzero"`     // of https endpoints
@@ -400,7 +484,16 @@ type Plan struct {
 	TokenizerSHA256   string            `json:"tokenizer_sha256"`
 	// TokenizerApproximate: the tokenizer is not the model's, but stands in for it.
 	TokenizerApproximate bool `json:"tokenizer_approximate,omitempty"`
+	// ServerMetrics are pages that the server is asked for beside the load, without credentials, or auto or off; empty: of before there was this.
+	ServerMetrics []string `json:"server_metrics,omitempty"`
+	GPUTelemetry  []string `json:"gpu_telemetry,omitempty"` // likewise those of DCGM exporters
 }
+
+// What -server-metrics may be, instead of URLs.
+const (
+	MetricsAuto = "auto" // what is found beside the endpoints
+	MetricsOff  = "off"
+)
 
 // What -endpoint-type may be.
 const (
@@ -410,6 +503,12 @@ const (
 
 // AsksCompletions reports whether prompts go to the completions route, and not into a chat.
 func (p *Plan) AsksCompletions() bool { return p.EndpointType == Completions }
+
+// What -isl-counts may be: whose tokens lengths of prompts are in.
+const (
+	ClientISL = "client" // the tokenizer's, without the server's template
+	ServerISL = "server" // those of its usage
+)
 
 // Input is a file that says what requests ask.
 type Input struct {
@@ -425,10 +524,22 @@ func (p *Plan) Lengths() string {
 	if p.Input.File != "" {
 		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
 	}
-	if p.SeqDist != "" {
-		return "ISL,OSL " + p.SeqDist + p.Prefixes.String()
+	server := ""
+	if p.ISLCounts == ServerISL {
+		server = " as the server counts"
 	}
-	return fmt.Sprintf("ISL %d +/- %d%v, OSL %d", p.ISL, p.StdDev, p.Prefixes, p.OSL)
+	if p.SeqDist != "" {
+		return "ISL" + server + ",OSL " + p.SeqDist + p.Prefixes.String()
+	}
+	return fmt.Sprintf("ISL %d +/- %d%s%v, OSL %d", p.ISL, p.StdDev, server, p.Prefixes, p.OSL)
+}
+
+// Cancellations says in words which requests are cancelled by plan.
+func (p *Plan) Cancellations() string {
+	if p.CancelRate == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%g %% of the requests, %v after they were sent", p.CancelRate, p.CancelDelay)
 }
 
 // Prefixes is what prompts share on purpose. It is part of their lengths.

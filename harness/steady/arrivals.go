@@ -5,7 +5,7 @@ import "github.com/llmsweep/llmsweep/harness/record"
 // Arrivals holds when the requests of an open loop started against when they should have. Add takes the samples one by one.
 type Arrivals struct {
 	Requests int // that have a schedule
-	Waited   int // of these, for a place in flight
+	Waited   int // of these, for a place: in flight, or before their first token
 
 	due, start [2]int64 // the first and the last
 }
@@ -21,7 +21,7 @@ func (a *Arrivals) Add(s *record.Sample) {
 	a.Requests++
 	a.due = [2]int64{min(a.due[0], s.ScheduledNS), max(a.due[1], s.ScheduledNS)}
 	a.start = [2]int64{min(a.start[0], s.StartNS), max(a.start[1], s.StartNS)}
-	if s.PlacedNS > 0 {
+	if s.PlacedNS > 0 || s.PrefillNS > 0 {
 		a.Waited++
 	}
 }

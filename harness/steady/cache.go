@@ -23,7 +23,7 @@ func (c *Cache) Add(s *record.Sample) {
 	c.Prompt += u.PromptTokens
 	c.Hits += *u.CachedTokens
 	c.Shared += s.SharedTokens
-	c.Unplanned += max(0, *u.CachedTokens-s.SharedTokens-max(0, u.PromptTokens-s.Counted.ISL))
+	c.Unplanned += max(0, *u.CachedTokens-s.SharedTokens-max(0, u.PromptTokens-s.Counted.PromptByClient()))
 }
 
 // With is both together.

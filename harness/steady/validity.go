@@ -95,6 +95,7 @@ type Facts struct {
 	Instrument         *record.Instrument // nil: the client was not measured
 	Ended, Failed      int                // requests
 	Reached            float64            // in flight; 0: not known
+	Waits              bool               // Reached has the requests that a slot of a closed loop held back, as -prefill-concurrency has it
 	Target             int
 	Arrivals           Arrivals // of an open loop, which has no target
 	Asked, Delivered   float64  // mean output length of valid requests, in tokens; 0: not known
@@ -138,7 +139,11 @@ func Judge(f Facts) Validity {
 // loadOf is the reading of the load: of a closed loop what it had in flight, of an open one how fast its requests came.
 func loadOf(f Facts) Reading {
 	if f.Arrivals.Requests == 0 {
-		return held(Reading{Name: "reached in flight", Value: 100 * f.Reached / float64(f.Target), Limit: LeastReached, AtLeast: true, Unit: "%"}, f.Reached > 0 && f.Target > 0)
+		name := "reached in flight"
+		if f.Waits {
+			name += " or waiting" // for a place, which is the plan's doing
+		}
+		return held(Reading{Name: name, Value: 100 * f.Reached / float64(f.Target), Limit: LeastReached, AtLeast: true, Unit: "%"}, f.Reached > 0 && f.Target > 0)
 	}
 	delivered, known := f.Arrivals.Delivered()
 	return held(Reading{Name: "request rate off", Value: 100 * math.Abs(delivered-1), Limit: MostRateOff, Unit: "%"}, known)

@@ -31,11 +31,12 @@ func TestValidity(t *testing.T) {
 			f.Instrument.Verdict, f.Instrument.Checks[1].Verdict, f.Instrument.Checks[1].Value = record.ClientLimited, record.ClientLimited, 6
 			f.Instrument.Checks[0].Value = 50 // of too few values
 		}, "client: shortfall in flight 6 %, limit at most 5 %"},
-		"a client that is suspect": {func(f *steady.Facts) { f.Instrument.Verdict = record.ClientSuspect }, ""},
-		"failures":                 {func(f *steady.Facts) { f.Failed = 2 }, "failed requests 2 %, limit at most 1 %"},
-		"too few in flight":        {func(f *steady.Facts) { f.Reached = 18.9 }, "reached in flight 94.5 %, limit at least 95 %"},
-		"longer answers":           {func(f *steady.Facts) { f.Delivered = 202.1 }, "output length shift 1.05 %, limit at most 1 %"},
-		"shorter answers":          {func(f *steady.Facts) { f.Delivered = 100 }, "output length shift 50 %, limit at most 1 %"},
+		"a client that is suspect":    {func(f *steady.Facts) { f.Instrument.Verdict = record.ClientSuspect }, ""},
+		"failures":                    {func(f *steady.Facts) { f.Failed = 2 }, "failed requests 2 %, limit at most 1 %"},
+		"too few in flight":           {func(f *steady.Facts) { f.Reached = 18.9 }, "reached in flight 94.5 %, limit at least 95 %"},
+		"slots that wait for a place": {func(f *steady.Facts) { f.Reached, f.Waits = 18.9, true }, "reached in flight or waiting 94.5 %, limit at least 95 %"},
+		"longer answers":              {func(f *steady.Facts) { f.Delivered = 202.1 }, "output length shift 1.05 %, limit at most 1 %"},
+		"shorter answers":             {func(f *steady.Facts) { f.Delivered = 100 }, "output length shift 50 %, limit at most 1 %"},
 		"two things": {func(f *steady.Facts) { f.Failed, f.Delivered = 50, 100 },
 			"failed requests 50 %, limit at most 1 %; output length shift 50 %, limit at most 1 %"},
 	} {

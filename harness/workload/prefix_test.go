@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
 )
 
@@ -117,7 +118,9 @@ func TestPrefixRatio(t *testing.T) {
 		}
 		differ(t, own)
 		assert.Equal(t, shared, l.Shared())
-		prompts, _ := l.Tokens()
+		prompts, _ := l.Tokens(record.Profiling)
+		warm, _ := l.Tokens(record.Warmup)
+		prompts += warm
 		if ratio == 0.5 {
 			assert.InDelta(t, 0.5, float64(shared)/float64(prompts), 0.01)
 		}

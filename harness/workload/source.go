@@ -14,14 +14,15 @@ import (
 	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
 
-// Source is a file that says what requests ask, in place of made-up prompts. Requests take its records by their numbers in the run, so that levels do
-// not ask the same again until the file is used up.
+// Source is a file that says what requests ask, in place of made-up prompts. Requests take its records by their numbers in the run, or by
+// Spec.Places, so that levels do not ask the same again until the file is used up.
 type Source struct {
 	Name     string // for errors
 	Records  Records
 	Format   dataset.Format
 	SHA256   string // of the file
 	Sampling dataset.Sampling
+	Seed     *uint64 // of what chance there is in it; nil: the Spec's
 }
 
 // Records are what a file holds; [dataset.Dataset] has them. Entry may be called concurrently.
@@ -32,15 +33,19 @@ type Records interface {
 
 var _ Records = (*dataset.Dataset)(nil)
 
-// record is the number of the record of a request, by its number in the run.
-func (s Spec) record(serial int) int {
-	seed := Stream(s.Seed, "dataset", "", 0).Uint64()
-	return dataset.Sampler{How: s.Source.Sampling, Seed: seed, Len: s.Source.Records.Len()}.Record(serial)
+// record is the number of the record of the request at a place.
+func (s Spec) record(place int) int {
+	seed := s.Seed
+	if s.Source.Seed != nil {
+		seed = *s.Source.Seed
+	}
+	seed = Stream(seed, "dataset", "", 0).Uint64()
+	return dataset.Sampler{How: s.Source.Sampling, Seed: seed, Len: s.Source.Records.Len()}.Record(place)
 }
 
 // lengthsOf are the lengths of a record's prompt and answer. An answer of which the record says nothing is as long as Lengths has it.
-func (s Spec) lengthsOf(serial int, stream string, i int) (drawn, error) {
-	e, err := s.Source.Records.Entry(s.record(serial))
+func (s Spec) lengthsOf(place int, stream string, i int) (drawn, error) {
+	e, err := s.Source.Records.Entry(s.record(place))
 	if err != nil {
 		return drawn{}, err
 	}
@@ -130,8 +135,8 @@ func texts(all []string, content any) []string {
 }
 
 // fromSource makes the body of a record.
-func (s Spec) fromSource(serial, isl, osl int) ([]byte, error) {
-	e, err := s.Source.Records.Entry(s.record(serial))
+func (s Spec) fromSource(place, serial, isl, osl int) ([]byte, error) {
+	e, err := s.Source.Records.Entry(s.record(place))
 	switch {
 	case err != nil:
 		return nil, err
@@ -209,7 +214,7 @@ func (l *Level) Timestamps(phase record.Phase) ([]time.Duration, error) {
 	}
 	all := make([]time.Duration, l.Len(phase))
 	for i := range all {
-		e, err := s.Source.Records.Entry(s.record(l.first(phase, l.Len(record.Warmup)) + i))
+		e, err := s.Source.Records.Entry(s.record(l.place(phase, l.Len(record.Warmup)) + i))
 		switch {
 		case err != nil:
 			return nil, err

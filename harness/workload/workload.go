@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/tokenizer"
@@ -33,14 +34,20 @@ type Spec struct {
 	Source      *Source // of the prompts; nil: they are made up
 	Seed, Nonce uint64
 	Compat      string
-	Completions bool           // the body is one for /v1/completions
-	Unstreamed  bool           // the answer is asked for as a document
-	Extra       map[string]any // merged into the body, over our own fields
+	Completions bool // the body is one for /v1/completions
+	Unstreamed  bool // the answer is asked for as a document
+	// ServerISL: Lengths are those of prompts as the server counts them, with Template tokens of its own in each. Not with a Source.
+	ServerISL bool
+	Template  int
+	Extra     map[string]any // merged into the body, over our own fields
 	// Words are those of the tokenizer that lengths are in; nil: of the embedded one.
 	Words *tokenizer.WordList
 	// Count counts the tokens of a text by it; nil: by the embedded one.
 	Count func(text string) (int, error)
 	heads []string // of Words
+	// Places are the numbers of the first requests of a level's phases by which they take the Source's records; nil: those in the run.
+	Places map[record.Phase]int
+	Cancel Cancel
 	// Again sets the ids of requests apart where a level of the same name and seed has them already.
 	Again string
 }
@@ -60,11 +67,15 @@ type Request struct {
 	Serial      int // within the run, from 0
 	Phase       record.Phase
 	ISL, OSL    int
+	ClientISL   int    // what the client's tokenizer counts, where ISL is the server's; else 0
 	Shared      int    // tokens of ISL that other prompts have on purpose, system message included
 	ID          string // X-Request-ID
 	Traceparent string // W3C trace context, version 00
 	Body        []byte
 	Err         error // why there is no Body: its record could not be read any more
+	// Cancelled: the client goes away on purpose, CancelDelay after the request was fully sent.
+	Cancelled   bool
+	CancelDelay time.Duration
 }
 
 // Level is the workload of one level: its requests by phase.
@@ -105,7 +116,7 @@ func (s Spec) Level(name string, serial, warmup, requests int) (*Level, error) {
 		if phase == record.Warmup {
 			n = warmup
 		}
-		if l.drawn[phase], err = s.draw(l.stream(phase), l.first(phase, warmup), n); err != nil {
+		if l.drawn[phase], err = s.draw(l.stream(phase), l.place(phase, warmup), n); err != nil {
 			return nil, fmt.Errorf("level %s: %w", name, err)
 		}
 	}
@@ -126,6 +137,14 @@ func (l *Level) first(phase record.Phase, warmup int) int {
 	return l.serial
 }
 
+// place is the number by which a phase's first request takes its record.
+func (l *Level) place(phase record.Phase, warmup int) int {
+	if place, given := l.spec.Places[phase]; given {
+		return place
+	}
+	return l.first(phase, warmup)
+}
+
 func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 	all := make([]drawn, n)
 	for i := range all {
@@ -137,7 +156,7 @@ func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 			continue
 		}
 		isl, osl := s.Lengths.Draw(s.Seed, stream, i)
-		if err := s.Prefixes.leaves(isl); err != nil {
+		if err := s.leaves(isl); err != nil {
 			return nil, err
 		}
 		all[i] = drawn{int32(isl), int32(osl)}
@@ -148,12 +167,10 @@ func (s Spec) draw(stream string, first, n int) ([]drawn, error) {
 // Len returns how many requests a phase has.
 func (l *Level) Len(phase record.Phase) int { return len(l.drawn[phase]) }
 
-// Tokens returns what the level asks for, warm-up included: the sums of its prompt and answer lengths.
-func (l *Level) Tokens() (prompts, answers int) {
-	for _, phase := range phases() {
-		for _, n := range l.drawn[phase] {
-			prompts, answers = prompts+int(n.isl), answers+int(n.osl)
-		}
+// Tokens returns what a phase asks for: the sums of its prompt and answer lengths.
+func (l *Level) Tokens(phase record.Phase) (prompts, answers int) {
+	for _, n := range l.drawn[phase] {
+		prompts, answers = prompts+int(n.isl), answers+int(n.osl)
 	}
 	return prompts, answers
 }
@@ -176,24 +193,24 @@ func (l *Level) Shared() int {
 	sum := 0
 	for _, phase := range phases() {
 		for _, n := range l.drawn[phase] {
-			sum += l.spec.Prefixes.System + l.spec.Prefixes.tokens(int(n.isl))
+			sum += l.spec.Prefixes.System + l.spec.Prefixes.tokens(int(n.isl)-l.spec.Template)
 		}
 	}
 	return sum
 }
 
-// MeanBody returns the size of a request's body in bytes at the mean prompt length, as of the first request.
+// MeanBody returns the size of a measured request's body in bytes at the mean prompt length, as of the first request.
 func (l *Level) MeanBody() int {
-	requests := l.Len(record.Warmup) + l.Len(record.Profiling)
-	if l.Len(record.Profiling) == 0 {
+	requests := l.Len(record.Profiling)
+	if requests == 0 {
 		return 0
 	}
 	if l.spec.Source != nil {
 		return l.meanBody()
 	}
 	first := l.Render(record.Profiling, 0)
-	prompts, _ := l.Tokens()
-	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Prefixes.System)
+	prompts, _ := l.Tokens(record.Profiling)
+	perToken := float64(len(first.Body)-l.body.size()) / float64(first.ISL-l.spec.Template-l.spec.Prefixes.System)
 	return len(first.Body) + int(perToken*(float64(prompts)/float64(requests)-float64(first.ISL)))
 }
 
@@ -201,26 +218,37 @@ func (l *Level) MeanBody() int {
 func (l *Level) Render(phase record.Phase, i int) *Request {
 	serial := l.first(phase, l.Len(record.Warmup)) + i
 	isl, osl, p := int(l.drawn[phase][i].isl), int(l.drawn[phase][i].osl), l.spec.Prefixes
-	prefix := p.tokens(isl)
+	said := isl - l.spec.Template // of them we say
+	prefix := p.tokens(said)
 	var body []byte
 	var err error
 	if l.spec.Source != nil {
-		body, err = l.spec.fromSource(serial, isl, osl)
+		body, err = l.spec.fromSource(l.place(phase, l.Len(record.Warmup))+i, serial, isl, osl)
 	} else {
-		body = l.body.render(make([]byte, 0, l.body.size()+8*(isl-p.System)), osl, func(b []byte) []byte {
+		body = l.body.render(make([]byte, 0, l.body.size()+8*(said-p.System)), osl, func(b []byte) []byte {
 			if prefix > 0 {
 				b = append(l.spec.appendText(b, "prefix", p.pick(l.spec.Seed, l.stream(phase), i), prefix), ' ')
 			}
-			return l.spec.appendText(b, "text", serial, isl-p.System-prefix)
+			return l.spec.appendText(b, "text", serial, said-p.System-prefix)
 		})
 	}
 	ids := Stream(l.spec.Seed^l.spec.Nonce, "id", l.name+l.spec.Again+"/"+string(phase), i)
-	return &Request{
-		Index: i, Serial: serial, Phase: phase, ISL: isl, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
-		ID: fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64()),
-		// A trace or span id of zero would be invalid.
-		Traceparent: fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1),
+	if !l.spec.ServerISL {
+		said = 0
 	}
+	r := &Request{
+		Index: i, Serial: serial, Phase: phase, ISL: isl, ClientISL: said, OSL: osl, Shared: p.System + prefix, Body: body, Err: err,
+	}
+	r.ID, r.Traceparent = identify(ids)
+	r.Cancelled, r.CancelDelay = l.cancels(phase, i)
+	return r
+}
+
+// identify draws what names a request.
+func identify(ids *rand.Rand) (id, traceparent string) {
+	id = fmt.Sprintf("%016x%016x", ids.Uint64(), ids.Uint64())
+	// A trace or span id of zero would be invalid.
+	return id, fmt.Sprintf("00-%016x%016x-%016x-01", ids.Uint64()|1, ids.Uint64(), ids.Uint64()|1)
 }
 
 // appendText appends a text of exactly n tokens. Its first words are its number (of prompts: that of the request in the run), written in words and
@@ -228,7 +256,7 @@ func (l *Level) Render(phase record.Phase, i int) *Request {
 func (s Spec) appendText(b []byte, purpose string, number, n int) []byte {
 	words := s.words()
 	first, rest := words.First, words.Rest
-	if s.joins() {
+	if len(s.heads) > 0 {
 		first = s.heads
 	}
 	r := Stream(s.Seed^s.Nonce, purpose, "", number)
@@ -293,6 +321,10 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 	}
 	fmt.Fprintln(h)
 	l.spec.writeSource(h)
+	if l.spec.ServerISL {
+		fmt.Fprintln(h, "lengths as the server counts them") // whatever its template is
+	}
+	l.writeCancelled(h)
 	for _, phase := range phases() {
 		fmt.Fprintf(h, "%s %d\n", phase, l.Len(phase))
 		for i, n := range l.drawn[phase] {
@@ -301,7 +333,7 @@ func (l *Level) Fingerprint(schedule string) (string, error) {
 				fmt.Fprint(h, " ", p.System, p.tokens(int(n.isl)), p.pick(l.spec.Seed, l.stream(phase), i))
 			}
 			if l.spec.Source != nil {
-				fmt.Fprint(h, " ", l.spec.record(l.first(phase, l.Len(record.Warmup))+i))
+				fmt.Fprint(h, " ", l.spec.record(l.place(phase, l.Len(record.Warmup))+i))
 			}
 			fmt.Fprintln(h)
 		}

@@ -365,6 +365,7 @@ func TestFingerprint(t *testing.T) {
 		"compat": func(s *workload.Spec) { s.Compat = workload.CompatOpenAI },
 		"route":  func(s *workload.Spec) { s.Completions = true },
 		"stream": func(s *workload.Spec) { s.Unstreamed = true },
+		"counts": func(s *workload.Spec) { s.ServerISL = true },
 	} {
 		s := spec()
 		change(&s)

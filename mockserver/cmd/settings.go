@@ -93,6 +93,7 @@ func (s *settings) defineServed() {
 	f.text(&o.Model, "model-name", "`name` of the model served")
 	f.text(&s.modelPath, "model-path", "`folder` of the model, for its config.json, or the model's id")
 	f.count(&o.MaxModelLen, "max-model-len", "refuse more than `n` tokens of prompt and answer; 0 is no limit")
+	f.count(&o.TemplateTokens, "template-tokens", "let a chat template put `n` tokens before each chat")
 	f.number(&o.EOSProbability, "eos-probability", "end answers early: after each token by chance `p`")
 	f.value(&s.thinking, "reasoning", "`JSON` | think for a part of the answer: {\"thinking_ratio\":0.3}")
 	f.value(span{&o.StartupTime, true}, "startup-time", "refuse requests for `seconds` at first, as if a model loaded")

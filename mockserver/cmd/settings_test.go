@@ -48,6 +48,7 @@ func settingsOfFlags() []setting {
 		{"--model-path me/m", func(o *options) { o.Model = "me/m" }},
 		{"-model-path=me/m -model-name=m", func(o *options) { o.Model = "m" }},
 		{"-max-model-len=6", func(o *options) { o.MaxModelLen = 6 }},
+		{"-template-tokens=23", func(o *options) { o.TemplateTokens = 23 }},
 		{"-eos-probability=0.25", func(o *options) { o.EOSProbability = 0.25 }},
 		{`-reasoning={"start_thinking_token_id":1,"end_thinking_token_id":2,"thinking_ratio":0.5}`, func(o *options) { o.ThinkingRatio = 0.5 }},
 		{"-startup-time=1.5", func(o *options) { o.StartupTime = 1500 * time.Millisecond }},

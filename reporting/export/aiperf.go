@@ -114,13 +114,24 @@ func inputConfig(run *record.Run, l *results.Level) object {
 			{"prompt", prompt(p)},
 			{"random_seed", p.Seed}, {"extra", p.ExtraInputs}, {"headers", p.Headers},
 		}},
-		{"loadgen", object{
-			load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned},
-		}},
+		{"loadgen", loadgen(p, l)},
 		{"tokenizer", object{{"name", p.Tokenizer}}},
 		{"output", object{{"artifact_directory", folder(l)}}},
 		{"cli_command", Command(run)},
 	}
+}
+
+// loadgen is how the load was made.
+func loadgen(p *record.Plan, l *results.Level) object {
+	o := object{load(l), {"request_count", l.Record.Counts.Planned}, {"warmup_request_count", l.Record.Warmup.Planned}}
+	o = append(o, warmup(p)...)
+	if p.PrefillCap > 0 {
+		o = append(o, field{"prefill_concurrency", p.PrefillCap})
+	}
+	if p.CancelRate > 0 {
+		o = append(o, field{"request_cancellation_rate", p.CancelRate}, field{"request_cancellation_delay", p.CancelDelay.Seconds()})
+	}
+	return o
 }
 
 // prompt is how long prompts and answers were, and what prompts shared.
@@ -149,6 +160,23 @@ func load(l *results.Level) field {
 		return field{"request_rate", l.Rate}
 	}
 	return field{"concurrency", l.Concurrency}
+}
+
+// warmup is what the warm-up has of its own, by AIPerf's names.
+func warmup(p *record.Plan) (o object) {
+	if p.WarmupDuration > 0 {
+		o = append(o, field{"warmup_duration", p.WarmupDuration.Seconds()})
+	}
+	if p.WarmupConcurrency > 0 {
+		o = append(o, field{"warmup_concurrency", p.WarmupConcurrency})
+	}
+	if p.WarmupRate > 0 {
+		o = append(o, field{"warmup_request_rate", p.WarmupRate})
+	}
+	if p.WarmupGrace != nil {
+		o = append(o, field{"warmup_grace_period", p.WarmupGrace.Seconds()})
+	}
+	return o
 }
 
 // folder is the level's inside the benchmark's, or that of one of its runs.
@@ -191,6 +219,7 @@ func Command(run *record.Run) string {
 		flag("std", p.StdDev)
 	}
 	optional("seq-dist", p.SeqDist, p.SeqDist != "")
+	optional("isl-counts", p.ISLCounts, p.ISLCounts != "")
 	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
 	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
 	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
@@ -204,12 +233,23 @@ func Command(run *record.Run) string {
 	flag("nonce", p.Nonce)
 	optional("request-count", p.RequestCount, p.RequestCount > 0)
 	optional("warmup-requests", p.WarmupRequests, p.WarmupRequests > 0)
+	optional("warmup-duration", p.WarmupDuration, p.WarmupDuration > 0)
+	optional("warmup-concurrency", p.WarmupConcurrency, p.WarmupConcurrency > 0)
+	optional("warmup-request-rate", p.WarmupRate, p.WarmupRate > 0)
+	if p.WarmupGrace != nil {
+		flag("warmup-grace-period", *p.WarmupGrace)
+	}
 	optional("repeats", p.Repeats, p.Repeats > 1)
 	optional("max-duration", p.MaxDuration, p.MaxDuration > 0)
 	optional("max-tokens-total", p.MaxTokensTotal, p.MaxTokensTotal > 0)
 	optional("retry-429", true, p.Retry429)
 	optional("gpus", p.GPUs, !p.GPUsAssumed)
+	pages := strings.Join(p.ServerMetrics, ",")
+	optional("server-metrics", pages, pages != "" && pages != record.MetricsAuto)
+	optional("gpu-telemetry", strings.Join(p.GPUTelemetry, ","), len(p.GPUTelemetry) > 0)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
+	optional("export", p.Export, p.Export != "")
+	optional("slo", p.SLO, p.SLO != "")
 	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
 	optional("streaming", false, p.Unstreamed)
 	optional("compat", p.Compat, p.Compat != "llm")
@@ -236,6 +276,9 @@ func commandLoad(p *record.Plan, flag func(name string, value any), optional fun
 	}
 	optional("duration", p.Duration, p.Duration > 0)
 	optional("grace-period", p.GracePeriod, p.Duration > 0)
+	optional("prefill-concurrency", p.PrefillCap, p.PrefillCap > 0)
+	optional("cancel-rate", p.CancelRate, p.CancelRate > 0)
+	optional("cancel-delay", p.CancelDelay, p.CancelDelay > 0)
 	switch {
 	case p.FixedSchedule:
 		flag("fixed-schedule", true)
@@ -249,6 +292,8 @@ func commandLoad(p *record.Plan, flag func(name string, value any), optional fun
 		optional("request-rate-ramp-from", p.RateRampFrom, p.RateRampFrom > 0)
 		optional("max-in-flight", p.MaxInFlight, p.MaxInFlight > 0)
 	default:
+		optional("arrival", p.Arrival, p.WarmupRate > 0)
+		optional("burstiness", p.Burstiness, p.Burstiness > 0)
 		flag("concurrencies", strings.Join(levels, ","))
 		optional("concurrency-ramp-duration", p.ConcurrencyRamp, p.ConcurrencyRamp > 0)
 	}
@@ -287,6 +332,23 @@ func ours(run *record.Run, l *results.Level) object {
 			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
 		}})
 	}
+	if l.Attained.Of > 0 {
+		o = append(o, field{"slo", promised(l)})
+	}
+	if t := run.Template; t != nil {
+		means := object{{"template", t}, {"requests", l.Prompts.Requests}} // whose prompts both have counted
+		if l.Prompts.Requests > 0 {
+			byClient, byServer := l.Prompts.Means()
+			means = append(means, field{"mean_by_tokenizer", byClient}, field{"mean_by_server", byServer})
+		}
+		o = append(o, field{"prompt_tokens", means})
+	}
+	if l.Server != nil {
+		o = append(o, field{"server_metrics", serverOf(l)})
+	}
+	if l.GPU != nil {
+		o = append(o, field{"gpu_telemetry", gpusOf(l)})
+	}
 	if l.Window.Verdict != "" {
 		o = append(o, field{"window", windowOf(l)})
 	}
@@ -298,6 +360,15 @@ func ours(run *record.Run, l *results.Level) object {
 			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
 			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
+	}
+	return o
+}
+
+// promised is what good requests keep to, how many do, and what that proves.
+func promised(l *results.Level) object {
+	o := object{{"objectives", l.SLO.String()}, {"good", l.Attained.Good}, {"of", l.Attained.Of}, {"by_plan", l.Attained.ByPlan}}
+	if bound, ok := l.AtLeast(); ok {
+		o = append(o, field{"effective_requests", l.Effective}, field{"share_at_least", bound}, field{"confidence", results.Confidence})
 	}
 	return o
 }

@@ -127,6 +127,16 @@ func TestCommandRepeatsTheRun(t *testing.T) {
 		`-gpus=2 -compat=openai -extra-inputs='{"user":"it'\''s me"}' -header=X-A:env:A`, Command(run))
 	run.Plan.EndpointType, run.Plan.Unstreamed = record.Completions, true
 	assert.Contains(t, Command(run), " -endpoint-type=completions -streaming=false -compat=openai ")
+	run.Plan.WarmupDuration, run.Plan.WarmupRate, run.Plan.Arrival, run.Plan.WarmupGrace = time.Minute, 0.5, "gamma", new(time.Duration)
+	run.Plan.Burstiness = 2
+	assert.Contains(t, Command(run), " -arrival=gamma -burstiness=2 -concurrencies=1,10 ")
+	assert.Contains(t, Command(run), " -warmup-requests=8 -warmup-duration=1m0s -warmup-request-rate=0.5 -warmup-grace-period=0s ")
+	run.Plan.WarmupConcurrency = 3
+	own, err := json.Marshal(warmup(&run.Plan))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"warmup_duration":60,"warmup_concurrency":3,"warmup_request_rate":0.5,"warmup_grace_period":0}`, string(own))
+	run.Plan.PrefillCap, run.Plan.CancelRate, run.Plan.CancelDelay = 2, 12.5, time.Second
+	assert.Contains(t, Command(run), " -prefill-concurrency=2 -cancel-rate=12.5 -cancel-delay=1s ")
 	run.Plan.EmbeddedMock = true
 	assert.NotContains(t, Command(run), "-endpoint=")
 	run.Plan.Virtual = true

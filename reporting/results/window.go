@@ -15,9 +15,15 @@ func (l *Level) settle(intervals *spread) error {
 	if !l.Broken() {
 		filled := l.Record.FilledNS
 		l.Load = steady.Measure(l.spans, l.Concurrency, filled)
+		l.busy = l.Load.Reached
+		if len(l.waits) > 0 {
+			if busy, ok := steady.Reached(slices.Concat(l.spans, l.waits), l.Concurrency, filled); ok {
+				l.busy = busy
+			}
+		}
 		l.Window = steady.FindWindow(slices.DeleteFunc(l.spans, func(s steady.Span) bool { return s.StartNS < filled }), l.Concurrency)
 	}
-	l.spans = nil
+	l.spans, l.waits = nil, nil
 	windowed := l.Window.Verdict == steady.Steady
 	intervals.choose()
 	if len(line.Bins) == 0 {
@@ -64,12 +70,12 @@ func windowFigures(all []metric.Result, flow *steady.Flow) Figures {
 // judge computes the level's validity.
 func (l *Level) judge() {
 	c := &l.Record.Counts
-	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.Load.Reached, Target: l.Concurrency, Arrivals: l.arrivals}
+	facts := steady.Facts{Instrument: l.Record.Instrument, Ended: c.Ended(), Failed: c.Failures(), Reached: l.busy, Waits: l.busy != l.Load.Reached, Target: l.Concurrency, Arrivals: l.arrivals}
 	facts.Asked, _ = l.Figures.Get("requested_osl", "avg")
 	facts.Delivered, _ = l.Figures.Get("output_sequence_length", "avg")
 	facts.CountedByTheServer = len(l.TokenSources) == 1 && l.TokenSources[record.FromServer] > 0
 	if !l.Record.FromFile {
-		facts.Cache = l.Cache
+		facts.Cache = l.cache()
 	}
 	l.Validity = steady.Judge(facts)
 }
@@ -81,8 +87,9 @@ func (l *Level) standingWarnings() []string {
 		warnings = append(warnings, fmt.Sprintf("%s: %s", steady.Invalid, broken))
 	}
 	if r, _ := l.Validity.Reading(steady.CacheReading); r.Verdict == steady.HeldInvalid {
+		c := l.cache()
 		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, as after a run with the same -nonce; "+
-			"leave -nonce out or start the server anew", l.Cache.Percent(l.Cache.Hits), l.Cache.Percent(l.Cache.Shared)))
+			"leave -nonce out or start the server anew", c.Percent(c.Hits), c.Percent(c.Shared)))
 	}
 	switch l.Window.Verdict {
 	case steady.NotSteady, steady.Overloaded:

@@ -17,6 +17,9 @@ func Columns(b *results.Benchmark) []Column {
 	load := loadColumn(b)
 	load.Group = head
 	columns := []Column{load, {head, "reach", "Reached", "", Cell{Text: reached}}, {head, "ok/fail", "OK / failed", "requests", Cell{Text: okFail}}}
+	if cancels(b) {
+		columns[2] = Column{head, "ok/fail/plan", "OK / failed / cancelled by plan", "requests", Cell{Text: okFailPlan}}
+	}
 	if b.Open() {
 		columns[1] = Column{head, "flight", "In flight", "mean", Cell{Text: reached}}
 	}
@@ -111,6 +114,14 @@ func guidellmColumns() []Column {
 	)
 }
 
+// requests is how many ended well.
+func requests(l *results.Level) int {
+	if l.Record == nil {
+		return int(l.Figures["request_count"]["avg"])
+	}
+	return l.Record.Counts.Outcomes[record.OK]
+}
+
 // printed is a percentile of another tool's table. That tool prints it of any number of requests; of fewer than the percentile needs it is
 // marked. Gaps of one request are no samples of their own: what counts is how many requests there are.
 func printed(tag string, q float64) Cell {
@@ -119,7 +130,7 @@ func printed(tag string, q float64) Cell {
 		switch {
 		case !ok:
 			return missing
-		case l.Record.Counts.Outcomes[record.OK] < stat.Floor(q):
+		case requests(l) < stat.Floor(q):
 			return figure(v) + "~"
 		default:
 			return figure(v)

@@ -170,6 +170,16 @@ func okFail(l *results.Level) string {
 	return fmt.Sprintf("%d/%d", c.Outcomes[record.OK], c.Failures())
 }
 
+func okFailPlan(l *results.Level) string {
+	if l.Record == nil {
+		return okFail(l)
+	}
+	return fmt.Sprintf("%s/%d", okFail(l), l.Record.Counts.ByPlan())
+}
+
+// cancels reports whether requests of a benchmark were to be cancelled.
+func cancels(b *results.Benchmark) bool { return b.Run != nil && b.Run.Plan.CancelRate > 0 }
+
 func plateau(l *results.Level) string {
 	if !l.Load.HasPlateau {
 		return missing
@@ -226,14 +236,39 @@ func Comparison(benchmarks []*results.Benchmark) [][]string {
 func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
 	groups, names := heads(CompareColumns(benchmarks))
 	rows := append([][]string{names}, Comparison(benchmarks)...)
-	width := 0
+	if tableWidth(rows) > width {
+		letters := map[string]string{}
+		var b strings.Builder
+		for i, benchmark := range benchmarks {
+			letters[plain(benchmark.Name)] = string(rune('A' + i))
+			writeWrapped(&b, fmt.Sprintf(" %c = ", 'A'+i), plain(benchmark.Name))
+		}
+		fmt.Fprintln(w, b.String())
+		for _, row := range rows[1:] {
+			row[1] = letters[row[1]]
+		}
+	}
+	longest := 0
 	for _, row := range rows {
-		width = max(width, len(row[1]))
+		longest = max(longest, len(row[1]))
 	}
 	for _, row := range rows { // names read better from the left
-		row[1] += strings.Repeat(" ", width-len(row[1]))
+		row[1] += strings.Repeat(" ", longest-len(row[1]))
 	}
 	writeAligned(w, groups, rows)
+}
+
+// tableWidth is how many columns aligned rows take.
+func tableWidth(rows [][]string) int {
+	total := 0
+	for i := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, len(row[i]))
+		}
+		total += 1 + widest
+	}
+	return total
 }
 
 func anyOpen(benchmarks []*results.Benchmark) bool {
@@ -251,7 +286,7 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 		}
 	}
 	return []string{
-		record.Printable(b.Name),
+		plain(b.Name),
 		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}

@@ -145,7 +145,7 @@ func client(l *results.Level) string {
 	if r.Verdict == steady.HeldUnknown {
 		return "not measured"
 	}
-	return fmt.Sprintf("%s %s, max %.3g %s", strings.TrimPrefix(r.Name, "client: "), reading(r), r.Limit, r.Unit)
+	return fmt.Sprintf("%s %s, max %.3g %s", cellText(strings.TrimPrefix(r.Name, "client: ")), reading(r), r.Limit, cellText(r.Unit))
 }
 
 // Judged lists the levels that have a validity: ours.

@@ -11,7 +11,7 @@ import (
 // WithinHead stands over the intervals of a benchmark.
 func WithinHead(b *results.Benchmark) string {
 	if b.Run == nil {
-		return "95 % intervals: none, AIPerf's aggregates do not hold the requests"
+		return fmt.Sprintf("95 %% intervals: none, aggregates of %s do not hold the requests", b.Sources())
 	}
 	return "95 % intervals within one run; too narrow under load"
 }

@@ -14,15 +14,18 @@ import (
 	"strings"
 )
 
+// level is the folder of a level: of a concurrency, of a rate, or of a trace.
+const level = `(?:c[0-9]+|r[0-9]+(?:\.[0-9]+)?|trace)`
+
 // benchmarkFile is a file that only the folder of a benchmark has at this place; $1 is that folder, with a slash.
-var benchmarkFile = regexp.MustCompile(`^((?:.*?/)??)(?:run\.json|c[0-9]+/(?:(?:run-[0-9]+|sentinel)/)?(?:level\.json|profile_export[^/]*))$`)
+var benchmarkFile = regexp.MustCompile(`^((?:.*?/)??)(?:run\.json|` + level + `/(?:(?:run-[0-9]+|sentinel)/)?(?:level\.json|profile_export[^/]*))$`)
 
 // writtenByUs is what a run writes in the folder of its benchmark, unfinished files included. It is known by its names: an image of
 // another version may have written it.
-var writtenByUs = regexp.MustCompile(`^(?:run\.json|run\.lock|\.run\.json\.[0-9]+|c[0-9]+(?:\.before)?/(?:(?:run-[0-9]+|sentinel)(?:\.before)?/)?\.?(?:level\.json|inputs\.json|profile_export[^/]*)(?:\.(?:[0-9]+|reserve|kept))?)$`)
+var writtenByUs = regexp.MustCompile(`^(?:run\.json|run\.lock|\.run\.json\.[0-9]+|` + level + `(?:\.before)?/(?:(?:run-[0-9]+|sentinel)(?:\.before)?/)?\.?(?:level\.json|inputs\.json|profile_export[^/]*|server_metrics\.jsonl|gpu_telemetry\.jsonl)(?:\.(?:[0-9]+|reserve|kept))?)$`)
 
 // levelName is the folder of a level.
-var levelName = regexp.MustCompile(`^c[0-9]+$`)
+var levelName = regexp.MustCompile(`^` + level + `$`)
 
 // benchmarkFolder is the folder of one benchmark among what came; dir is "." if that is everything.
 type benchmarkFolder struct {

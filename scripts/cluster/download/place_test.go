@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,10 +164,13 @@ func TestNamesOfARun(t *testing.T) {
 	for _, name := range []string{record.LockFile, "c2/.level.json.reserve", "c2/.profile_export.jsonl.kept", "c2.before/level.json", "c2/run-1.before/level.json"} {
 		assert.Regexp(t, writtenByUs, name)
 	}
+	points := []record.Point{{Concurrency: 250}, {Rate: 10}, {Rate: 0.25}, {Trace: true}}
 	files := []string{record.RunFile}
-	for _, name := range []string{record.LevelFile, record.LogFile, record.InputsFile, record.RequestsFile, record.AggregateFile, record.AggregateTable} {
-		for _, part := range []string{"", record.RunName(12) + "/", record.SentinelName + "/"} {
-			files = append(files, record.LevelName(10)+"/"+part+name)
+	for _, name := range []string{record.LevelFile, record.LogFile, record.InputsFile, record.RequestsFile, record.AggregateFile, record.AggregateTable, record.ServerMetricsFile, record.GPUTelemetryFile} {
+		for _, point := range points {
+			for _, part := range []string{"", record.RunName(12) + "/", record.SentinelName + "/"} {
+				files = append(files, point.Name()+"/"+part+name)
+			}
 		}
 	}
 	for _, file := range files {
@@ -175,9 +179,12 @@ func TestNamesOfARun(t *testing.T) {
 		assert.Regexp(t, writtenByUs, dir+"."+name+".123456")
 		assert.NotRegexp(t, writtenByUs, dir+"x"+name)
 		assert.NotRegexp(t, writtenByUs, "x/"+file)
-		assert.Equal(t, name != record.InputsFile, benchmarkFile.MatchString(file), file)
+		others := []string{record.InputsFile, record.ServerMetricsFile, record.GPUTelemetryFile}
+		assert.Equal(t, !slices.Contains(others, name), benchmarkFile.MatchString(file), file)
 	}
-	assert.Regexp(t, levelName, record.LevelName(250))
+	for _, point := range points {
+		assert.Regexp(t, levelName, point.Name())
+	}
 }
 
 func TestBenchmarksInAFolder(t *testing.T) {

@@ -109,6 +109,20 @@ func (p *problems) sweep(s *settings, plan *harness.Plan) {
 	for i, u := range plan.Targets {
 		p.target(plan, plan.Endpoints[i], u)
 	}
+	p.pages("server-metrics", plan.ServerPages)
+	p.pages("gpu-telemetry", plan.GPUPages)
+}
+
+// pages checks the URLs of metrics. They are not quoted where they may hold a secret.
+func (p *problems) pages(flag string, pages []*url.URL) {
+	for _, u := range pages {
+		switch {
+		case u.User != nil || u.RawQuery != "":
+			p.fault(flag, u.Host, "has a user or a query, which would stand in clear in the Job: name a page that asks for none")
+		case isLoopback(u.Hostname()):
+			p.fault(flag, u.String(), "is the pod itself: write http://service:port/metrics")
+		}
+	}
 }
 
 // target checks one endpoint; shown is its text without secrets.

@@ -211,6 +211,8 @@ func TestRefusals(t *testing.T) {
 		"output-dir, ..":   {required("-output-dir=/data/../tmp"), `output-dir "/data/../tmp": must be below /data`},
 		"config":           {required("-config=no-file"), `config "no-file": is a file of this machine, which the Job does not have: pass what it says as flags`},
 		"print-config":     {required("-print-config"), `print-config "true": is for a benchmark on this machine: the Job runs one`},
+		"page of this pod": {required("-server-metrics=auto,http://localhost:9"), `server-metrics "http://localhost:9/metrics": is the pod itself: write http://service:port/metrics`},
+		"page with a key":  {required("-gpu-telemetry=http://u:hunter22@h:9"), `gpu-telemetry "h:9": has a user or a query, which would stand in clear in the Job`},
 		"gate":             {required("-gate=x.yaml"), `gate "x.yaml": is for the gate, which the Job does not run`},
 		"virtual":          {[]string{"-benchmark-name=b", "-virtual"}, `virtual "true": is for the embedded mock server: the Job measures an endpoint`},
 		"ca-cert":          {required("-ca-cert=/etc/ca.pem"), `ca-cert "/etc/ca.pem": must be below /data, where the volume is`},

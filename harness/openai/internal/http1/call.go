@@ -36,6 +36,8 @@ type Call struct {
 	Transport *Transport
 	// OnWait, if not nil, is called before each wait for the network once the request was written.
 	OnWait func()
+	// OnSent, if not nil, is called when the whole request was written, with the stamp of that: again where it is written again.
+	OnSent func(stamp int64)
 
 	trace    Trace
 	route    *Route
@@ -197,6 +199,9 @@ func (c *Call) exchange(request []byte) (wrote int, err error) {
 	c.trace.BytesSent = int64(wrote)
 	if failure == nil {
 		c.trace.Sent = c.Transport.now()
+		if c.OnSent != nil {
+			c.OnSent(c.trace.Sent)
+		}
 	}
 	if failure != nil && wrote == 0 {
 		return 0, failure
