@@ -7,7 +7,13 @@ function labelPlacer(chart, series) {
   const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
   const around = (x, y, width, height) => ({ x: x - width / 2, y: y - height / 2, width, height });
   const pixel = (point) => chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, valueOf(point));
-  let places;
+  let places, frame;
+
+  // isInside keeps labels off the numbers of the axes.
+  function isInside(box) {
+    frame ??= chart.getModel().getComponent("grid").coordinateSystem.getRect();
+    return box.x > frame.x && box.y > 0 && box.x + box.width < chart.getWidth() && box.y + box.height < frame.y + frame.height + 2;
+  }
 
   function dots() {
     places ??= series.flatMap((s) => (s.type === "scatter" ? s.data : [])).map((point) => around(...pixel(point), 13, 13));
@@ -24,8 +30,7 @@ function labelPlacer(chart, series) {
     for (const distance of [8, 16]) {
       for (const [dx, dy] of [[1, -1], [-1, -1], [0, -1], [1, 0], [-1, 0], [1, 1], [-1, 1], [0, 1]]) {
         const box = around(x + dx * (distance + width / 2), y + dy * (distance + height / 2 - 2), width, height);
-        const inside = box.x > 0 && box.y > 0 && box.x + width < chart.getWidth() && box.y + height < chart.getHeight();
-        if (inside && !obstacles.some((o) => overlap(box, o))) {
+        if (isInside(box) && !obstacles.some((o) => overlap(box, o))) {
           taken.set(key, box);
           return { x: box.x + width / 2, y: box.y + box.height / 2, align: "center", verticalAlign: "middle" };
         }

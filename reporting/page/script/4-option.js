@@ -19,7 +19,7 @@ function canLog(drawing, axis) {
 
 function optionFor(drawing, view) {
   const c = colours(view.dark);
-  const series = drawing.option.series.filter((s) => view.shown(indexOf(s.name))).map((s) => looks(drawing, s, c));
+  const series = drawing.option.series.filter((s) => view.shown(indexOf(s.name))).map((s) => looks(drawing, s, c, view.chart.getWidth() < 500));
   const all = [...series, ...series.flatMap((s) => besides(drawing, s, banded(drawing, series.length))), ...front(drawing, series, c)];
   if (drawing.kind === "scatter") {
     const place = labelPlacer(view.chart, all);
@@ -38,20 +38,23 @@ function optionFor(drawing, view) {
   };
 }
 
-function looks(drawing, series, c) {
+// looks are those of a series in the scheme; on a phone its markers are smaller.
+function looks(drawing, series, c, small) {
   const colour = series.itemStyle.color;
   const s = { ...series, itemStyle: { ...series.itemStyle }, data: series.data.map((point) => (point.hollow
     ? { ...point, itemStyle: { color: "transparent", borderColor: colour, borderWidth: 2 } } : point)) };
   switch (drawing.kind) {
     case "lines":
       s.itemStyle.borderColor = c.card;
+      if (small) s.symbolSize = 6;
       break;
     case "curves":
       s.lineStyle = { ...s.lineStyle, width: 1.75, join: "round" };
       break;
     case "scatter":
       s.itemStyle.borderColor = c.rim;
-      s.label = { show: true, formatter: "{b}", color: c.ink, fontWeight: 600, fontSize: 11 };
+      s.label = { show: true, formatter: "{b}", color: c.ink, fontWeight: 600, fontSize: small ? 10 : 11 };
+      if (small) s.symbolSize = 8;
       break;
     case "stacks":
       s.barMaxWidth = 26;
