@@ -164,3 +164,20 @@ func TestFactsInCommonAreSaidOnce(t *testing.T) {
 	common, _ = measured([]*results.Benchmark{of("a", "m", 1)})
 	assert.Contains(t, common, page.Fact{Name: "Nonce", Value: "1"})
 }
+
+// TestGoodputIsInTheHeadline where any of the benchmarks has an SLO.
+func TestGoodputIsInTheHeadline(t *testing.T) {
+	slo := metric.SLO{{Tag: "time_to_first_token"}}
+	promised := func(l results.Level, goodput float64) results.Level {
+		l.SLO, l.Figures["goodput"] = slo, map[string]float64{"avg": goodput}
+		return l
+	}
+	b := benchmark("a", promised(measuredLevel(1, 50, 100), 2), promised(measuredLevel(2, 60, 200), 3))
+	b.SLO = slo
+	table := headlines([]*results.Benchmark{b, benchmark("none", measuredLevel(1, 50, 100))})[0]
+	columns := len(table.Columns)
+	assert.Equal(t, []page.Column{{Name: "Attained", Unit: "%"}, {Name: "Goodput", Unit: "1/s"}}, table.Columns[columns-2:])
+	assert.Equal(t, "2.00", table.Rows[0][columns-1].Text)
+	assert.Equal(t, "n/a", table.Rows[2][columns-1].Text)
+	assert.Equal(t, []page.Mark{page.NoMark, page.Best, page.NoMark}, marksOf(t, table, "Goodput"))
+}

@@ -27,9 +27,14 @@ func GoodputColumns(b *results.Benchmark) []Column {
 		{"", "of", "Of", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.Of) }}},
 		{"attained %", "share", "Attained", "%", Cell{Text: share}},
 		{"attained %", "at least", "Attained at least", "%", Cell{Text: atLeast}},
-		{"good", "req/s", "Goodput", "1/s", Cell{Text: func(l *results.Level) string { return average(l.Figures, "goodput", 1) }}},
+		{"good", "req/s", "Goodput", "1/s", Cell{func(l *results.Level) string { return average(l.Figures, "goodput", 1) }, Figure{"goodput", "avg", 1}}},
 		{"left out", "by plan", "Ended by the plan", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.ByPlan) }}},
 	}
+}
+
+// GoodputInBrief are the columns of goodput that stand beside other figures of a level.
+func GoodputInBrief(b *results.Benchmark) []Column {
+	return slices.DeleteFunc(GoodputColumns(b), func(c Column) bool { return c.Title != "Attained" && c.Title != "Goodput" })
 }
 
 func share(l *results.Level) string {
