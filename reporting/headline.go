@@ -26,7 +26,8 @@ func headlines(benchmarks []*results.Benchmark) []page.Table {
 		}
 		rest = slices.DeleteFunc(rest, same)
 		if slices.ContainsFunc(together, func(b ranked) bool { return len(summary.Promised(b.Benchmark)) > 0 }) {
-			columns = append(columns, summary.GoodputInBrief(together[0].Benchmark)...)
+			first := slices.IndexFunc(columns, func(c summary.Column) bool { return c.Cell.Of.Tag != "" })
+			columns = slices.Insert(columns, first, summary.GoodputInBrief(together[0].Benchmark)...)
 		}
 		tables = append(tables, headline(together, columns, len(benchmarks) > 1))
 	}

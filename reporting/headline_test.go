@@ -175,9 +175,8 @@ func TestGoodputIsInTheHeadline(t *testing.T) {
 	b := benchmark("a", promised(measuredLevel(1, 50, 100), 2), promised(measuredLevel(2, 60, 200), 3))
 	b.SLO = slo
 	table := headlines([]*results.Benchmark{b, benchmark("none", measuredLevel(1, 50, 100))})[0]
-	columns := len(table.Columns)
-	assert.Equal(t, []page.Column{{Name: "Attained", Unit: "%"}, {Name: "Goodput", Unit: "1/s"}}, table.Columns[columns-2:])
-	assert.Equal(t, "2.00", table.Rows[0][columns-1].Text)
-	assert.Equal(t, "n/a", table.Rows[2][columns-1].Text)
+	assert.Equal(t, []page.Column{{Name: "OK / failed", Unit: "requests"}, {Name: "Attained", Unit: "%"}, {Name: "Goodput", Unit: "1/s"}, {Name: "TTFT avg", Unit: "ms"}}, table.Columns[4:8])
+	assert.Equal(t, "2.00", table.Rows[0][6].Text)
+	assert.Equal(t, "n/a", table.Rows[2][6].Text)
 	assert.Equal(t, []page.Mark{page.NoMark, page.Best, page.NoMark}, marksOf(t, table, "Goodput"))
 }
