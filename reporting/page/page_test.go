@@ -300,6 +300,16 @@ func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {
 	assert.NotContains(t, written(t, Page{}), "<section", "empty parts are left out")
 }
 
+func TestManyTablesStandClosed(t *testing.T) {
+	p := sample()
+	for range mostOpen - 1 {
+		p.Tables = append(p.Tables, p.Tables[0])
+	}
+	assert.Equal(t, mostOpen, strings.Count(written(t, p), `<details class="further" open>`))
+	p.Tables = append(p.Tables, p.Tables[0])
+	assert.Equal(t, mostOpen+1, strings.Count(written(t, p), `<details class="further">`))
+}
+
 func TestPageProblemsAreReportedTogether(t *testing.T) {
 	p := sample()
 	p.Tables[0].Rows = append(p.Tables[0].Rows, Texts("x"))

@@ -20,6 +20,7 @@ type view struct {
 	Chosen  string
 	Drawn   []drawing
 	Sorted  bool // there is a table to sort
+	Few     bool // further tables: all of them stand open
 	trusted
 }
 
@@ -89,12 +90,15 @@ type span struct {
 	Label  string  `json:"label"`
 }
 
+// mostOpen is how many further tables a reader may have to scroll past.
+const mostOpen = 6
+
 func newView(p Page) (view, error) {
 	own, err := script()
 	if err != nil {
 		return view{}, fmt.Errorf("reading the page's script: %w", err)
 	}
-	v := view{Page: p, Sorted: len(p.Headline)+len(p.Tables) > 0, trusted: trusted{
+	v := view{Page: p, Sorted: len(p.Headline)+len(p.Tables) > 0, Few: len(p.Tables) <= mostOpen, trusted: trusted{
 		Style: template.CSS(pageStyle), Library: template.JS(echartsScript), Script: template.JS(own), Hashes: hashOf(echartsScript) + " " + hashOf(own),
 		Notice: echartsNotice, License: echartsLicense + "\n\nlicenses/LICENSE-d3:\n\n" + echartsLicenseD3,
 	}}
