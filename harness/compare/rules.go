@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Rules is a gate: limits for one run, margins for a recorded candidate against a recorded baseline, primaries for a trial of two arms.
@@ -27,7 +27,7 @@ type Rules struct {
 type Selector struct {
 	Metric    string `yaml:"metric" json:"metric"`       // tag, such as time_to_first_token
 	Statistic string `yaml:"statistic" json:"statistic"` // avg (the default), min, max, std, p1 to p99
-	Level     string `yaml:"level" json:"level"`         // c50, or all (the default); a rule for c50 stands in place of one for all
+	Level     string `yaml:"level" json:"level"`         // c50, r2.5, trace, or all (the default); a rule for c50 stands in place of one for all
 }
 
 // Limit bounds a figure, in its metric's unit. At least one of Max and Min is set.
@@ -175,8 +175,6 @@ func numbered(what string, place int, problems ...error) []error {
 	return named
 }
 
-var levelName = regexp.MustCompile(`^c[1-9][0-9]*$`)
-
 // normalize fills the defaults and checks that the figure can exist.
 func (s *Selector) normalize() error {
 	if s.Statistic == "" {
@@ -195,8 +193,8 @@ func (s *Selector) normalize() error {
 		return fmt.Errorf("statistic %q: %s is one number a level: leave it out", s.Statistic, s.Metric)
 	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):
 		return fmt.Errorf("statistic %q: must be avg, min, max, std or one of p1 p5 p10 p25 p50 p75 p90 p95 p99", s.Statistic)
-	case s.Level != allLevels && !levelName.MatchString(s.Level):
-		return fmt.Errorf("level %q: must be all, or a level such as c50", s.Level)
+	case s.Level != allLevels && !record.IsLevelName(s.Level):
+		return fmt.Errorf("level %q: must be all, or a level such as c50, r2.5 or trace", s.Level)
 	}
 	return nil
 }
