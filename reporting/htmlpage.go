@@ -32,7 +32,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 			p.Warnings = append(p.Warnings, b.Name+": "+w)
 		}
 		if b.Run != nil {
-			p.Notes = append(p.Notes, "Repeat "+b.Name+": "+export.Command(b.Run))
+			p.Commands = append(p.Commands, page.Fact{Name: b.Name, Value: export.Command(b.Run)})
 		}
 	}
 	others := summary.Others(r.Benchmarks)

@@ -62,7 +62,7 @@ type Page struct {
 	Charts      []chart.Chart
 	Tables      []Table // all others
 	Definitions []Fact  // terms used above, with their meaning
-	Notes       []string
+	Commands    []Fact  // how each benchmark is run again
 }
 
 // Validate reports all reasons why p cannot be written: a chart that cannot be

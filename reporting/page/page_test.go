@@ -54,7 +54,7 @@ func sample() Page {
 		Tables:      []Table{{Title: "More", Columns: []Column{{Name: "Level"}, {Name: "Verdict", Text: true}}, Rows: [][]Cell{{{Text: "1"}, {Badges: []Badge{{State: Bad, Text: "INVALID"}}}}}}},
 		Charts:      []chart.Chart{lines, dots},
 		Definitions: []Fact{{"ITL", "inter-token latency"}},
-		Notes:       []string{"percentiles interpolate"},
+		Commands:    []Fact{{"vllm-agg", "go test ./bench -run Sweep"}},
 	}
 }
 
@@ -63,7 +63,7 @@ func hostilePage() Page {
 	p := sample()
 	p.Title, p.Subtitle = hostile, hostile
 	p.Facts, p.Definitions = []Fact{{hostile, hostile}}, []Fact{{hostile, hostile}}
-	p.Warnings, p.Notes = []string{hostile}, []string{hostile}
+	p.Warnings, p.Commands = []string{hostile}, []Fact{{hostile, hostile}}
 	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]Cell{{{Text: hostile, Detail: hostile, Badges: []Badge{{Text: hostile, State: hostile, Detail: hostile}}}}}}}
 	p.Headline, p.Badges = p.Tables, p.Tables[0].Rows[0][0].Badges
 	for i := range p.Charts {
@@ -116,7 +116,7 @@ func TestPageHoldsAllTexts(t *testing.T) {
 		`<span class="name">vllm-disagg</span></button>`, `<span class="name">broken</span> <i>(no data)</i></button>`,
 		"<figcaption>Note: Numbers on dots indicate concurrency level</figcaption>",
 		"(2 points without a drawable value are left out.)",
-		"<dt>ITL</dt><dd>inter-token latency</dd>", `<p class="note">percentiles interpolate</p>`,
+		"<dt>ITL</dt><dd>inter-token latency</dd>", "<dt>vllm-agg</dt><dd><pre>go test ./bench -run Sweep</pre></dd>",
 		"<noscript>", "p50_inter_token_latency_vs_concurrency.png",
 		"Apache ECharts 6.1.0", "The Apache Software Foundation (https://www.apache.org/)", "Copyright 2010-2016 Mike Bostock",
 	} {

@@ -28,7 +28,7 @@ func sample(benchmarks, levels int) page.Page {
 		Charts:      s.charts(),
 		Tables:      []page.Table{{Title: "Another table", Columns: []page.Column{{Name: "Level"}, {Name: "Outcome", Text: true}}, Rows: page.TextRows([][]string{{"10", "cut"}, {"2", "timed out"}})}},
 		Definitions: []page.Fact{{Name: "TTFT", Value: "from the start of the request to its first token"}},
-		Notes:       []string{"Repeat it: go test ./bench -run Sweep"},
+		Commands:    []page.Fact{{Name: "vllm-agg", Value: "go test ./bench -run Sweep"}},
 	}
 	return p
 }

@@ -10,12 +10,12 @@ import (
 )
 
 func TestTablesAreSorted(t *testing.T) {
-	x := opened(t, page.Page{Title: "t", Tables: []page.Table{{Title: "T", Columns: []page.Column{{Name: "Level"}, {Name: "Name", Text: true}, {Name: "TTFT", Unit: "ms"}}, Rows: [][]page.Cell{
-		{{Text: "c10"}, {Text: "beta 10"}, {Text: "1,234", Detail: "[1, 2]"}},
-		{{Text: "2~"}, {Text: "Beta 9"}, {Text: "n/a"}},
-		{{Text: "10"}, {Text: ""}, {Text: "0.5", Mark: page.Best}},
-		{{Text: "1"}, {Text: "alpha"}, {Text: "-3"}},
-		{{Text: "100!"}, {Text: "zeta"}, {Text: "1e3"}},
+	x := opened(t, page.Page{Title: "t", Tables: []page.Table{{Title: "T", Columns: []page.Column{{Name: "Level"}, {Name: "Name", Text: true}, {Name: "TTFT", Unit: "ms"}, {Name: "p99", Text: true}}, Rows: [][]page.Cell{
+		{{Text: "c10"}, {Text: "beta 10"}, {Text: "1,234", Detail: "[1, 2]"}, {Text: "60.3 [1, 2]"}},
+		{{Text: "2~"}, {Text: "Beta 9"}, {Text: "n/a"}, {Text: "n/a (needs 299)"}},
+		{{Text: "10"}, {Text: ""}, {Text: "0.5", Mark: page.Best}, {Text: "60.25 [1, 2]"}},
+		{{Text: "1"}, {Text: "alpha"}, {Text: "-3"}, {Text: "7"}},
+		{{Text: "100!"}, {Text: "zeta"}, {Text: "1e3"}, {Text: "100 [1, 2]"}},
 	}}}}, desk())
 	column := func(k string) []string {
 		return asked[[]string](x, `[...document.querySelectorAll("tbody tr")].map((r) => textIn(r.cells[`+k+`]))`)
@@ -25,16 +25,18 @@ func TestTablesAreSorted(t *testing.T) {
 	}
 	x.click("thead th:nth-child(3) button")
 	assert.Equal(t, []string{"-3", "0.5", "1e3", "1,234", "n/a"}, column("2"))
-	assert.Equal(t, []string{"", "", "ascending"}, sorted())
+	assert.Equal(t, []string{"", "", "ascending", ""}, sorted())
 	x.click("thead th:nth-child(3) button")
 	assert.Equal(t, []string{"1,234", "1e3", "0.5", "-3", "n/a"}, column("2"), "what is no number stays last")
-	assert.Equal(t, []string{"", "", "descending"}, sorted())
+	assert.Equal(t, []string{"", "", "descending", ""}, sorted())
 	x.said(`document.querySelector("thead th:nth-child(1) button").focus()`)
 	x.press(kb.Enter)
 	assert.Equal(t, []string{"1", "2~", "10", "100!", "c10"}, column("0"), "by a key")
 	x.press(kb.Tab)
 	x.press(" ")
 	assert.Equal(t, []string{"alpha", "Beta 9", "beta 10", "zeta", ""}, column("1"), "texts as people would")
+	x.click("thead th:nth-child(4) button")
+	assert.Equal(t, []string{"7", "60.25 [1, 2]", "60.3 [1, 2]", "100 [1, 2]", "n/a (needs 299)"}, column("3"), "estimates by their value")
 }
 
 // TestWhatTheColourSays is there for those who do not see it, and everything can be reached.

@@ -17,11 +17,12 @@ function textIn(cell) {
 
 function sortRows(table, column, down) {
   const body = table.tBodies[0];
-  const isText = table.tHead.rows[0].cells[column].classList.contains("text");
   const rows = [...body.rows].map((row) => {
     const text = textIn(row.cells[column]);
     return { row, text, number: numberIn(text) };
   });
+  // Estimates with what is to be said of them stand left like texts.
+  const isText = table.tHead.rows[0].cells[column].classList.contains("text") && rows.some((r) => Number.isNaN(r.number) && !r.text.startsWith("n/a"));
   const last = (r) => (isText ? r.text === "" : Number.isNaN(r.number));
   rows.sort((a, b) => {
     if (last(a) || last(b)) return last(a) - last(b);
