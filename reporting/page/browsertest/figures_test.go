@@ -236,7 +236,13 @@ func TestOnlyItsOwnScriptsRun(t *testing.T) {
 
 // TestLabelsAreSpread: of 84 most find a place, and none lies on another.
 func TestLabelsAreSpread(t *testing.T) {
-	x := opened(t, page.Page{Title: "t", Charts: []chart.Chart{shape{names(), []int{1, 2, 5, 10, 50, 100, 250}}.efficiency()}}, desk())
+	crowd := shape{names(), []int{1, 2, 5, 10, 50, 100, 250}}.efficiency()
+	for _, s := range crowd.Series {
+		for i := range s.Points {
+			s.Points[i].X -= 16 // up to the axis
+		}
+	}
+	x := opened(t, page.Page{Title: "t", Charts: []chart.Chart{crowd}}, size{1000, 900, false})
 	x.said("drawAll()")
 	found := asked[map[string]int](x, `(() => {
 		const plot = document.querySelector("#chart-1 .plot"), frame = plot.getBoundingClientRect();
@@ -247,8 +253,11 @@ func TestLabelsAreSpread(t *testing.T) {
 			const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
 			if (a !== b && wide > 1 && high > 5) pairs++;
 		}
-		return { labels: boxes.length, pairs };
+		const axes = echarts.getInstanceByDom(plot).getModel().getComponent("grid").coordinateSystem.getRect();
+		const outside = boxes.filter((b) => b.left - frame.left < axes.x || b.bottom - frame.top > axes.y + axes.height + 8).length;
+		return { labels: boxes.length, pairs, outside };
 	})()`)
 	assert.Zero(t, found["pairs"])
+	assert.Zero(t, found["outside"], "on the numbers of the axes")
 	assert.Greater(t, found["labels"], 60)
 }
