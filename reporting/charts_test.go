@@ -238,3 +238,20 @@ func TestFormats(t *testing.T) {
 	}
 	assert.Equal(t, append(wanted, PageFile, BenchFile, TidyFile, SummaryFile), both, "in this order, whatever was drawn first")
 }
+
+// TestTimeLinesEndAlike: what the client saw and what the server told stand below each other, second by second.
+func TestTimeLinesEndAlike(t *testing.T) {
+	b := read(t, copyRecorded(t), "ours")
+	ends := map[string]float64{}
+	for i := range b[0].Levels {
+		ends[b[0].Levels[i].Name()] = float64(b[0].Levels[i].Record.EndedNS) / 1e9
+	}
+	n := 0
+	for _, c := range furtherCharts(b) {
+		if strings.HasPrefix(c.File, "time_line_") {
+			assert.InDelta(t, ends[c.Choice], c.Until, 0, c.File)
+			n++
+		}
+	}
+	assert.GreaterOrEqual(t, n, 6)
+}

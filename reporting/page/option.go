@@ -205,6 +205,10 @@ func common(c chart.Chart) []charts.GlobalOpts {
 		x.Type, x.Min, x.Max = "log", axis.Min, axis.Max
 	case chart.Stacks:
 		x.Type = "category"
+	default:
+		if c.Until > 0 {
+			x.Max = axis.Max
+		}
 	}
 	return []charts.GlobalOpts{
 		charts.WithAnimation(false),
