@@ -78,6 +78,8 @@ func TestKindsOfCharts(t *testing.T) {
 	assert.Equal(t, []string{"series-0", "series-0", "series-0", "series-1", "series-1", "series-1"}, asked[[]string](x, fmt.Sprintf(seriesOf, 40)+".map((s) => s.stack)"))
 	assert.Equal(t, "#1f77b4", asked[string](x, fmt.Sprintf(seriesOf, 40)+"[0].itemStyle.color"), "the first part has the colour of its series")
 	assert.Equal(t, []float64{20, 80}, asked[[]float64](x, fmt.Sprintf(seriesOf, 38)+"[0].markArea.data[0].map((end) => end.xAxis)"))
+	window := `[...document.querySelectorAll("#chart-38 .plot text")].some((n) => n.textContent === "window")`
+	assert.True(t, asked[bool](x, window), "one span has its name beside it")
 	assert.Equal(t, "canvas", asked[string](x, `document.querySelector("#chart-39 .plot canvas").localName`), "dots are pixels")
 	assert.Equal(t, "svg", asked[string](x, `document.querySelector("#chart-38 .plot svg").localName`))
 }

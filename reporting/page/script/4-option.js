@@ -25,7 +25,7 @@ function optionFor(drawing, view) {
     const place = labelPlacer(view.chart, all);
     for (const s of series) s.labelLayout = place;
   }
-  addSpans(drawing, series);
+  addSpans(drawing, series, c);
   return {
     ...drawing.option,
     animation: false,
@@ -144,13 +144,16 @@ function paretoOf(points) {
   return kept;
 }
 
-function addSpans(drawing, series) {
-  for (const s of series) {
-    const spans = (drawing.spans || []).filter((span) => "series-" + span.series === s.name);
-    if (spans.length === 0) continue;
+// addSpans shades parts of the x axis. One has its name beside it; where several lie over each other the note below says what they are.
+function addSpans(drawing, series, c) {
+  const spansOf = (s) => (drawing.spans || []).filter((span) => "series-" + span.series === s.name);
+  const marked = series.filter((s) => spansOf(s).length > 0);
+  for (const s of marked) {
+    const colour = s.itemStyle.color;
     s.markArea = {
-      silent: true, itemStyle: { color: s.itemStyle.color, opacity: 0.1 }, label: { color: s.itemStyle.color, fontSize: 11, position: "insideTop" },
-      data: spans.map((span) => [{ xAxis: span.from, name: span.label }, { xAxis: span.to }]),
+      silent: true, itemStyle: { color: colour, opacity: 0.12 / Math.sqrt(marked.length) },
+      label: { show: marked.length === 1, color: c.soft, fontSize: 11, position: "insideBottom", backgroundColor: c.card, padding: [1, 5], borderRadius: 3 },
+      data: spansOf(s).map((span) => [{ xAxis: span.from, name: span.label }, { xAxis: span.to }]),
     };
   }
 }
