@@ -97,6 +97,8 @@ func TestFurtherCharts(t *testing.T) {
 
 	pareto := named(charts, "pareto_tok_s_gpu_vs_tok_s_user.png")
 	assert.True(t, pareto.Front)
+	assert.Equal(t, "Output Token Throughput per GPU (tok/s/GPU)", pareto.YLabel)
+	assert.Contains(t, pareto.Note, ". 1 GPU is assumed for aiperf, fine, failing. Hollow: client limited (failing at 1, 10, 50)")
 	x, _ := fine.Levels[1].Figures.Get("output_token_throughput_per_user", "avg")
 	y, _ := fine.Levels[1].Figures.Get("output_token_throughput", "avg")
 	assert.Equal(t, chart.Point{X: x, Y: y, Label: "50", N: 700}, pareto.Series[1].Points[1])
