@@ -11,7 +11,7 @@ named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstri
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep calibrate gate gate-live image image-oci cluster-demo test test-cluster test-clients race lint fuzz vulncheck report
+.PHONY: help sweep calibrate gate gate-live image image-oci cluster-demo test test-cluster test-clients test-browser race lint fuzz vulncheck report
 
 help: ## List these targets and llmsweep's flags
 	@sed -n 's/^\([a-z-]*\): ## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -51,6 +51,10 @@ test-cluster: ## Run the tests of the cluster's files against a small API server
 test-clients: ## Run OpenAI's own clients and Prometheus' parser against the mock server; needs node for one of them
 	gotestsum=$$($(GO) tool -n gotestsum) && cd mockserver/clienttest && "$$gotestsum" -- -count=1 ./... $(ARGS)
 
+# A module of its own, so that what drives a browser stays out of ours.
+test-browser: ## Open the HTML report in a headless browser without a network; needs chromium or chrome
+	gotestsum=$$($(GO) tool -n gotestsum) && cd reporting/page/browsertest && "$$gotestsum" -- -count=1 ./... $(ARGS)
+
 # Containers and documented commands are built without the race detector, which would find nothing there. That runs are identical takes ten runs,
 # that a report is repeatable five: all minutes long under it, and the same code races, if it does, in the runs of the other tests. So it is with those
 # that decode hundreds of megabytes or draw many pictures in one goroutine, and with the calibration, which sends millions of events.
@@ -68,7 +72,7 @@ lint: ## Check format, go vet, golangci-lint and the workflows
 	@bad=$$(gofmt -l .) && test -z "$$bad" || { printf 'not formatted, run gofmt -w on:\n%s\n' "$$bad"; exit 1; }
 	$(GO) vet ./...
 	linter=$$($(GO) tool -modfile=tools.mod -n golangci-lint) && "$$linter" run && \
-		for module in scripts/cluster/clustertest mockserver/clienttest; do (cd "$$module" && "$$linter" run) || exit 1; done
+		for module in scripts/cluster/clustertest mockserver/clienttest reporting/page/browsertest; do (cd "$$module" && "$$linter" run) || exit 1; done
 	$(GO) tool -modfile=actionlint.mod actionlint -shellcheck= -pyflakes=
 
 fuzz: ## Run each fuzz target for FUZZTIME (default 1m)
@@ -76,7 +80,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 1m)
 
 vulncheck: ## Look for known vulnerabilities that our code reaches; needs a network
 	checker=$$($(GO) tool -modfile=vuln.mod -n govulncheck) && \
-		for module in . scripts/cluster/clustertest mockserver/clienttest; do (cd "$$module" && "$$checker" ./...) || exit 1; done
+		for module in . scripts/cluster/clustertest mockserver/clienttest reporting/page/browsertest; do (cd "$$module" && "$$checker" ./...) || exit 1; done
 
 report: ## Redraw the report of the results in DATA_DIR
 	$(GO) run ./reporting/cmd/report -data-dir "$(DATA_DIR)" $(ARGS)

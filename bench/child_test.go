@@ -188,7 +188,7 @@ func requireFiles(t *testing.T, dir string, names ...string) {
 // reportFiles are the files of a report.
 func reportFiles() []string {
 	return []string{
-		"SUMMARY.txt", "report.html", "p50_inter_token_latency_vs_concurrency.png", "avg_inter_token_latency_vs_concurrency.png",
+		"SUMMARY.txt", "report.html", "results.bench", "results.csv", "p50_inter_token_latency_vs_concurrency.png", "avg_inter_token_latency_vs_concurrency.png",
 		"avg_time_to_first_token_vs_concurrency.png", "request_throughput_vs_concurrency.png", "efficiency_tok_s_gpu_vs_user.png",
 	}
 }

@@ -40,7 +40,9 @@ func requireArms(t *testing.T, plan *harness.Plan) {
 // design is what a trial of the plan is to judge: the primaries of -gate, or those that llmsweep takes where it names none.
 func design(t *testing.T, plan *harness.Plan) compare.Design {
 	t.Helper()
-	d := compare.Design{Looks: looks(plan.Blocks), Seed: int64(plan.Seed), Primaries: loadRules(t, plan.Gate).Primaries}
+	rules := loadRules(t, plan.Gate)
+	requireSLO(t, plan, rules)
+	d := compare.Design{Looks: looks(plan.Blocks), Seed: int64(plan.Seed), Primaries: rules.Primaries}
 	if len(d.Primaries) == 0 {
 		defaults := compare.DefaultPrimaries
 		if plan.Unstreamed {
@@ -175,7 +177,7 @@ func (r *runner) run(ctx context.Context, t *testing.T, step compare.Step) (resu
 	if why := r.levels(serving, t, plan); why != "" {
 		return compare.Result{Invalid: why}
 	}
-	run, err := reporting.Judgeable(filepath.Join(dir, arm.Name))
+	run, err := reporting.Judgeable(filepath.Join(dir, arm.Name), nil)
 	if err != nil {
 		t.Error(plainly(plan, err))
 		return compare.Result{Invalid: err.Error()}

@@ -31,6 +31,7 @@ type documented struct {
 // documentedCommands are looked through from the top.
 func documentedCommands() []documented {
 	return []documented{
+		{has: "benchstat", prints: "vs base"},
 		{has: "make gate CANDIDATE_ARGS", prints: "FAIL bench.TestGate/c2/inter_token_latency/avg", fails: true},
 		{has: "make gate", prints: "PASS bench.TestGate/c2/time_to_first_token/avg"},
 		{has: "gotestsum", prints: "DONE 3 tests"},
@@ -46,6 +47,7 @@ func documentedCommands() []documented {
 		{has: "cmd/report", prints: "report.html"},
 		{has: "cat benchmarks/results/plots/SUMMARY.txt", prints: "Deployment Types Found:"},
 		{has: "^Load:", prints: "\nLoad:      "},
+		{has: "Load|Way", prints: "\nWay:       "},
 		{has: "grep", prints: "Lengths: "},
 		{has: "curl", prints: `"object":"chat.completion"`},
 		{has: "cmd/mockserver -h", prints: "-decode-speedup-ratio"},
@@ -112,6 +114,7 @@ func (b block) run(t *testing.T, url, recorded string) string {
 		require.GreaterOrEqual(t, i, 0, "no test knows the command %q", command)
 		known = append(known, documentedCommands()[i])
 		needCurl(t, command)
+		needBenchstat(t, command)
 	}
 	last := known[len(known)-1]
 	var out string
@@ -134,6 +137,20 @@ func needCurl(t *testing.T, command string) {
 	}
 	require.Empty(t, os.Getenv("REQUIRE_CURL"), "curl is not on PATH")
 	t.Skip("curl is not on PATH; REQUIRE_CURL=1 makes this a failure")
+}
+
+// needBenchstat skips what benchstat is needed for where its module can not be had.
+func needBenchstat(t *testing.T, command string) {
+	t.Helper()
+	if !strings.Contains(command, "benchstat.mod") {
+		return
+	}
+	build := exec.CommandContext(t.Context(), "go", "tool", "-modfile=benchstat.mod", "-n", "benchstat")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		require.Empty(t, os.Getenv("REQUIRE_BENCHSTAT"), string(out))
+		t.Skipf("benchstat cannot be built; REQUIRE_BENCHSTAT=1 makes this a failure: %s", out)
+	}
 }
 
 // shape is a pattern for lines that are like this one: with any numbers, in any column, and anything for an ellipsis. A busy machine marks

@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/llmsweep/llmsweep/harness"
 	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting"
 )
@@ -31,14 +33,15 @@ func TestGate(t *testing.T) {
 	if err := rules.Lack(plan.Gate.Baseline != ""); err != nil && plan.Gate.File != "" {
 		t.Fatalf("gate %q: %v", plan.Gate.File, err)
 	}
+	requireSLO(t, plan, rules)
 	switch gate := plan.Gate; {
 	case gate.Baseline != "":
-		show(t, compareRecorded(t, gate, rules))
+		show(t, compareRecorded(t, plan, rules))
 		return
 	case gate.File == "":
 		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR, or two arms (-arm base=URL -arm candidate=URL)")
 	case gate.DataDir != "":
-		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)).Levels))
+		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName), plan).Levels))
 	case plan.DryRun, plan.PreflightOnly:
 		sweep(t, plan)
 	default:
@@ -49,7 +52,16 @@ func TestGate(t *testing.T) {
 		}); !passed || !measured {
 			t.Fatal("nothing is judged: the sweep did not run to its end; -run must not choose among its levels")
 		}
-		show(t, rules.Check(judgeable(t, filepath.Join(plan.ResultsDir(), plan.BenchmarkName)).Levels))
+		show(t, rules.Check(judgeable(t, filepath.Join(plan.ResultsDir(), plan.BenchmarkName), plan).Levels))
+	}
+}
+
+// requireSLO ends the test before anything is sent where a rule is about goodput and nobody said what is good.
+func requireSLO(t *testing.T, plan *harness.Plan, rules compare.Rules) {
+	t.Helper()
+	recorded := plan.Gate.DataDir != "" || plan.Gate.Baseline != "" // which may have an SLO of its own
+	if tags := rules.OfSLO(); len(tags) > 0 && plan.SLO == "" && !recorded {
+		t.Fatalf("nothing was sent: gate %q judges %s, which a run has only with objectives: pass -slo, as -slo=\"time_to_first_token:500\"", plan.Gate.File, strings.Join(tags, ", "))
 	}
 }
 
@@ -69,21 +81,27 @@ func loadRules(t *testing.T, gate harness.Gate) compare.Rules {
 	return rules
 }
 
-func judgeable(t *testing.T, dir string) compare.Run {
+// judgeable reads a benchmark to be judged, by the objectives of -slo if there are any.
+func judgeable(t *testing.T, dir string, plan *harness.Plan) compare.Run {
 	t.Helper()
-	run, err := reporting.Judgeable(dir)
+	slo, err := metric.ParseSLO(plan.SLO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := reporting.Judgeable(dir, slo)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return run
 }
 
-func compareRecorded(t *testing.T, gate harness.Gate, rules compare.Rules) []compare.Finding {
+func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) []compare.Finding {
 	t.Helper()
+	gate := plan.Gate
 	if sameFolder(gate) {
 		t.Fatalf("refused: baseline %q and candidate %q are the same folder: no figure can be worse", gate.Baseline, gate.Candidate)
 	}
-	baseline, candidate := judgeable(t, harness.Resolve(gate.Baseline)), judgeable(t, harness.Resolve(gate.Candidate))
+	baseline, candidate := judgeable(t, harness.Resolve(gate.Baseline), plan), judgeable(t, harness.Resolve(gate.Candidate), plan)
 	reasons, warnings := compare.Refusal(baseline, candidate)
 	for _, reason := range reasons {
 		t.Error("refused: " + record.Printable(reason))

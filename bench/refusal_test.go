@@ -52,6 +52,8 @@ func TestBadInputIsRefused(t *testing.T) {
 	}{
 		"unknown scheme":       {[]string{"-endpoint=ftp://localhost:8000"}, []string{`endpoint "ftp://localhost:8000": unknown scheme "ftp"`}},
 		"no name":              {[]string{"-benchmark-name="}, []string{`benchmark-name "": must not be empty`}},
+		"no objective":         {[]string{"-slo=ttft:500"}, []string{`-slo "ttft:500": "ttft:500": no such metric`}},
+		"of documents":         {[]string{"-slo=time_to_first_token:5", "-streaming=false"}, []string{`slo "time_to_first_token:5": time_to_first_token is of streams`}},
 		"blank name":           {[]string{"-benchmark-name=  "}, []string{`benchmark-name "": must not be empty`}},
 		"plots":                {[]string{"-benchmark-name=Plots"}, []string{`benchmark-name "Plots": is reserved`}},
 		"name with a slash":    {[]string{"-benchmark-name=a/b"}, []string{`benchmark-name "a/b"`}},

@@ -174,7 +174,7 @@ func report(t *testing.T, plan *harness.Plan) {
 		return
 	}
 	plots := filepath.Join(dir, "plots")
-	in := reporting.Inputs{DataDir: dir, Formats: plan.Formats}
+	in := reporting.Inputs{DataDir: dir, Markdown: plan.Markdown, Formats: plan.Formats}
 	_, err := reporting.Write(plots, in)
 	var tooMany *reporting.TooManyError
 	if errors.As(err, &tooMany) {

@@ -289,7 +289,7 @@ func samples() map[string][]string {
 		"connect-timeout": {"1s"}, "retry-429": {"true"}, "transport": {"own", "nethttp"}, "connection-reuse": {"never"}, "ca-cert": {"/ca: pem"}, "client-cert": {"c"}, "client-key": {"k"},
 		"insecure": {"true"}, "max-duration": {"1h"}, "max-tokens-total": {"5000000000"}, "max-error-rate": {"0.10", "1"}, "continue-on-error": {"true"}, "compat": {"openai"}, "gate": nasty,
 		"data-dir": {"d"}, "baseline": {"b"}, "candidate": {"c"}, "sensitivity": {"s"}, "arm": {"a=http://a:1", "b=mock:-ttft=5ms -itl=1ms", "c=b:2"}, "arm-command": {"a=serve: 'x'"},
-		"blocks": {"6"}, "inconclusive": {"fail"}, "mock-args": {"-ttft=5ms -itl=1ms", ""}, "virtual": {"true"}, "verbose": {"true"}, "definitions": {"vllm"}, "plot": {"false"}, "formats": {"png", "svg,png"},
+		"blocks": {"6"}, "inconclusive": {"fail"}, "mock-args": {"-ttft=5ms -itl=1ms", ""}, "virtual": {"true"}, "verbose": {"true"}, "definitions": {"vllm"}, "export": {"none", "csv, vllm"}, "markdown": {"true"}, "slo": {"request_latency:250", " time_to_first_token:500  inter_token_latency:50 "}, "plot": {"false"}, "formats": {"png", "svg,png"},
 		"server-metrics": {"off", "auto, http://a:9", "https://[::1]:9/x"}, "gpu-telemetry": {"http://g:9400,http://h:9400/metrics"},
 	}
 }

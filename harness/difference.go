@@ -42,7 +42,7 @@ func determinants(p *record.Plan) []setting {
 		{"insecure, ca-cert, client-cert, client-key", fmt.Sprintf("%t, %s, %s, %s", p.TLS.Insecure, p.TLS.CACert, p.TLS.ClientCert, p.TLS.ClientKey)},
 		{"transport", p.Transport}, {"connection-reuse", p.ConnectionReuse}, {"max-error-rate", text(p.MaxErrorRate)},
 		{"server-metrics", cmp.Or(strings.Join(p.ServerMetrics, ","), record.MetricsAuto)}, {"gpu-telemetry", strings.Join(p.GPUTelemetry, ",")},
-		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
+		{"gpus", gpus(p)}, {"definitions", p.Definitions}, {"slo", p.SLO}, {"tokenizer", p.Tokenizer + " " + p.TokenizerSHA256},
 	}
 }
 

@@ -137,6 +137,9 @@ func judgeOptions() []option {
 		{name: "virtual", boolean: true, usage: "run against the embedded mock server in virtual time"},
 		{name: "verbose", boolean: true, usage: "print a line for each request"},
 		{name: "definitions", value: "NAME", preset: "aiperf", usage: "whose formulas the tables follow: aiperf, vllm (bench serve) or guidellm; files and charts keep AIPerf's"},
+		{name: "slo", value: "OBJECTIVES", list: " ", usage: "goodput: what a good request keeps to, as \"time_to_first_token:500 inter_token_latency:50\", each limit in its metric's unit; failed requests are not good"},
+		{name: "export", value: "LIST", preset: record.DefaultExports, list: ",", usage: "formats beside AIPerf's: benchfmt (plots/results.bench, for benchstat), csv (plots/results.csv, one value a row), vllm (of vllm bench serve, in each level's folder), or none"},
+		{name: "markdown", boolean: true, usage: "write the summary as Markdown too, for a pull request: plots/SUMMARY.md"},
 		{name: "plot", boolean: true, preset: "true", usage: "write charts, page and summary at the end"},
 		{name: "formats", value: "LIST", list: ",", usage: "write all charts as pictures too: png, svg or both; default: the five of the guide, as PNG"},
 	}

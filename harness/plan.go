@@ -48,6 +48,7 @@ type Plan struct {
 	NonceGiven bool            `json:"-"`
 	Verbose    bool            `json:"-"`
 	Plot       bool            `json:"-"`
+	Markdown   bool            `json:"-"` // writes the summary as Markdown too
 	Formats    []record.Format `json:"-"` // of all charts, as pictures; none: only the guide's, as PNG
 	// DryRun asks for WriteDryRun instead of a run; PreflightOnly lets Ready end before anything is written.
 	DryRun, PreflightOnly bool `json:"-"`
@@ -120,6 +121,10 @@ func (p *Plan) Validate() error {
 	if _, known := metric.ParseConvention(p.Definitions); !known {
 		c.fault("definitions", p.Definitions, "must be aiperf, vllm or guidellm")
 	}
+	if _, err := record.ParseExports(p.Export); err != nil {
+		c.fault("export", p.Export, err.Error())
+	}
+	c.objectives(p)
 	c.together(p)
 	c.arms(p)
 	c.metricsPages(p)

@@ -52,10 +52,14 @@ func (r *resolver) plan() *Plan {
 			Tokenizer: tokenizer.Default().Name(), TokenizerSHA256: tokenizer.Default().SHA256(),
 		},
 		Gate:      Gate{File: r.text("gate"), DataDir: r.text("data-dir"), Baseline: r.text("baseline"), Candidate: r.text("candidate"), Sensitivity: r.text("sensitivity")},
-		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Formats: r.formats(),
+		Overwrite: r.boolean("overwrite"), Verbose: r.boolean("verbose"), Plot: r.boolean("plot"), Markdown: r.boolean("markdown"), Formats: r.formats(),
 		DryRun: r.boolean("dry-run"), PreflightOnly: r.boolean("preflight-only"), PrintConfig: r.boolean("print-config"),
 	}
 	r.lengths(p)
+	p.SLO = r.slo()
+	if p.Export = r.text("export"); p.Export == record.DefaultExports {
+		p.Export = ""
+	}
 	p.ConcurrencyRamp, p.RateRamp, p.RateRampFrom = r.duration("concurrency-ramp-duration"), r.duration("request-rate-ramp-duration"), r.decimal("request-rate-ramp-from")
 	r.input(p)
 	r.warmup(p)

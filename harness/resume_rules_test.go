@@ -237,7 +237,7 @@ pass the options of that run, or choose another -benchmark-name`)
 
 // TestEverySettingIsCompared: a field that is added to a plan determines a run, or is listed here.
 func TestEverySettingIsCompared(t *testing.T) {
-	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError", "TokenizerApproximate" /* the name says so */}
+	mayChange := []string{"BenchmarkName", "OutputDir", "WaitReady", "MaxDuration", "MaxTokensTotal", "ContinueOnError", "Export", "TokenizerApproximate" /* the name says so */}
 	plan := reflect.TypeFor[record.Plan]()
 	for i := range plan.NumField() {
 		var is record.Plan

@@ -30,7 +30,8 @@ func charts(benchmarks []*results.Benchmark) ([]chart.Chart, []string) {
 	for _, x := range axes(benchmarks) {
 		all = append(all, x.guide(benchmarks)...)
 	}
-	return append(all, efficiency(benchmarks)), gaps(benchmarks)
+	all = append(all, efficiency(benchmarks))
+	return append(all, goodputCharts(benchmarks)...), gaps(benchmarks)
 }
 
 // furtherCharts returns the charts that the guide does not have, by their groups. Those without any value are left out.

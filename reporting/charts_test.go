@@ -228,7 +228,7 @@ func TestFormats(t *testing.T) {
 	assert.Contains(t, further, "time_line_in_flight_c4.png")
 	svgs, before := write(record.SVG)
 	plain := svgs[:5]
-	assert.Len(t, svgs, 7+5+len(further))
+	assert.Len(t, svgs, 9+5+len(further))
 	again, _ := write()
 	assert.Equal(t, svgs, again, "pictures of an earlier report are not left as they are")
 	both, after := write(record.PNG, record.SVG)
@@ -237,5 +237,22 @@ func TestFormats(t *testing.T) {
 	for _, name := range slices.Clone(wanted) {
 		wanted = append(wanted, strings.TrimSuffix(name, ".png")+".svg")
 	}
-	assert.Equal(t, append(wanted, PageFile, SummaryFile), both, "in this order, whatever was drawn first")
+	assert.Equal(t, append(wanted, PageFile, BenchFile, TidyFile, SummaryFile), both, "in this order, whatever was drawn first")
+}
+
+// TestTimeLinesEndAlike: what the client saw and what the server told stand below each other, second by second.
+func TestTimeLinesEndAlike(t *testing.T) {
+	b := read(t, copyRecorded(t), "ours")
+	ends := map[string]float64{}
+	for i := range b[0].Levels {
+		ends[b[0].Levels[i].Name()] = float64(b[0].Levels[i].Record.EndedNS) / 1e9
+	}
+	n := 0
+	for _, c := range furtherCharts(b) {
+		if strings.HasPrefix(c.File, "time_line_") {
+			assert.InDelta(t, ends[c.Choice], c.Until, 0, c.File)
+			n++
+		}
+	}
+	assert.GreaterOrEqual(t, n, 6)
 }

@@ -1,17 +1,17 @@
 package reporting
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
-	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
 // differences names what benchmarks of one report differ in beside their target: figures of different work do not compare.
 func differences(benchmarks []*results.Benchmark) []string {
-	clock := func(p *record.Plan) string {
-		if p.Virtual {
+	clock := func(b *results.Benchmark) string {
+		if b.Run.Plan.Virtual {
 			return "virtual time"
 		}
 		return "real time"
@@ -19,13 +19,14 @@ func differences(benchmarks []*results.Benchmark) []string {
 	var warnings []string
 	for _, aspect := range []struct {
 		name string
-		of   func(*record.Plan) string
+		of   func(*results.Benchmark) string
 	}{
-		{"model", func(p *record.Plan) string { return p.Model }},
-		{"lengths", (*record.Plan).Lengths},
-		{"seed", func(p *record.Plan) string { return fmt.Sprint(p.Seed) }},
-		{"tokenizer", func(p *record.Plan) string { return p.Tokenizer }},
+		{"model", func(b *results.Benchmark) string { return b.Run.Plan.Model }},
+		{"lengths", func(b *results.Benchmark) string { return b.Run.Plan.Lengths() }},
+		{"seed", func(b *results.Benchmark) string { return fmt.Sprint(b.Run.Plan.Seed) }},
+		{"tokenizer", func(b *results.Benchmark) string { return b.Run.Plan.Tokenizer }},
 		{"clock", clock},
+		{"objectives (slo)", func(b *results.Benchmark) string { return cmp.Or(b.SLO.String(), "none") }},
 	} {
 		if w := difference(benchmarks, aspect.name, aspect.of); w != "" {
 			warnings = append(warnings, w)
@@ -34,14 +35,14 @@ func differences(benchmarks []*results.Benchmark) []string {
 	return warnings
 }
 
-func difference(benchmarks []*results.Benchmark, name string, of func(*record.Plan) string) string {
+func difference(benchmarks []*results.Benchmark, name string, of func(*results.Benchmark) string) string {
 	var values []string
 	holders := map[string][]string{}
 	for _, b := range benchmarks {
 		if b.Run == nil {
 			continue
 		}
-		v := of(&b.Run.Plan)
+		v := of(b)
 		if holders[v] == nil {
 			values = append(values, v)
 		}

@@ -24,7 +24,7 @@ func TestSummaryUnderOtherDefinitions(t *testing.T) {
 		summaryIs(t, dir, "testdata/SUMMARY-"+string(c)+".txt")
 		page, err := os.ReadFile(filepath.Join(dir, "plots", PageFile))
 		require.NoError(t, err)
-		for _, text := range []string{"<h2>ours (" + c.Title() + " formulas)</h2>", "<h2>aiperf (AIPerf formulas)</h2>", c.Title() + ": percentiles</dt>"} {
+		for _, text := range []string{"<h2>Results (" + c.Title() + " formulas)</h2>", "<h2>Results (AIPerf formulas)</h2>", c.Title() + ": percentiles</dt>"} {
 			assert.Contains(t, string(page), text)
 		}
 		for _, name := range []string{record.AggregateFile, record.AggregateTable} {

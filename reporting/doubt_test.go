@@ -50,7 +50,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	text := read("plots", SummaryFile)
 	for _, want := range []string{
 		"\n   1~   1.0    12/0 16.7 ", "\n   4!   4.0    12/0 34.9 ", "\n   1~ ours ", "\n   4! ours ",
-		"Verdict:   client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
+		"; VALID at 1; client limited at 4, suspect at 1\n", "  - ours: c1: client suspect: why\n", "  - ours: c4: client limited: why\n",
 	} {
 		assert.Contains(t, text, want)
 	}
@@ -60,10 +60,10 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.Contains(t, table.String(), "warning: c4: client limited: why\n")
 
 	page := read("plots", PageFile)
-	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
+	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", `<span class="badge bad">client limited</span> <span class="detail">1 of 5 levels: ours at 4</span>`, "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
 		assert.Contains(t, page, want)
 	}
-	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table>"), "on the first screen")
+	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table"), "on the first screen")
 	const hollow = "Hollow: client limited (ours at 4), client suspect (ours at 1)"
 	pictures, _ := charts(report.Benchmarks)
 	pictures = append(pictures, furtherCharts(report.Benchmarks)...)
@@ -91,7 +91,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, Attributes(level), Attribute{"client", "suspect error_ms=2.250"})
 
-	run, err := Judgeable(filepath.Join(dir, "ours"))
+	run, err := Judgeable(filepath.Join(dir, "ours"), nil)
 	require.NoError(t, err)
 	rules, err := compare.ParseRules([]byte("limits: [{metric: time_to_first_token, max: 1}]"))
 	require.NoError(t, err)

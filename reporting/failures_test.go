@@ -22,9 +22,9 @@ func TestFailuresAreShown(t *testing.T) {
 	writeTroubled(t, filepath.Join(dir, "troubled"))
 	b, err := results.Read(dir, "troubled")
 	require.NoError(t, err)
-	assert.Equal(t, [][]string{
+	assert.Equal(t, page.TextRows([][]string{
 		{"1", "rejected", "http 503", "1", "25"}, {"2", "cut", "before the first token", "2", "100"}, {"3", "cancelled", "signal", "1", "50"},
-	}, failures(b).Rows)
+	}), failures(b).Rows)
 	p := page.Page{Title: "t", Tables: []page.Table{failures(b)}}
 	require.NoError(t, p.Validate())
 
@@ -55,5 +55,5 @@ func TestFailuresOfOldResults(t *testing.T) {
 	b := &results.Benchmark{Name: "old", Levels: []results.Level{{
 		Point: record.Point{Concurrency: 5}, Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
 	}, {Point: record.Point{Concurrency: 6}}}}
-	assert.Equal(t, [][]string{{"5", "timed out", "not recorded", "1", "12.5"}}, failures(b).Rows)
+	assert.Equal(t, page.TextRows([][]string{{"5", "timed out", "not recorded", "1", "12.5"}}), failures(b).Rows)
 }

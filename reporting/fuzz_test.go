@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"bytes"
+	"encoding/csv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/export"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
@@ -67,6 +69,38 @@ func FuzzAIPerf(f *testing.F) {
 	})
 }
 
+// FuzzForeign reads results of GenAI-Perf and of vllm bench serve, which stand under any name.
+func FuzzForeign(f *testing.F) {
+	data, err := os.ReadFile(filepath.Join("testdata", record.VLLMFile))
+	require.NoError(f, err)
+	f.Add("result.json", data)
+	f.Add("x_genai_perf.json", []byte(`{"time_to_first_token":{"unit":"ns","avg":1e308,"p50":-1},"num_output_token":{"unit":"s","avg":1}}`))
+	f.Add("a.json", []byte("{\"completed\":1e300,\"request_throughput\":-1,\"mean_ttft_ms\":1,\"\u001b_ttft_ms\":2}\n{\"completed\":3,\"request_throughput\":1}{"))
+	f.Add("a.json", []byte(`{"completed":null,"request_throughput":"1"}`))
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		name = filepath.Base(strings.NewReplacer("\x00", "", "/", "").Replace(name))
+		if len(name) > 100 || name == "." || name == ".." {
+			return
+		}
+		dir := t.TempDir()
+		put(t, data, dir, "b", "c1", name+".json")
+		b := showable(t, dir)
+		benchmarks := []*results.Benchmark{b}
+		charts(benchmarks)
+		var bench, tidy bytes.Buffer
+		require.NoError(t, export.Bench(&bench, benchmarks))
+		require.NoError(t, export.Tidy(&tidy, benchmarks))
+		rows, err := csv.NewReader(&tidy).ReadAll()
+		require.NoError(t, err)
+		for _, row := range rows {
+			assert.Len(t, row, 6)
+		}
+		for line := range strings.Lines(bench.String()) {
+			assert.Regexp(t, `^(Benchmark\S+ 1( \S+ \S+)+|# .*|[a-z-]+: .*|Unit \S+ \S+|)\n$`, line)
+		}
+	})
+}
+
 // FuzzRecordings reads a run of ours that somebody has edited.
 func FuzzRecordings(f *testing.F) {
 	read := func(path ...string) []byte {
@@ -86,7 +120,7 @@ func FuzzRecordings(f *testing.F) {
 		put(t, level, dir, "b", "c1", record.LevelFile)
 		put(t, log, dir, "b", "c1", record.LogFile)
 		if b := showable(t, dir); b.Run != nil && len(b.Levels) > 0 {
-			require.NoError(t, writeExports(b.Run, &b.Levels[0]))
+			require.NoError(t, writeExports(b.Run, &b.Levels[0], record.Exports{VLLM: true}))
 			drawable(t, b)
 		}
 	})

@@ -81,8 +81,43 @@ func TestHostileRecordings(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, bytes.Contains(page, []byte("<img src=x")))
 	assert.False(t, bytes.Contains(page, []byte("<script>alert")))
-	assert.Len(t, regexp.MustCompile(`</?script`).FindAll(page, -1), 4, "our own two")
+	assert.Len(t, regexp.MustCompile(`</?script`).FindAll(page, -1), 6, "our own two, and the data")
 	hostileExports(t, filepath.Join(dir, name, "c1"))
+}
+
+// TestLongAndForeignNames: names of 60 letters, of other alphabets and hostile ones leave SUMMARY.txt in its 100 columns of ASCII, and tell benchmarks apart.
+func TestLongAndForeignNames(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{strings.Repeat("a", 59) + "1", strings.Repeat("a", 59) + "2", strings.Repeat("模", 60), "modèle-😀", asFolder()}
+	for _, name := range names {
+		writeHostile(t, filepath.Join(dir, name))
+	}
+	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: names, Markdown: true, SLO: objective(t, "time_to_first_token:500 inter_token_latency:50 request_latency:5000 scheduled_request_latency:70000")})
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, "plots", SummaryFile))
+	require.NoError(t, err)
+	_, below, found := strings.Cut(string(text), "Generated Plots:")
+	require.True(t, found)
+	for line := range strings.Lines(below) {
+		assert.LessOrEqual(t, len(line), 101, line)
+		assert.NotRegexp(t, `[^\x0a\x20-\x7e]`, line)
+	}
+	for _, want := range []string{
+		"\n A = " + names[0] + "\n B = " + names[1] + "\n", "\n D = mod\\u00e8le-\\U0001f600\n", "\n    4 B ", strings.Repeat(`\u6a21`, 16) + "\n",
+	} {
+		assert.Contains(t, below, want)
+	}
+	markdown, err := os.ReadFile(filepath.Join(dir, "plots", MarkdownFile))
+	require.NoError(t, err)
+	prose := regexp.MustCompile("(?m)^```sh\ngo test .*\n```$").ReplaceAllString(string(markdown), "") // in which nothing is markup
+	assert.NotContains(t, prose, "```")
+	assert.NotRegexp(t, `<script|<img|[\x00-\x09\x0b-\x1f\x7f-\x9f\x{202e}\x{2028}]|(?m)^::`, prose)
+	for line := range strings.Lines(string(markdown)) {
+		if strings.HasPrefix(line, "| ") {
+			assert.NotRegexp(t, `[^\\]\|'`, line, "a cell that a name has opened")
+		}
+	}
+	assert.Contains(t, string(markdown), "\n## modèle-😀\n")
 }
 
 // hostileExports looks at the files that other programs open.

@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
@@ -20,16 +21,11 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		names[i] = b.Name
 	}
 	p := page.Page{
-		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: r.Warnings,
-		Subtitle: subtitle(r.Benchmarks),
+		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: slices.Clone(r.Warnings),
+		Subtitle: subtitle(r.Benchmarks), Badges: verdicts(r.Benchmarks), Headline: headlines(r.Benchmarks),
 	}
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
-	}
-	if len(r.Benchmarks) == 1 {
-		for _, fact := range summary.Facts(r.Benchmarks[0]) {
-			p.Facts = append(p.Facts, page.Fact{Name: fact[0], Value: fact[1]})
-		}
 	}
 	for _, b := range r.Benchmarks {
 		for _, w := range b.Warnings {
@@ -39,13 +35,23 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 			p.Notes = append(p.Notes, "Repeat "+b.Name+": "+export.Command(b.Run))
 		}
 	}
+	others := summary.Others(r.Benchmarks)
+	last := &p.Headline[len(p.Headline)-1]
+	last.Caption = "\u2605 best of its column; bold: best at that load. Figures in doubt take no part. [a, b]: 95 % interval, within one run or over runs. " +
+		"n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
+	if len(others) > 0 {
+		last.Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
+	}
+	var differing page.Table
+	p.Facts, differing = measured(r.Benchmarks)
+	if len(differing.Rows) > 0 {
+		p.Headline = append(p.Headline, differing)
+	}
 	if len(r.Benchmarks) > 1 {
-		p.Tables = append(p.Tables, measured(r.Benchmarks), comparison(r.Benchmarks))
+		p.Tables = append(p.Tables, comparison(r.Benchmarks))
 	}
-	for _, b := range r.Benchmarks {
-		p.Tables = append(p.Tables, headline(b))
-	}
-	headlines := len(p.Tables)
+	p.Tables = append(p.Tables, goodputTables(r.Benchmarks)...)
+	p.Tables = append(p.Tables, ownTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, windowTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, validityTables(r.Benchmarks)...)
 	p.Tables = append(p.Tables, toldTables(r.Benchmarks)...)
@@ -54,12 +60,6 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		if t := failures(b); len(t.Rows) > 0 {
 			p.Tables = append(p.Tables, t)
 		}
-	}
-	last := &p.Tables[headlines-1]
-	last.Caption = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
-	others := summary.Others(r.Benchmarks)
-	if len(others) > 0 {
-		last.Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
 	}
 	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p
@@ -84,25 +84,59 @@ func subtitle(benchmarks []*results.Benchmark) string {
 	}
 }
 
-// measured puts the facts of several benchmarks side by side, a row each fact that any of them has.
-func measured(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "What was measured", Columns: []page.Column{{Text: true}}}
-	row := map[string]int{}
+// measured says what the benchmarks have in common, and in a table, a row each, what they differ in.
+func measured(benchmarks []*results.Benchmark) (common []page.Fact, differing page.Table) {
+	var names []string
+	values := make([]map[string]string, len(benchmarks))
 	for i, b := range benchmarks {
-		t.Columns = append(t.Columns, page.Column{Name: b.Name, Text: true})
-		for _, fact := range summary.Facts(b) {
-			if _, known := row[fact[0]]; !known {
-				row[fact[0]] = len(t.Rows)
-				t.Rows = append(t.Rows, append([]string{fact[0]}, make([]string, len(benchmarks))...))
+		values[i] = map[string]string{}
+		for _, fact := range facts(b) {
+			if !slices.Contains(names, fact[0]) {
+				names = append(names, fact[0])
 			}
-			t.Rows[row[fact[0]]][i+1] = fact[1]
+			values[i][fact[0]] = fact[1]
 		}
 	}
-	return t
+	differing = page.Table{Title: "What the benchmarks differ in", Columns: []page.Column{{Name: "Benchmark", Text: true}}}
+	var columns []string
+	for _, name := range names {
+		switch differ := slices.ContainsFunc(values, func(of map[string]string) bool { return of[name] != values[0][name] }); {
+		case differ && name == nonce: // it always does
+		case differ:
+			columns = append(columns, name)
+			differing.Columns = append(differing.Columns, page.Column{Name: name, Text: true})
+		default:
+			common = append(common, page.Fact{Name: name, Value: values[0][name]})
+		}
+	}
+	for i, b := range benchmarks {
+		row := []page.Cell{{Text: b.Name, Series: i + 1}}
+		for _, name := range columns {
+			row = append(row, page.Cell{Text: values[i][name]})
+		}
+		if len(columns) > 0 {
+			differing.Rows = append(differing.Rows, row)
+		}
+	}
+	return common, differing
 }
 
-func headline(b *results.Benchmark) page.Table {
-	return tableOf(fmt.Sprintf("%s (%s formulas)", b.Name, b.Convention.Title()), summary.Columns(b), b.Levels)
+// nonce is the name of a fact that is new for every run.
+const nonce = "Nonce"
+
+// facts are the summary's, with the nonce apart: what else the load is does not differ for it.
+func facts(b *results.Benchmark) [][2]string {
+	all := summary.Facts(b)
+	if b.Run == nil {
+		return all
+	}
+	text := fmt.Sprint(b.Run.Plan.Nonce)
+	for i := range all {
+		if all[i][0] == "Load" {
+			all[i][1] = strings.Replace(all[i][1], ", nonce "+text, "", 1)
+		}
+	}
+	return append(all, [2]string{nonce, text})
 }
 
 // intervals are the tables of the benchmarks' intervals, within runs and over them.
@@ -120,7 +154,7 @@ func intervals(benchmarks []*results.Benchmark) []page.Table {
 
 // within shows the intervals of a benchmark's figures.
 func within(b *results.Benchmark) page.Table {
-	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: summary.WithinRows(b)}
+	t := page.Table{Title: b.Name + ": " + summary.WithinHead(b), Caption: summary.WithinCaption, Rows: page.TextRows(filled(summary.WithinRows(b)))}
 	for _, c := range summary.WithinColumns(b) {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
@@ -129,11 +163,21 @@ func within(b *results.Benchmark) page.Table {
 
 // overRuns shows the intervals over the runs of a benchmark's levels.
 func overRuns(b *results.Benchmark) page.Table {
-	t := page.Table{Title: b.Name + ": " + summary.OverHead(b), Caption: summary.OverCaption, Rows: summary.OverRows(b)}
+	t := page.Table{Title: b.Name + ": " + summary.OverHead(b), Caption: summary.OverCaption, Rows: page.TextRows(filled(summary.OverRows(b)))}
 	for _, c := range summary.OverColumns(b) {
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
 	}
 	return t
+}
+
+// filled names the level in each row, where a text says it once for those that follow: rows may be sorted.
+func filled(rows [][]string) [][]string {
+	for i := 1; i < len(rows); i++ {
+		if rows[i][0] == "" {
+			rows[i][0] = rows[i-1][0]
+		}
+	}
+	return rows
 }
 
 // failures lists the requests that did not end well, by level, outcome and reason, with their share of all that ended.
@@ -149,8 +193,8 @@ func failures(b *results.Benchmark) page.Table {
 		}
 		c := &l.Record.Counts
 		row := func(o record.Outcome, reason string, n int) {
-			t.Rows = append(t.Rows, []string{l.Value(), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
-				fmt.Sprintf("%.3g", 100*float64(n)/float64(c.Ended()))})
+			t.Rows = append(t.Rows, page.Texts(l.Value(), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
+				fmt.Sprintf("%.3g", 100*float64(n)/float64(c.Ended()))))
 		}
 		for _, o := range append(record.FailedOutcomes(), record.Cancelled) {
 			for _, reason := range c.ReasonsOf(o) {
@@ -164,10 +208,17 @@ func failures(b *results.Benchmark) page.Table {
 	return t
 }
 
+// comparison puts the benchmarks side by side, level by level.
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: summary.Comparison(benchmarks)}
-	for _, c := range summary.CompareColumns(benchmarks) {
-		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: c.Name == "benchmark"})
+	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
+	for i, c := range summary.CompareColumns(benchmarks) {
+		text := c.Name == "benchmark"
+		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: text})
+		for _, row := range t.Rows {
+			if text {
+				row[i].Series = 1 + slices.IndexFunc(benchmarks, func(b *results.Benchmark) bool { return record.Printable(b.Name) == row[i].Text })
+			}
+		}
 	}
 	return t
 }

@@ -9,19 +9,20 @@ import (
 	"path/filepath"
 
 	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
 // Judgeable reads a recorded benchmark for package compare. Levels that were planned or have a folder, and cannot be read, are there
-// without figures: a gate must not pass for want of data.
-func Judgeable(dir string) (compare.Run, error) {
+// without figures: a gate must not pass for want of data. slo, where there is one, stands in place of the run's own.
+func Judgeable(dir string, slo metric.SLO) (compare.Run, error) {
 	dataDir, name := filepath.Split(filepath.Clean(dir))
 	if dataDir == "" {
 		dataDir = "."
 	}
-	b, err := results.Read(dataDir, name)
+	b, err := results.Options{SLO: slo}.Read(dataDir, name)
 	if err != nil {
 		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
 	}

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -30,17 +29,21 @@ import (
 // File names of a report.
 const (
 	SummaryFile = "SUMMARY.txt"
-	PageFile    = "report.html"
+	// MarkdownFile is the summary for a pull request.
+	MarkdownFile = "SUMMARY.md"
+	PageFile     = "report.html"
+	BenchFile    = "results.bench"
+	TidyFile     = "results.csv"
 )
 
-// WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv. dir is the level's
+// WriteLevel writes the exports of one recorded level: profile_export.json, profile_export_aiperf.json and .csv, and others that its run asked for. dir is the level's
 // folder inside a benchmark's folder of ours. It returns the level's figures.
 func WriteLevel(dir string) (*results.Level, error) {
 	run, level, err := readStored(dir)
 	if err != nil {
 		return nil, err
 	}
-	return level, writeExports(run, level)
+	return level, writeExports(run, level, asked(run))
 }
 
 // CompleteLevel is WriteLevel for a level whose exports may be there already: a process that was killed before it wrote all of them left
@@ -50,9 +53,14 @@ func CompleteLevel(dir string) (*results.Level, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{record.AggregateFile, record.AggregateTable, record.RequestsFile} {
+	files := []string{record.AggregateFile, record.AggregateTable, record.RequestsFile}
+	exports := asked(run)
+	if exports.VLLM {
+		files = append(files, record.VLLMFile)
+	}
+	for _, name := range files {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return level, writeExports(run, level)
+			return level, writeExports(run, level, exports)
 		}
 	}
 	return level, nil
@@ -71,7 +79,11 @@ func readStored(dir string) (*record.Run, *results.Level, error) {
 	if err := record.ReadJSON(filepath.Join(dir, record.LevelFile), &stored); err != nil {
 		return nil, nil, err
 	}
-	level, err := results.ReadLevel(record.LevelDir{Path: dir, Point: stored.Point})
+	options, err := results.Options{}.Of(&run)
+	if err != nil {
+		return nil, nil, err
+	}
+	level, err := options.ReadLevel(record.LevelDir{Path: dir, Point: stored.Point})
 	return &run, level, err
 }
 
@@ -101,7 +113,9 @@ func Attributes(l *results.Level) []Attribute {
 		switch r.Tag {
 		case "scheduled_time_to_first_token", "time_to_first_token", "inter_token_latency", "scheduled_request_latency", "request_latency":
 			attributes = append(attributes, Attribute{r.Tag + "_" + r.Unit, estimates(l, r.Tag)})
-		case "request_throughput", "output_token_throughput":
+		case "slo_attainment":
+			attributes = append(attributes, Attribute{r.Tag, attained(l)})
+		case "request_throughput", "output_token_throughput", "goodput":
 			attributes = append(attributes, Attribute{r.Tag, fmt.Sprintf("%.2f %s", r.Value, r.Unit)})
 		}
 	}
@@ -113,6 +127,16 @@ func Attributes(l *results.Level) []Attribute {
 		attributes = append(attributes, Attribute{"client", fmt.Sprintf("%s error_ms=%.3f", record.Printable(strings.TrimPrefix(string(i.Verdict), "client ")), i.ErrorMS)})
 	}
 	return attributes
+}
+
+// attained writes how much of a level met its SLO, and what that proves.
+func attained(l *results.Level) string {
+	share, _ := l.Attained.Share()
+	text := fmt.Sprintf("good=%d of=%d share=%.4f", l.Attained.Good, l.Attained.Of, share)
+	if bound, ok := l.AtLeast(); ok {
+		text += fmt.Sprintf(" at_least=%.4f", bound)
+	}
+	return text
 }
 
 // estimates writes the figures of a metric with their intervals: avg=12.34[12.01,12.67].
@@ -170,6 +194,7 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	}
 	fmt.Fprintln(w)
 	summary.Table(w, b)
+	summary.Goodput(w, b)
 	summary.WithinBrief(w, b)
 	summary.Over(w, b)
 	if drift := b.Drift(); drift != "" {
@@ -181,18 +206,6 @@ func PrintTable(w io.Writer, dataDir, name string) error {
 	return nil
 }
 
-func writeExports(run *record.Run, l *results.Level) error {
-	return errors.Join(
-		rewrite(filepath.Join(l.Dir, record.AggregateFile), func(w io.Writer) error { return export.Aggregate(w, run, l) }),
-		rewrite(filepath.Join(l.Dir, record.AggregateTable), func(w io.Writer) error { return export.Table(w, l) }),
-		rewrite(filepath.Join(l.Dir, record.RequestsFile), func(w io.Writer) error {
-			return export.Requests(w, l)
-		}),
-	)
-}
-
-func rewrite(path string, write func(io.Writer) error) error { return record.WriteFile(path, write) }
-
 // Inputs says what a report is made of.
 type Inputs struct {
 	DataDir string
@@ -200,6 +213,15 @@ type Inputs struct {
 	// Exports writes the exports of our own benchmarks anew, beside their recordings. A sweep has written its own, and must not touch
 	// those of another that may still be running.
 	Exports bool
+	// Export says which formats there are beside AIPerf's; nil: those that the runs asked for.
+	Export   *record.Exports
+	Markdown bool // writes SUMMARY.md too
+	// Metrics are the reader's own, computed from the recordings of ours. Exports, results.csv and tables have them.
+	Metrics []metric.Metric
+	// Charts makes the reader's own charts, which page and folder have after the others; nil: there are none. Their files have names of their own.
+	Charts func([]*results.Benchmark) []chart.Chart
+	// SLO stands in place of each run's own objectives; nil: those.
+	SLO metric.SLO
 	// Definitions is whose formulas the tables follow; "" is what each run asked for.
 	Definitions metric.Convention
 	// Formats are those in which all charts are drawn as pictures; without any, the five of the guide are, as PNG. A picture that is there already is drawn anew.
@@ -257,9 +279,12 @@ func Write(dir string, in Inputs) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := metric.Validate(in.Metrics); err != nil {
+		return nil, err
+	}
 	report := &Report{}
 	for _, name := range names {
-		b, err := results.Read(in.DataDir, name)
+		b, err := results.Options{SLO: in.SLO, Metrics: in.Metrics}.Read(in.DataDir, name)
 		if err != nil {
 			return nil, err
 		}
@@ -314,47 +339,14 @@ func choose(in Inputs) ([]string, error) {
 	return chosen, nil
 }
 
-// rewriteExports writes what can be computed from the recordings: all of it, or only what is over the runs of a level, which no single run could
-// write. A folder that cannot be written to is a warning: its figures are in the report all the same.
-func (r *Report) rewriteExports(all bool) {
-	for _, b := range r.Benchmarks {
-		if b.Run == nil {
-			continue
-		}
-		failures := make([]error, len(b.Levels))
-		results.InParallel(len(b.Levels), func(i int) { failures[i] = rewriteLevel(b.Run, &b.Levels[i], all) })
-		i := slices.IndexFunc(failures, func(err error) bool { return err != nil })
-		if i < 0 {
-			continue
-		}
-		err := failures[i]
-		var reason syscall.Errno
-		if errors.As(err, &reason) {
-			err = reason // without the path, so that a report does not show where it was made
-		}
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s: its exports are not rewritten: %v", b.Name, b.Levels[i].Name(), err))
-	}
-}
-
-func rewriteLevel(run *record.Run, l *results.Level, all bool) error {
-	var failures []error
-	if len(l.Runs) > 0 {
-		failures = append(failures,
-			rewrite(filepath.Join(l.Dir, record.OverRunsFile), func(w io.Writer) error { return export.Runs(w, run, l) }),
-			rewrite(filepath.Join(l.Dir, record.OverRunsTable), func(w io.Writer) error { return export.RunsTable(w, l) }),
-		)
-	}
-	if all {
-		for _, recorded := range l.Recorded() {
-			failures = append(failures, writeExports(run, recorded))
-		}
-	}
-	return errors.Join(failures...)
-}
-
 func (r *Report) write(dir string, in Inputs) error {
-	r.rewriteExports(in.Exports)
+	r.rewriteExports(in)
 	pictures, warnings := charts(r.Benchmarks)
+	further := furtherCharts(r.Benchmarks)
+	pictures, err := in.withOwn(pictures, further, r.Benchmarks)
+	if err != nil {
+		return err
+	}
 	r.Warnings = append(append(r.Warnings, differences(r.Benchmarks)...), warnings...)
 	plots := make([]string, 0, len(pictures))
 	var files []file
@@ -362,7 +354,7 @@ func (r *Report) write(dir string, in Inputs) error {
 		plots = append(plots, c.File)
 		files = append(files, file{c.File, c.WritePNG})
 	}
-	all := slices.Concat(pictures, furtherCharts(r.Benchmarks))
+	all := slices.Concat(pictures, further)
 	want := func(format record.Format, name string, write func(io.Writer) error) {
 		_, err := os.Stat(filepath.Join(dir, name)) // one of an earlier report would show what is no more
 		if err == nil || slices.Contains(in.Formats, format) {
@@ -375,12 +367,19 @@ func (r *Report) write(dir string, in Inputs) error {
 	for _, c := range all {
 		want(record.SVG, strings.TrimSuffix(c.File, ".png")+".svg", c.WriteSVG)
 	}
-	files = append(files,
-		file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }},
-		file{SummaryFile, func(w io.Writer) error {
-			return summary.Write(w, summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings})
-		}})
-	return r.put(dir, files)
+	files = append(files, file{PageFile, func(w io.Writer) error { return htmlPage(r, all).Write(w) }})
+	formats := r.formats(in)
+	if formats.Benchfmt {
+		files = append(files, file{BenchFile, func(w io.Writer) error { return export.Bench(w, r.Benchmarks) }})
+	}
+	if formats.CSV {
+		files = append(files, file{TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) }})
+	}
+	input := summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings, Commands: commands(r.Benchmarks)}
+	if in.Markdown {
+		files = append(files, file{MarkdownFile, func(w io.Writer) error { return summary.Markdown(w, input) }})
+	}
+	return r.put(dir, append(files, file{SummaryFile, func(w io.Writer) error { return summary.Write(w, input) }}))
 }
 
 // file is one of a report: its name, and what it holds.

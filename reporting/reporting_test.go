@@ -34,10 +34,26 @@ func copyRecorded(t *testing.T) string {
 func TestSummaryGolden(t *testing.T) {
 	dir := copyRecorded(t)
 	writeTroubled(t, filepath.Join(dir, "troubled"))
-	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}})
+	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"ours", "troubled", "aiperf"}, Markdown: true})
 	require.NoError(t, err)
-	assert.Len(t, report.Files, 7)
+	assert.Len(t, report.Files, 10)
 	summaryIs(t, dir, "testdata/SUMMARY.txt")
+	for _, name := range []string{BenchFile, TidyFile, MarkdownFile} {
+		golden(t, filepath.Join(dir, "plots", name), filepath.Join("testdata", name))
+	}
+}
+
+// golden holds a file against a golden one.
+func golden(t *testing.T, path, golden string) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	if *update {
+		require.NoError(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
 }
 
 // summaryIs holds the summary in dir's plots against a golden file.
@@ -259,7 +275,7 @@ func TestReportOfAFolderThatCannotBeWritten(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "x"), 0o755))
 	report, err := Write(t.TempDir(), Inputs{DataDir: dir, Names: []string{"ours"}, Exports: true})
 	require.NoError(t, err)
-	assert.Len(t, report.Files, 7)
+	assert.Len(t, report.Files, 9)
 	require.Len(t, report.Warnings, 1)
 	assert.Contains(t, report.Warnings[0], "ours: c4: its exports are not rewritten: ")
 	assert.NotContains(t, report.Warnings[0], dir)

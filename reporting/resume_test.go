@@ -58,7 +58,7 @@ func TestBrokenLevelInTables(t *testing.T) {
 
 // TestBrokenLevelIsNotJudged: a gate does not pass on it.
 func TestBrokenLevelIsNotJudged(t *testing.T) {
-	run, err := Judgeable(filepath.Join(broken(t, ""), "ours"))
+	run, err := Judgeable(filepath.Join(broken(t, ""), "ours"), nil)
 	require.NoError(t, err)
 	assert.Equal(t, "it was continued after a break", run.Levels[1].Unfinished)
 	rules, err := compare.ParseRules([]byte("limits: [{metric: time_to_first_token, max: 100000}, {metric: request_throughput, min: 0.001}]"))

@@ -193,6 +193,7 @@ func (s sampled) timeline(file, title, y, how string) chart.Chart {
 		if l == nil {
 			continue
 		}
+		c.Until = max(c.Until, seconds(l.Sampled().Record.EndedNS))
 		if w := l.Sampled().Window; w.Verdict == steady.Steady {
 			c.Spans = append(c.Spans, chart.Span{Series: i, From: seconds(w.StartNS), To: seconds(w.EndNS), Label: "steady window"})
 		}

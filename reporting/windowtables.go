@@ -58,9 +58,9 @@ func tableOf(title string, columns []summary.Column, levels []results.Level) pag
 	for i := range levels {
 		var row []string
 		for _, c := range columns {
-			row = append(row, c.Cell(&levels[i]))
+			row = append(row, c.Cell.Text(&levels[i]))
 		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, page.Texts(row...))
 	}
 	return t
 }

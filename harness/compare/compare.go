@@ -360,22 +360,12 @@ func (f Finding) withoutFloor() Finding {
 	return f
 }
 
-// definition returns the definition of a metric.
-func definition(tag string) (metric.Definition, bool) {
-	for _, d := range metric.Definitions() {
-		if d.Tag == tag {
-			return d, true
-		}
-	}
-	return metric.Definition{}, false
-}
-
 func unit(tag string) string {
-	d, _ := definition(tag)
+	d, _ := metric.Lookup(tag)
 	return d.Unit
 }
 
 func higherBetter(tag string) bool {
-	d, _ := definition(tag)
+	d, _ := metric.Lookup(tag)
 	return d.HigherBetter
 }

@@ -100,6 +100,19 @@ margins: [{metric: time_to_first_token}, {metric: time_to_first_token, level: c2
 	assert.Equal(t, []string{"c1 avg fail 1", "c1 p50 fail 2", "c2 avg pass 10", "c2 p50 fail 2", "c1 avg fail 1", "c2 avg pass 10"}, got)
 }
 
+// TestRulesNameAnyLevel: those of open loops as well, by the names of their folders.
+func TestRulesNameAnyLevel(t *testing.T) {
+	for name, known := range map[string]bool{"c50": true, "r2.5": true, "r10": true, "trace": true, "all": true, "c0": false, "r0": false, "r02": false, "r1e3": false, "traces": false} {
+		r, err := ParseRules([]byte("limits: [{metric: time_to_first_token, level: " + name + ", max: 1}]"))
+		if !known {
+			assert.ErrorContains(t, err, `level "`+name+`": must be all, or a level such as c50, r2.5 or trace`)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, Fail, r.Check([]Level{level("r2.5", 10, 5, 5), level("c50", 10, 5, 5), level("r10", 10, 5, 5), level("trace", 10, 5, 5)})[0].Verdict, name)
+	}
+}
+
 func TestRulesThatCannotJudge(t *testing.T) {
 	limits, margins := "limits: [{metric: request_latency, max: 1}]", "margins: [{metric: request_latency}]"
 	for _, test := range []struct {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
 )
 
 func TestPrimariesOfAGate(t *testing.T) {
@@ -50,7 +52,7 @@ func TestDesignIsValidated(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Design{Primaries: DocumentPrimaries("c10"), Looks: DefaultLooks()}.Validate())
 	for _, p := range DocumentPrimaries("c10") {
-		d, known := definition(p.Metric)
+		d, known := metric.Lookup(p.Metric)
 		assert.True(t, known && !d.Streamed, p.Metric)
 	}
 	var left []string

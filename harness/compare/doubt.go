@@ -5,13 +5,13 @@ import (
 	"math"
 	"strings"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // doubted takes the verdict back where the client's error could have made it, or the figure is one of another load than was planned.
 func (f Finding) doubted(level Level) Finding {
-	timed := f.Unit == "ms" || f.Unit == "sec" || strings.Contains(f.Unit, "/sec")
-	if _, has := level.Figures[f.Metric]; level.Invalid != "" && timed && has && level.Unfinished == "" && f.Verdict != Inconclusive {
+	if _, has := level.Figures[f.Metric]; level.Invalid != "" && f.ofTheLoad(level) && has && level.Unfinished == "" && f.Verdict != Inconclusive {
 		f.Verdict = Inconclusive
 		f.Text += fmt.Sprintf("; %s is INVALID: %s", level.Name, level.Invalid)
 	}
@@ -32,6 +32,33 @@ func (f Finding) doubted(level Level) Finding {
 	return f
 }
 
+// ofTheLoad reports whether the figure would be another one under another load: a time, a rate, or how many requests were good, unless these fail whatever
+// the load was.
+func (f Finding) ofTheLoad(level Level) bool {
+	if metric.OfSLO(f.Metric) {
+		return !f.hopeless(level)
+	}
+	return f.Unit == "ms" || f.Unit == "sec" || strings.Contains(f.Unit, "/sec")
+}
+
+// hopeless reports whether a figure of the SLO would be below its limit even if all requests that ended well had been good.
+func (f Finding) hopeless(level Level) bool {
+	return metric.OfSLO(f.Metric) && f.Verdict == Fail && f.Value < f.Bound && mostGood(f.Metric, level.Figures) < f.Bound
+}
+
+// mostGood is a figure of the SLO as it would be if all requests that ended well had been good: late stamps make good requests bad, never bad ones good.
+func mostGood(tag string, figures Figures) float64 {
+	valid, failed := figures["request_count"]["avg"], figures["error_request_count"]["avg"]
+	switch tag {
+	case "slo_attainment":
+		return 100 * valid / max(valid+failed, 1)
+	case "goodput":
+		return figures["request_throughput"]["avg"]
+	default:
+		return valid
+	}
+}
+
 // mostShort is the part of its load by which a client may fall short in flight before it is limited.
 const mostShort = 0.05
 
@@ -47,6 +74,8 @@ func (f Finding) errorOf(level Level) float64 {
 		return level.ErrorMS
 	case f.Unit == "sec":
 		return level.ErrorMS / 1000
+	case metric.OfSLO(f.Metric) && f.Unit != "requests/sec":
+		return f.flipped(level)
 	case !strings.Contains(f.Unit, "/sec"):
 		return 0
 	}
@@ -59,7 +88,19 @@ func (f Finding) errorOf(level Level) float64 {
 	case "e2e_output_token_throughput":
 		return f.errorOfInverse(1000*average("output_sequence_length")/f.Value, level.ErrorMS)
 	}
-	return mostShort*math.Abs(f.Value) + f.errorOfInverse(average("request_latency"), level.ErrorMS)
+	late := mostShort*math.Abs(f.Value) + f.errorOfInverse(average("request_latency"), level.ErrorMS)
+	if f.Metric == "goodput" {
+		late += f.flipped(level)
+	}
+	return late
+}
+
+// flipped is how much of a figure of the SLO late stamps may have cost, where it is not at its limit.
+func (f Finding) flipped(level Level) float64 {
+	if f.Value >= f.Bound {
+		return 0
+	}
+	return max(0, mostGood(f.Metric, level.Figures)-f.Value)
 }
 
 // errorOfInverse is the error of a rate over a time that may be off by an error, both in ms: v T / (T - E) - v to a bound above it, which has

@@ -78,3 +78,36 @@ func TestARateWithoutALatency(t *testing.T) {
 	l.Client, l.ErrorMS = record.ClientSuspect, 3
 	assert.Equal(t, Inconclusive, rules(t, "limits: [{metric: output_token_throughput, min: 1000}]").Check([]Level{l})[0].Verdict)
 }
+
+// TestGoodputInDoubt: 80 of 100 requests ended well, 60 of them were good. Late stamps may have made bad ones of 20; no load and no client makes more good
+// ones than ended well.
+func TestGoodputInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		limit                   string
+		sound, suspect, invalid Verdict
+	}{
+		{"{metric: slo_attainment, min: 59.9}", Pass, Pass, Inconclusive},
+		{"{metric: slo_attainment, min: 80}", Fail, Inconclusive, Inconclusive},
+		{"{metric: slo_attainment, min: 80.1}", Fail, Fail, Fail},
+		{"{metric: slo_attainment, max: 79}", Pass, Inconclusive, Inconclusive},
+		{"{metric: good_request_count, min: 80}", Fail, Inconclusive, Inconclusive},
+		{"{metric: good_request_count, min: 81}", Fail, Fail, Fail},
+		{"{metric: goodput, min: 5}", Pass, Pass, Inconclusive},
+		{"{metric: goodput, min: 8}", Fail, Inconclusive, Inconclusive},
+		{"{metric: goodput, min: 9}", Fail, Fail, Fail},
+	} {
+		l := Level{Name: "c1", Figures: Figures{
+			"request_count": {"avg": 80}, "error_request_count": {"avg": 20}, "request_throughput": {"avg": 8}, "request_latency": {"avg": 1000},
+			"slo_attainment": {"avg": 60}, "good_request_count": {"avg": 60}, "goodput": {"avg": 6},
+		}}
+		verdict := func() Verdict { return rules(t, "limits: ["+c.limit+"]").Check([]Level{l})[0].Verdict }
+		assert.Equal(t, c.sound, verdict(), c.limit)
+		l.Invalid = "failed requests 20 %"
+		assert.Equal(t, c.invalid, verdict(), c.limit)
+		l.Invalid, l.Client, l.ErrorMS = "", record.ClientSuspect, 3
+		assert.Equal(t, c.suspect, verdict(), c.limit)
+		l.Client = record.ClientLimited
+		assert.Equal(t, Inconclusive, verdict(), c.limit)
+	}
+}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Rules is a gate: limits for one run, margins for a recorded candidate against a recorded baseline, primaries for a trial of two arms.
@@ -25,7 +27,7 @@ type Rules struct {
 type Selector struct {
 	Metric    string `yaml:"metric" json:"metric"`       // tag, such as time_to_first_token
 	Statistic string `yaml:"statistic" json:"statistic"` // avg (the default), min, max, std, p1 to p99
-	Level     string `yaml:"level" json:"level"`         // c50, or all (the default); a rule for c50 stands in place of one for all
+	Level     string `yaml:"level" json:"level"`         // c50, r2.5, trace, or all (the default); a rule for c50 stands in place of one for all
 }
 
 // Limit bounds a figure, in its metric's unit. At least one of Max and Min is set.
@@ -56,6 +58,25 @@ func (r Rules) Lack(comparing bool) error {
 	return nil
 }
 
+// OfSLO names the metrics of the rules that a run has only with an SLO.
+func (r Rules) OfSLO() []string {
+	var tags []string
+	for _, s := range slices.Concat(selectors(r.Limits), selectors(r.Margins), selectors(r.Primaries)) {
+		if metric.OfSLO(s.Metric) && !slices.Contains(tags, s.Metric) {
+			tags = append(tags, s.Metric)
+		}
+	}
+	return tags
+}
+
+func selectors[R interface{ selector() Selector }](rules []R) []Selector {
+	all := make([]Selector, len(rules))
+	for i, r := range rules {
+		all[i] = r.selector()
+	}
+	return all
+}
+
 // DefaultMargins compares the headline figures with one margin.
 func DefaultMargins(percent float64) []Margin {
 	var margins []Margin
@@ -68,7 +89,7 @@ func DefaultMargins(percent float64) []Margin {
 // OfDocuments leaves out what answers that are not streamed do not have.
 func OfDocuments(margins []Margin) []Margin {
 	return slices.DeleteFunc(margins, func(m Margin) bool {
-		d, known := definition(m.Metric)
+		d, known := metric.Lookup(m.Metric)
 		return known && d.Streamed
 	})
 }
@@ -154,8 +175,6 @@ func numbered(what string, place int, problems ...error) []error {
 	return named
 }
 
-var levelName = regexp.MustCompile(`^c[1-9][0-9]*$`)
-
 // normalize fills the defaults and checks that the figure can exist.
 func (s *Selector) normalize() error {
 	if s.Statistic == "" {
@@ -164,7 +183,7 @@ func (s *Selector) normalize() error {
 	if s.Level == "" {
 		s.Level = allLevels
 	}
-	d, known := definition(s.Metric)
+	d, known := metric.Lookup(s.Metric)
 	switch {
 	case s.Metric == "":
 		return errors.New("metric is missing")
@@ -174,8 +193,8 @@ func (s *Selector) normalize() error {
 		return fmt.Errorf("statistic %q: %s is one number a level: leave it out", s.Statistic, s.Metric)
 	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):
 		return fmt.Errorf("statistic %q: must be avg, min, max, std or one of p1 p5 p10 p25 p50 p75 p90 p95 p99", s.Statistic)
-	case s.Level != allLevels && !levelName.MatchString(s.Level):
-		return fmt.Errorf("level %q: must be all, or a level such as c50", s.Level)
+	case s.Level != allLevels && !record.IsLevelName(s.Level):
+		return fmt.Errorf("level %q: must be all, or a level such as c50, r2.5 or trace", s.Level)
 	}
 	return nil
 }
@@ -212,7 +231,7 @@ func (m *Margin) validate() error {
 
 // directed returns an error if neither more nor less of a known metric is better.
 func (s Selector) directed() error {
-	d, known := definition(s.Metric)
+	d, known := metric.Lookup(s.Metric)
 	if known && !d.HigherBetter && d.Unit != "ms" && d.Unit != "sec" {
 		return fmt.Errorf("metric %q: neither more nor less of it is better: use a limit", s.Metric)
 	}

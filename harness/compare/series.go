@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 )
 
@@ -20,7 +21,7 @@ type series struct {
 }
 
 func newSeries(of Selector) *series {
-	d, _ := definition(of.Metric)
+	d, _ := metric.Lookup(of.Metric)
 	s := &series{Selector: of, unit: d.Unit, worse: 1}
 	if d.HigherBetter {
 		s.worse = -1
@@ -35,7 +36,7 @@ func headline(level string) []Selector {
 		s := m.Selector
 		s.Level = level
 		all = append(all, s)
-		if d, _ := definition(s.Metric); d.PerRequest {
+		if d, _ := metric.Lookup(s.Metric); d.PerRequest {
 			for _, statistic := range []string{"p50", "p99"} {
 				s.Statistic = statistic
 				all = append(all, s)

@@ -28,6 +28,8 @@ type Definition struct {
 	PerRequest bool
 	// Streamed metrics are of answers whose chunks came one after another: one that is asked for as a document has none of them.
 	Streamed bool
+	// Scheduled metrics are of requests that start by a schedule: those of a closed loop have none of them.
+	Scheduled bool
 }
 
 const (
@@ -91,7 +93,7 @@ func latencyRules() []rule {
 			v, ok := between(s.ScheduledNS, of(s))
 			return v, ok && s.Timed
 		})
-		r.Streamed = ofStreams
+		r.Streamed, r.Scheduled = ofStreams, true
 		return r
 	}
 	drain := ours("stream_drain_latency", "Stream Drain Latency", "end of the response - last content chunk", func(s *record.Sample) (float64, bool) {

@@ -30,6 +30,9 @@ type Accumulator struct {
 	// delivered and prompted are the tokens of valid requests, prompts by the server's account if it has one; received those of all.
 	delivered, prompted, received int
 
+	goals    []goal // of the SLO; nil: there is none
+	attained Attained
+
 	content window // first start to last content of valid requests: AIPerf's benchmark duration, which failures do not widen
 	whole   window // first start to last end of all requests
 	tokens  window // first to last token of all requests
@@ -76,6 +79,25 @@ func (a *Accumulator) Break() {
 	a.content.broken, a.whole.broken, a.tokens.broken = true, true, true
 }
 
+// Objectives judges the level by an SLO. Without one it has no goodput. Call it before the first Add, and after With.
+func (a *Accumulator) Objectives(slo SLO) {
+	if len(slo) > 0 {
+		a.goals = slo.goals(a.rules)
+	}
+}
+
+// NotStarted says how many planned requests were never sent, and whether that is because the plan ended the level. The others are none that were good.
+func (a *Accumulator) NotStarted(n int, byPlan bool) {
+	if byPlan {
+		a.attained.ByPlan += n
+	} else {
+		a.attained.Of += n
+	}
+}
+
+// Attained is how many requests were good by the SLO.
+func (a *Accumulator) Attained() Attained { return a.attained }
+
 // Only leaves out all metrics of requests but those with the tags, whose values alone are then kept. Call it before the first Add.
 func (a *Accumulator) Only(tags ...string) {
 	a.rules = slices.DeleteFunc(slices.Clone(a.rules), func(r rule) bool { return !slices.Contains(tags, r.Tag) })
@@ -89,6 +111,7 @@ func (a *Accumulator) Add(s *record.Sample) {
 	for i := range a.rules {
 		a.keep(&a.rules[i], s)
 	}
+	a.judge(s)
 	a.whole.widen(s.StartNS, s.EndNS)
 	a.tokens.widen(tokenSpan(s))
 	a.tokens.broken = a.tokens.broken || s.Unstreamed // when its first token came is not known
@@ -107,6 +130,28 @@ func (a *Accumulator) Add(s *record.Sample) {
 	if chunkTokensDisagree(s) {
 		a.disagreeing++
 	}
+}
+
+// judge counts a request by the SLO.
+func (a *Accumulator) judge(s *record.Sample) {
+	if EndedByPlan(s) {
+		a.attained.ByPlan++
+		return
+	}
+	a.attained.Of++
+	if a.Good(s) {
+		a.attained.Good++
+	}
+}
+
+// Good reports whether a request is good by the SLO.
+func (a *Accumulator) Good(s *record.Sample) bool {
+	for i := range a.goals {
+		if !a.goals[i].met(s) {
+			return false
+		}
+	}
+	return len(a.goals) > 0
 }
 
 func (a *Accumulator) keep(r *rule, s *record.Sample) {
@@ -157,7 +202,7 @@ type levelRule struct {
 }
 
 func levelRules() []levelRule {
-	return append(append(windowRules(), throughputRules()...), totalRules()...)
+	return slices.Concat(windowRules(), throughputRules(), goodputRules(), totalRules())
 }
 
 func level(tag, name, unit, formula string, of func(*Accumulator) (float64, bool)) levelRule {
@@ -251,3 +296,13 @@ func totalRules() []levelRule {
 
 // Definitions returns every definition of the files, in the order of Results.
 func Definitions() []Definition { return AIPerf.Definitions() }
+
+// Lookup returns the definition of a tag of the files.
+func Lookup(tag string) (Definition, bool) {
+	for _, d := range Definitions() {
+		if d.Tag == tag {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}

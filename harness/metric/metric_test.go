@@ -292,6 +292,7 @@ func TestResultsFollowTheDefinitions(t *testing.T) {
 	failed := hand()
 	failed.Outcome = record.Cut
 	accumulator := metric.NewAccumulator(time.Unix(0, 0))
+	accumulator.Objectives(metric.SLO{{Tag: "request_latency", Limit: 1e9}})
 	accumulator.Add(hand())
 	accumulator.Add(failed)
 	results := accumulator.Results()

@@ -156,7 +156,7 @@ func IsComparisonFile(name string) bool {
 }
 
 func levelFiles() []string {
-	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable, OverRunsFile, OverRunsTable, ServerMetricsFile, GPUTelemetryFile}
+	return []string{LevelFile, LogFile, InputsFile, RequestsFile, AggregateFile, AggregateTable, VLLMFile, OverRunsFile, OverRunsTable, ServerMetricsFile, GPUTelemetryFile}
 }
 
 // LevelDir is the folder of one level.

@@ -34,6 +34,7 @@ const (
 	RequestsFile   = "profile_export.json"
 	AggregateFile  = "profile_export_aiperf.json"
 	AggregateTable = "profile_export_aiperf.csv"
+	VLLMFile       = "vllm_bench_serve.json" // with -export=vllm
 	// Of a level that was repeated, in its own folder.
 	OverRunsFile  = "profile_export_aiperf_aggregate.json"
 	OverRunsTable = "profile_export_aiperf_aggregate.csv"
@@ -473,6 +474,8 @@ type Plan struct {
 	Unstreamed        bool              `json:"unstreamed,omitempty"`    // -streaming=false
 	Compat            string            `json:"compat"`
 	Definitions       string            `json:"definitions"`      // whose formulas tables follow; files hold AIPerf's
+	SLO               string            `json:"slo,omitempty"`    // by which goodput is, as -slo takes it
+	Export            string            `json:"export,omitempty"` // formats beside AIPerf's, as -export takes them; "": the default
 	Transport         string            `json:"transport"`        // asked for: auto, own, nethttp or http2
 	ConnectionReuse   string            `json:"connection_reuse"` // pooled or never
 	TLS               TLSOptions        `json:"tls,omitzero"`     // of https endpoints
@@ -519,7 +522,7 @@ type Input struct {
 // Lengths says in words how long prompts and answers are, in tokens.
 func (p *Plan) Lengths() string {
 	if p.Input.File != "" {
-		return fmt.Sprintf("prompts of %s (%s, %d records, %s), OSL as it says, else %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
+		return fmt.Sprintf("prompts of %s (%s, %d records, %s), its OSL or %d", filepath.Base(p.Input.File), p.Input.Format, p.Input.Records, p.Input.Sampling, p.OSL)
 	}
 	server := ""
 	if p.ISLCounts == ServerISL {

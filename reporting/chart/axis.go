@@ -32,6 +32,10 @@ func (c Chart) XAxis() Axis {
 	case c.Kind == Lines:
 		return logAxis(values)
 	default:
+		if c.Until > 0 && finite(c.Until) {
+			values = append(values, c.Until)
+			slices.Sort(values)
+		}
 		return linearAxis(values, 8)
 	}
 }

@@ -114,3 +114,12 @@ func TestReadableLabelsNeverCollide(t *testing.T) {
 		}
 	}
 }
+
+// TestAxesOfATimeLineEndAlike: whatever a chart has to show, its time goes on as long as that of the others.
+func TestAxesOfATimeLineEndAlike(t *testing.T) {
+	short := Chart{Kind: Dots, Until: 41, Series: []Series{{Points: []Point{{X: 3, Y: 1}}}}}
+	long := Chart{Kind: Curves, Until: 41, Series: []Series{{Points: []Point{{X: 0, Y: 1}, {X: 41, Y: 2}}}}}
+	assert.Equal(t, long.XAxis(), short.XAxis())
+	assert.Equal(t, Axis{Min: 0, Max: 1}, Chart{Kind: Dots}.XAxis())
+	assert.Greater(t, Chart{Kind: Dots, Until: 41, Series: []Series{{Points: []Point{{X: 300, Y: 1}}}}}.XAxis().Max, 299.0, "it is no limit")
+}

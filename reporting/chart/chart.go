@@ -103,6 +103,7 @@ type Chart struct {
 	Categories []string // of Stacks, along the x axis
 	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better
 	Spans      []Span   // of Curves and Dots
+	Until      float64  // how far the x axis of Curves and Dots goes at least, so that those of one time line end alike
 	Steps      bool     // Curves keep the value of a point until the x of the next one
 }
 

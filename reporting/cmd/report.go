@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -36,6 +37,9 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	outputDir := fs.String("output-dir", "", "`DIR` for charts, page and summary (default DATA-DIR/plots)")
 	fs.Var(&chosen, "benchmark-name", "`NAME` of a benchmark to report on; repeat it for several, in the order of the legend (default all, by name)")
 	definitions := fs.String("definitions", "", "`NAME` of the tool whose formulas the tables follow: aiperf, vllm or guidellm (default what each run asked for)")
+	exports := fs.String("export", "", "`LIST` of formats beside AIPerf's: benchfmt, csv, vllm, or none (default what each run asked for)")
+	markdown := fs.Bool("markdown", false, "write SUMMARY.md too, for a pull request")
+	slo := fs.String("slo", "", "`OBJECTIVES` that a good request keeps to, as \"time_to_first_token:500 inter_token_latency:50\" (default what each run asked for)")
 	formats := fs.String("formats", "", "`LIST` of png and svg: write all charts as pictures too (default the five of the guide, as PNG)")
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "Usage: report -data-dir DIR [-benchmark-name NAME ...] [-output-dir DIR] [-formats png,svg]\n\nWrites five charts, report.html and SUMMARY.txt.\n\n")
@@ -52,6 +56,8 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		return 2
 	}
 	convention, known := metric.ParseConvention(*definitions)
+	objectives, sloErr := metric.ParseSLO(*slo)
+	written, exportErr := record.ParseExports(*exports)
 	pictures, drawn := record.ParseFormats(*formats)
 	switch {
 	case fs.NArg() > 0:
@@ -60,6 +66,10 @@ func Report(stdout, stderr io.Writer, args []string) int {
 		return usage("-data-dir is missing")
 	case !known:
 		return usage("-definitions %q: must be aiperf, vllm or guidellm", *definitions)
+	case exportErr != nil:
+		return usage("-export %q: %v", *exports, exportErr)
+	case sloErr != nil:
+		return usage("-slo %q: %s", *slo, strings.ReplaceAll(sloErr.Error(), "\n", "; "))
 	case !drawn:
 		return usage("-formats %q: %s", *formats, record.FormatsWanted)
 	case *outputDir == "":
@@ -68,7 +78,11 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	if *definitions == "" {
 		convention = "" // each run's own
 	}
-	report, err := reporting.Write(*outputDir, reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Definitions: convention, Formats: pictures})
+	in := reporting.Inputs{DataDir: *dataDir, Names: chosen, Exports: true, Markdown: *markdown, Definitions: convention, SLO: objectives, Formats: pictures}
+	if *exports != "" {
+		in.Export = &written
+	}
+	report, err := reporting.Write(*outputDir, in)
 	if report != nil {
 		for _, w := range report.AllWarnings() {
 			fmt.Fprintln(stderr, "warning:", w)

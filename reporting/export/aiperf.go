@@ -248,6 +248,8 @@ func Command(run *record.Run) string {
 	optional("server-metrics", pages, pages != "" && pages != record.MetricsAuto)
 	optional("gpu-telemetry", strings.Join(p.GPUTelemetry, ","), len(p.GPUTelemetry) > 0)
 	optional("definitions", p.Definitions, p.Definitions != "" && p.Definitions != string(metric.AIPerf))
+	optional("export", p.Export, p.Export != "")
+	optional("slo", p.SLO, p.SLO != "")
 	optional("endpoint-type", p.EndpointType, p.AsksCompletions())
 	optional("streaming", false, p.Unstreamed)
 	optional("compat", p.Compat, p.Compat != "llm")
@@ -330,6 +332,9 @@ func ours(run *record.Run, l *results.Level) object {
 			{"requests", c.Requests}, {"prompt_tokens", c.Prompt}, {"hits", c.Hits}, {"shared_on_purpose", c.Shared}, {"unplanned_hits", c.Unplanned},
 		}})
 	}
+	if l.Attained.Of > 0 {
+		o = append(o, field{"slo", promised(l)})
+	}
 	if t := run.Template; t != nil {
 		means := object{{"template", t}, {"requests", l.Prompts.Requests}} // whose prompts both have counted
 		if l.Prompts.Requests > 0 {
@@ -355,6 +360,15 @@ func ours(run *record.Run, l *results.Level) object {
 			{"in_flight", l.Load.Little.InFlight}, {"rate_per_second", l.Load.Little.RatePerSecond}, {"latency_seconds", l.Load.Little.LatencySeconds},
 			{"apart", l.Load.Little.Off()}, {"limit", steady.LittleLimit},
 		}})
+	}
+	return o
+}
+
+// promised is what good requests keep to, how many do, and what that proves.
+func promised(l *results.Level) object {
+	o := object{{"objectives", l.SLO.String()}, {"good", l.Attained.Good}, {"of", l.Attained.Of}, {"by_plan", l.Attained.ByPlan}}
+	if bound, ok := l.AtLeast(); ok {
+		o = append(o, field{"effective_requests", l.Effective}, field{"share_at_least", bound}, field{"confidence", results.Confidence})
 	}
 	return o
 }

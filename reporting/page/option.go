@@ -3,6 +3,8 @@ package page
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-echarts/go-echarts/v2/charts"
 	"github.com/go-echarts/go-echarts/v2/opts"
@@ -10,20 +12,47 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/chart"
 )
 
-// optionOf returns the ECharts option of c: axes, series and their looks. Title
-// and legend are HTML around the chart, where long names wrap and nothing
-// collides; the legend component is kept, hidden, because it holds which series
-// are shown. Text colours, which depend on the reader's colour scheme, the
-// tooltip, and the places of the labels come from page.js.
+// newDrawing returns what the script draws c from. The ECharts option in it has
+// the axes and, for each series, its looks and its data; the script completes
+// it by what depends on the reader: colours of the scheme, kinds of axes, which
+// series are shown, and what is drawn from the same data beside them, such as
+// intervals, bands and the front. Title and legend are HTML, where long names
+// wrap and nothing collides.
 //
 // Series are named by their index: ECharts ties series of one name together,
 // and gives some names, such as the empty one, a meaning.
-func optionOf(c chart.Chart) (map[string]any, error) {
-	option := scatterOption
-	if c.Kind == chart.Lines {
-		option = lineOption
+func newDrawing(fig figure, c chart.Chart) (drawing, error) {
+	d := drawing{
+		ID: fig.ID, Kind: kindName(c.Kind), Title: c.Title, File: strings.TrimSuffix(c.File, ".png"), Choice: c.Choice, XLabel: c.XLabel, YLabel: c.YLabel,
+		BandNames: c.BandNames, Categories: c.Categories, Front: c.Front,
 	}
-	encoded, err := json.Marshal(option(c))
+	for _, s := range c.Series {
+		d.Names = append(d.Names, s.Name)
+	}
+	if c.Kind == chart.Lines {
+		d.Ticks = c.XAxis().Ticks
+	}
+	for _, s := range c.Spans {
+		if s.Series >= 0 && s.Series < len(c.Series) && s.From < s.To {
+			d.Spans = append(d.Spans, span(s))
+		}
+	}
+	tree, err := optionOf(c)
+	d.Option = tree
+	return d, err
+}
+
+func kindName(k chart.Kind) string {
+	return []string{chart.Lines: "lines", chart.Scatter: "scatter", chart.Curves: "curves", chart.Dots: "dots", chart.Stacks: "stacks"}[k]
+}
+
+// optionOf returns the ECharts option of c. go-echarts knows the looks; it has
+// no fields for what a point says beside its place.
+func optionOf(c chart.Chart) (map[string]any, error) {
+	looks := map[chart.Kind]func(chart.Chart) map[string]any{
+		chart.Lines: lineOption, chart.Curves: lineOption, chart.Scatter: dotOption, chart.Dots: dotOption, chart.Stacks: barOption,
+	}[c.Kind]
+	encoded, err := json.Marshal(looks(c))
 	if err != nil {
 		return nil, fmt.Errorf("encoding the chart options: %w", err)
 	}
@@ -31,25 +60,71 @@ func optionOf(c chart.Chart) (map[string]any, error) {
 	if err := json.Unmarshal(encoded, &tree); err != nil {
 		return nil, fmt.Errorf("decoding the chart options: %w", err)
 	}
-	setTicks(tree, c)
-	setHollow(tree, c)
-	setBars(tree, c)
+	all, _ := tree["series"].([]any) // absent without any series
+	drawn, _ := c.Drawable()
+	if c.Kind == chart.Stacks {
+		setParts(all, drawn)
+		return tree, nil
+	}
+	for i, s := range drawn {
+		look := all[i].(map[string]any)
+		n := sharedCount(s.Points)
+		if n > 0 {
+			look["n"] = n
+		}
+		data := make([]any, len(s.Points))
+		for k, p := range s.Points {
+			data[k] = item(p, n)
+		}
+		look["data"] = data
+	}
 	return tree, nil
+}
+
+// datum is a point that has more to say than its place.
+type datum struct {
+	Value  [2]float64 `json:"value"`
+	Name   string     `json:"name,omitempty"`
+	N      int        `json:"n,omitempty"`
+	Bar    []float64  `json:"bar,omitempty"` // low, high
+	Bands  []float64  `json:"bands,omitempty"`
+	Hollow bool       `json:"hollow,omitempty"`
+}
+
+// item is a point as the script reads it; n is the count that all of its series have.
+func item(p chart.Point, n int) any {
+	d := datum{Value: [2]float64{p.X, p.Y}, Name: p.Label, N: p.N, Bands: p.Bands, Hollow: p.Hollow}
+	if p.N == n {
+		d.N = 0
+	}
+	if p.HasBar() {
+		d.Bar = []float64{p.Low, p.High}
+	}
+	if d.Name == "" && d.N == 0 && d.Bar == nil && len(d.Bands) == 0 && !d.Hollow {
+		return d.Value
+	}
+	return d
+}
+
+// sharedCount is the N that all points have, or 0.
+func sharedCount(points []chart.Point) int {
+	if len(points) == 0 || slices.ContainsFunc(points, func(p chart.Point) bool { return p.N != points[0].N }) {
+		return 0
+	}
+	return points[0].N
 }
 
 func lineOption(c chart.Chart) map[string]any {
 	line := charts.NewLine()
 	line.SetGlobalOptions(common(c)...)
-	series, _ := c.Drawable()
-	for i, s := range series {
-		data := make([]opts.LineData, len(s.Points))
-		for k, p := range s.Points {
-			data[k].Value = [2]float64{p.X, p.Y}
-		}
-		line.AddSeries(seriesName(i), data,
-			charts.WithLineChartOpts(opts.LineChart{
-				Symbol: symbol(i), SymbolSize: 10, SymbolKeepAspect: opts.Bool(true), ShowSymbol: opts.Bool(true),
-			}),
+	looks := opts.LineChart{SymbolSize: 9, SymbolKeepAspect: opts.Bool(true), ShowSymbol: opts.Bool(c.Kind == chart.Lines)}
+	if c.Steps {
+		looks.Step = "end"
+	}
+	for i := range c.Series {
+		looks.Symbol = symbol(i)
+		line.AddSeries(seriesName(i), nil,
+			charts.WithLineChartOpts(looks),
 			charts.WithItemStyleOpts(opts.ItemStyle{Color: chart.Color(i), BorderWidth: 1}),
 			charts.WithLineStyleOpts(opts.LineStyle{Color: chart.Color(i), Width: 2}),
 			charts.WithEmphasisOpts(opts.Emphasis{Focus: "series"}),
@@ -59,34 +134,63 @@ func lineOption(c chart.Chart) map[string]any {
 	return line.JSON()
 }
 
-// scatterOption draws the dots, and below them, under the same name, the faint
-// lines that guide from level to level.
-func scatterOption(c chart.Chart) map[string]any {
-	scatter, guide := charts.NewScatter(), charts.NewLine()
+func dotOption(c chart.Chart) map[string]any {
+	scatter := charts.NewScatter()
 	scatter.SetGlobalOptions(common(c)...)
-	series, _ := c.Drawable()
-	for i, s := range series {
-		dots, path := make([]opts.ScatterData, len(s.Points)), make([]opts.LineData, len(s.Points))
-		for k, p := range s.Points {
-			dots[k] = opts.ScatterData{Name: p.Label, Value: [2]float64{p.X, p.Y}}
-			path[k].Value = dots[k].Value
+	for i := range c.Series {
+		looks := opts.ScatterChart{Symbol: symbol(i), SymbolSize: 13, SymbolKeepAspect: opts.Bool(true)}
+		style := opts.ItemStyle{Color: chart.Color(i), BorderWidth: 1, Opacity: opts.Float(0.9)}
+		if c.Kind == chart.Dots {
+			looks = opts.ScatterChart{Symbol: "circle", SymbolSize: 4}
+			style = opts.ItemStyle{Color: chart.Color(i), Opacity: opts.Float(0.55)}
 		}
-		scatter.AddSeries(seriesName(i), dots,
-			charts.WithScatterChartOpts(opts.ScatterChart{
-				Symbol: symbol(i), SymbolSize: 14, SymbolKeepAspect: opts.Bool(true),
-			}),
-			charts.WithItemStyleOpts(opts.ItemStyle{Color: chart.Color(i), BorderWidth: 1, Opacity: opts.Float(0.85)}),
-			charts.WithLabelOpts(opts.Label{Show: opts.Bool(true), FontWeight: "bold", Formatter: "{b}"}),
-			charts.WithEmphasisOpts(opts.Emphasis{Focus: "series"}),
-		)
-		guide.AddSeries(seriesName(i), path,
-			charts.WithLineChartOpts(opts.LineChart{ShowSymbol: opts.Bool(false)}),
-			charts.WithLineStyleOpts(opts.LineStyle{Color: chart.Color(i), Width: 1.5, Opacity: opts.Float(0.35)}),
+		scatter.AddSeries(seriesName(i), nil,
+			charts.WithScatterChartOpts(looks), charts.WithItemStyleOpts(style), charts.WithEmphasisOpts(opts.Emphasis{Focus: "series"}),
 		)
 	}
-	scatter.Overlap(guide)
 	scatter.Validate()
 	return scatter.JSON()
+}
+
+// barOption has a series for each part of each series, those of one stacked.
+func barOption(c chart.Chart) map[string]any {
+	bar := charts.NewBar()
+	bar.SetGlobalOptions(common(c)...)
+	series, _ := c.Drawable()
+	for i := range series {
+		for k := range chart.PartNames(series) {
+			color := chart.Color(i)
+			if k > 0 {
+				color = chart.PartColor(k)
+			}
+			bar.AddSeries(seriesName(i), nil,
+				charts.WithBarChartOpts(opts.BarChart{Stack: seriesName(i)}),
+				charts.WithItemStyleOpts(opts.ItemStyle{Color: color}),
+				charts.WithEmphasisOpts(opts.Emphasis{Focus: "series"}),
+			)
+		}
+	}
+	bar.Validate()
+	return bar.JSON()
+}
+
+// setParts fills the series of barOption: [category, value] of each bar that has the part.
+func setParts(all []any, drawn []chart.Series) {
+	names := chart.PartNames(drawn)
+	for i, s := range drawn {
+		for k, name := range names {
+			data := []any{}
+			for _, p := range s.Points {
+				for _, part := range p.Parts {
+					if part.Name == name {
+						data = append(data, item(chart.Point{X: p.X, Y: part.Value, N: p.N}, 0))
+					}
+				}
+			}
+			look := all[i*len(names)+k].(map[string]any)
+			look["part"], look["data"] = name, data
+		}
+	}
 }
 
 func seriesName(i int) string { return fmt.Sprintf("series-%d", i) }
@@ -96,65 +200,21 @@ func symbol(i int) string { return "path://" + chart.SymbolPath(i) }
 
 func common(c chart.Chart) []charts.GlobalOpts {
 	x := opts.XAxis{Type: "value", Name: c.XLabel, NameLocation: "middle", NameGap: 30}
-	if axis := c.XAxis(); c.Kind == chart.Lines {
+	switch axis := c.XAxis(); c.Kind {
+	case chart.Lines:
 		x.Type, x.Min, x.Max = "log", axis.Min, axis.Max
+	case chart.Stacks:
+		x.Type = "category"
+	default:
+		if c.Until > 0 {
+			x.Max = axis.Max
+		}
 	}
 	return []charts.GlobalOpts{
 		charts.WithAnimation(false),
 		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(false)}),
-		charts.WithGridOpts(opts.Grid{Left: "12", Right: "24", Top: "16", Bottom: "12"}),
+		charts.WithGridOpts(opts.Grid{Left: "12", Right: "24", Top: "20", Bottom: "12"}),
 		charts.WithXAxisOpts(x),
 		charts.WithYAxisOpts(opts.YAxis{Type: "value", Name: c.YLabel, NameLocation: "middle", NameGap: 48}),
 	}
-}
-
-// setTicks puts the ticks of a logarithmic axis at the x values of the data.
-// go-echarts has no field for it.
-func setTicks(tree map[string]any, c chart.Chart) {
-	if c.Kind != chart.Lines {
-		return
-	}
-	ticks := c.XAxis().Ticks
-	for _, axis := range tree["xAxis"].([]any) {
-		x := axis.(map[string]any)
-		x["axisTick"] = map[string]any{"customValues": ticks}
-		x["axisLabel"] = map[string]any{"customValues": ticks, "hideOverlap": true}
-		x["splitLine"] = map[string]any{"show": true}
-	}
-}
-
-// setHollow empties the markers of points in doubt. go-echarts has no field for it.
-func setHollow(tree map[string]any, c chart.Chart) {
-	drawn, _ := c.Drawable()
-	all := tree["series"].([]any) // in the order of drawn; the guides of a scatter come behind
-	for i, s := range drawn {
-		data, _ := all[i].(map[string]any)["data"].([]any)
-		for k, p := range s.Points {
-			if p.Hollow {
-				data[k].(map[string]any)["itemStyle"] = map[string]any{"color": "transparent", "borderColor": chart.Color(i), "borderWidth": 2}
-			}
-		}
-	}
-}
-
-// setBars adds, under the name of its series, the bars through points: [x, low, high] each, which page.js draws. go-echarts has no field for the
-// encoding.
-func setBars(tree map[string]any, c chart.Chart) {
-	drawn, _ := c.Drawable()
-	all := tree["series"].([]any)
-	for i, s := range drawn {
-		var bars [][3]float64
-		for _, p := range s.Points {
-			if p.HasBar() {
-				bars = append(bars, [3]float64{p.X, p.Low, p.High})
-			}
-		}
-		if len(bars) > 0 {
-			all = append(all, map[string]any{
-				"type": "custom", "name": seriesName(i), "data": bars, "encode": map[string]any{"x": 0, "y": []int{1, 2}},
-				"itemStyle": map[string]any{"color": chart.Color(i)}, "silent": true,
-			})
-		}
-	}
-	tree["series"] = all
 }

@@ -3,29 +3,39 @@
 // It knows nothing of recordings: a [Page] holds texts, tables of finished
 // strings and the series of package chart, and [Page.Write] lays them out. The
 // charts are interactive, drawn by Apache ECharts, which is embedded with its
-// licence. Colours, markers and the ticks at the load levels are those of the PNG
+// licence. Colours, markers and the ticks at the load levels are those of the
 // pictures; the linear axes are ECharts' own, since they follow the legend.
 //
 // The option tree of a chart comes from go-echarts, the page does not: that
 // library writes names into a script element unescaped, so that a benchmark
 // called "</script>" ends the script, and it loads ECharts from a server. Here
 // the options pass through html/template as a value, which encodes them for the
-// place they stand in, and what the script shows from them it sets as text,
-// never as markup. A Content-Security-Policy in the head forbids any load.
+// place they stand in, a block of JSON, and what the script shows from them it
+// sets as text, never as markup. A Content-Security-Policy in the head forbids
+// any load, and any script but the two that it has the hashes of.
+//
+// The page has one state: which series are shown, which level, which axes are
+// logarithmic. The script keeps it, and draws a chart from it when the reader
+// comes near; printing draws all. What a reader does without the script, or
+// without eyes, stands in the tables.
 //
 // There are no time stamps and no random ids: the same page gives the same
 // bytes.
 //
-// Files: page.tmpl, page.css and page.js are the page; option.go makes the
-// options of one chart; echarts.* are the library and its licences.
+// Files: page.tmpl, page.css and script/*.js, in the order of their names, are
+// the page; table.go and view.go prepare what the template shows; option.go
+// makes the options of one chart; echarts.* are the library and its licences.
+// What a browser makes of it is tested in the module browsertest.
 package page
 
 import (
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
+	"strings"
 
 	"github.com/llmsweep/llmsweep/reporting/chart"
 )
@@ -33,19 +43,11 @@ import (
 // Fact is a name with a value: "Model", "Qwen/Qwen3-0.6B".
 type Fact struct{ Name, Value string }
 
-// Column is the head of a table column.
-type Column struct {
-	Name string
-	Unit string // shown below the name; may be empty
-	Text bool   // left aligned; numbers stand right
-}
-
-// Table is a table of strings that are already formatted.
-type Table struct {
-	Title   string
-	Caption string // a sentence below the table; may be empty
-	Columns []Column
-	Rows    [][]string // each as long as Columns
+// Badge is a verdict at the head of the page: "VALID", "all 7 levels".
+type Badge struct {
+	State  State
+	Text   string // one or two words, which say it without the colour
+	Detail string // may be empty
 }
 
 // Page is the content of a report, in the order of its fields. Empty parts are
@@ -53,12 +55,14 @@ type Table struct {
 type Page struct {
 	Title       string
 	Subtitle    string
+	Badges      []Badge
 	Facts       []Fact   // what was measured: target, model, lengths, seed, host
 	Warnings    []string // what the reader must know before believing a number
-	Tables      []Table
+	Headline    []Table  // the figures that are looked at first
 	Charts      []chart.Chart
-	Definitions []Fact   // terms used above, with their meaning
-	Notes       []string // paragraphs at the end
+	Tables      []Table // all others
+	Definitions []Fact  // terms used above, with their meaning
+	Notes       []string
 }
 
 // Validate reports all reasons why p cannot be written: a chart that cannot be
@@ -68,20 +72,17 @@ func (p Page) Validate() error {
 	for _, c := range p.Charts {
 		problems = append(problems, c.Validate())
 	}
-	for _, t := range p.Tables {
-		for i, row := range t.Rows {
-			if len(row) != len(t.Columns) {
-				problems = append(problems, fmt.Errorf("table %q, row %d: %d cells for %d columns: must be equal",
-					t.Title, i+1, len(row), len(t.Columns)))
-			}
+	for _, tables := range [][]Table{p.Headline, p.Tables} {
+		for _, t := range tables {
+			problems = append(problems, t.validate())
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// Write writes p as one HTML document of about 1.2 MB, most of it ECharts. It
-// returns the problems of [Page.Validate], in which case nothing is written, or
-// the error of w.
+// Write writes p as one HTML document of about 1.3 MB, most of it ECharts, and
+// the data. It returns the problems of [Page.Validate], in which case nothing is
+// written, or the error of w.
 func (p Page) Write(w io.Writer) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -106,8 +107,8 @@ var pageTemplate string
 //go:embed page.css
 var pageStyle string
 
-//go:embed page.js
-var pageScript string
+//go:embed script/*.js
+var pageScripts embed.FS
 
 // ECharts 6.1.0 as published on npm: dist/echarts.min.js, LICENSE, NOTICE and
 // licenses/LICENSE-d3, unchanged.
@@ -122,80 +123,15 @@ var (
 	echartsNotice string
 )
 
-// view is what the template sees: the page, its charts prepared, and the
-// embedded files. Only the latter are typed as trusted.
-type view struct {
-	Page
-	Figures []figure
-	Drawn   []drawing
-
-	Style           template.CSS
-	Library, Script template.JS
-	Notice, License string
-}
-
-// figure is the HTML around a chart.
-type figure struct {
-	ID      string
-	Title   string
-	Note    string
-	File    string
-	Wide    bool // takes the whole row
-	Empty   bool // no point to draw
-	Entries []entry
-}
-
-// entry is a name in the legend.
-type entry struct {
-	Index               int
-	Name, Color, Symbol string
-	Empty               bool
-}
-
-// drawing is what the script gets for a chart that has data.
-type drawing struct {
-	ID     string         `json:"id"`
-	XLabel string         `json:"xLabel"`
-	YLabel string         `json:"yLabel"`
-	Lines  bool           `json:"lines"`
-	Option map[string]any `json:"option"`
-}
-
-func newView(p Page) (view, error) {
-	v := view{
-		Page:    p,
-		Style:   template.CSS(pageStyle),
-		Library: template.JS(echartsScript),
-		Script:  template.JS(pageScript),
-		Notice:  echartsNotice,
-		License: echartsLicense + "\n\nlicenses/LICENSE-d3:\n\n" + echartsLicenseD3,
+// script is the script of the page: its files one after the other, which share their names.
+func script() (string, error) {
+	var b strings.Builder
+	b.WriteString("\"use strict\";\n")
+	names, err := fs.Glob(pageScripts, "script/*.js") // sorted
+	for _, name := range names {
+		text, readErr := pageScripts.ReadFile(name)
+		err = errors.Join(err, readErr)
+		b.Write(text)
 	}
-	for i, c := range p.Charts {
-		fig := newFigure(fmt.Sprintf("chart-%d", i+1), c)
-		v.Figures = append(v.Figures, fig)
-		if fig.Empty {
-			continue
-		}
-		option, err := optionOf(c)
-		if err != nil {
-			return view{}, fmt.Errorf("chart %q: %w", c.Title, err)
-		}
-		v.Drawn = append(v.Drawn, drawing{
-			ID: fig.ID, XLabel: c.XLabel, YLabel: c.YLabel, Lines: c.Kind == chart.Lines, Option: option,
-		})
-	}
-	return v, nil
-}
-
-func newFigure(id string, c chart.Chart) figure {
-	fig := figure{ID: id, Title: c.Title, Note: c.Footnote(), File: c.File, Wide: c.Kind == chart.Scatter, Empty: true}
-	series, _ := c.Drawable()
-	for i, s := range series {
-		empty := len(s.Points) == 0
-		fig.Empty = fig.Empty && empty
-		fig.Entries = append(fig.Entries, entry{
-			Index: i, Name: s.Name, Color: chart.Color(i), Symbol: chart.SymbolPath(i), Empty: empty,
-		})
-	}
-	return fig
+	return b.String(), err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"math"
 	"regexp"
@@ -40,9 +41,17 @@ func sample() Page {
 	}
 	return Page{
 		Title: "Benchmark report", Subtitle: "seven levels",
-		Facts:       []Fact{{"Model", "Qwen/Qwen3-0.6B"}, {"Seed", "42"}},
-		Warnings:    []string{"the client was busy"},
-		Tables:      []Table{{Title: "Headline", Caption: "valid requests", Columns: []Column{{Name: "Benchmark", Text: true}, {Name: "TTFT", Unit: "ms"}}, Rows: [][]string{{"vllm-agg", "48.55"}, {"vllm-disagg", "—"}}}},
+		Facts:    []Fact{{"Model", "Qwen/Qwen3-0.6B"}, {"Seed", "42"}},
+		Warnings: []string{"the client was busy"},
+		Badges:   []Badge{{State: Good, Text: "VALID", Detail: "all 7 levels"}, {State: Doubt, Text: "client suspect"}},
+		Headline: []Table{{
+			Title: "Headline", Caption: "valid requests", Columns: []Column{{Name: "Benchmark", Text: true}, {Name: "TTFT", Unit: "ms"}},
+			Rows: [][]Cell{
+				{{Text: "vllm-agg", Series: 1}, {Text: "48.55", Detail: "[47.1, 49.9]", Mark: Best}},
+				{{Text: "vllm-disagg", Series: 2}, {Text: "—"}},
+			},
+		}},
+		Tables:      []Table{{Title: "More", Columns: []Column{{Name: "Level"}, {Name: "Verdict", Text: true}}, Rows: [][]Cell{{{Text: "1"}, {Badges: []Badge{{State: Bad, Text: "INVALID"}}}}}}},
 		Charts:      []chart.Chart{lines, dots},
 		Definitions: []Fact{{"ITL", "inter-token latency"}},
 		Notes:       []string{"percentiles interpolate"},
@@ -55,10 +64,12 @@ func hostilePage() Page {
 	p.Title, p.Subtitle = hostile, hostile
 	p.Facts, p.Definitions = []Fact{{hostile, hostile}}, []Fact{{hostile, hostile}}
 	p.Warnings, p.Notes = []string{hostile}, []string{hostile}
-	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]string{{hostile}}}}
+	p.Tables = []Table{{Title: hostile, Caption: hostile, Columns: []Column{{Name: hostile, Unit: hostile}}, Rows: [][]Cell{{{Text: hostile, Detail: hostile, Badges: []Badge{{Text: hostile, State: hostile, Detail: hostile}}}}}}}
+	p.Headline, p.Badges = p.Tables, p.Tables[0].Rows[0][0].Badges
 	for i := range p.Charts {
 		c := &p.Charts[i]
 		c.Title, c.File, c.Note, c.XLabel, c.YLabel = hostile, hostile, hostile, hostile, hostile
+		c.Group, c.Choice, c.Help = hostile, hostile, hostile
 		for k := range c.Series {
 			c.Series[k].Name = hostile
 			for j := range c.Series[k].Points {
@@ -86,7 +97,7 @@ func own(t *testing.T, document string) string {
 // drawingsOf reads the charts back out of the script.
 func drawingsOf(t *testing.T, document string) []drawing {
 	t.Helper()
-	_, rest, found := strings.Cut(own(t, document), "const drawings = ")
+	_, rest, found := strings.Cut(own(t, document), `id="drawings">`)
 	require.True(t, found)
 	var drawings []drawing
 	require.NoError(t, json.NewDecoder(strings.NewReader(rest)).Decode(&drawings))
@@ -97,14 +108,15 @@ func TestPageHoldsAllTexts(t *testing.T) {
 	document := own(t, written(t, sample()))
 	for _, part := range []string{
 		"<title>Benchmark report</title>", "<h1>Benchmark report</h1>", `<p class="subtitle">seven levels</p>`,
-		"<dt>Model</dt><dd>Qwen/Qwen3-0.6B</dd>", "<h2>1 warning</h2>", "<li>the client was busy</li>",
+		"<dt>Model</dt><dd>Qwen/Qwen3-0.6B</dd>", "<summary>1 warning</summary>", "<li>the client was busy</li>",
 		`<th scope="col" class="text">Benchmark</th>`, `<th scope="col">TTFT<span class="unit">ms</span></th>`,
-		`<tr><td class="text">vllm-agg</td><td>48.55</td></tr>`, `<p class="caption">valid requests</p>`,
-		"<h3>P50 Inter-Token Latency vs Concurrency</h3>", "<h3>GPU Efficiency vs User Experience</h3>",
-		`<span class="name">vllm-disagg</span>`, `<span class="name">broken</span> <i>(no data)</i>`,
+		`vllm-agg</th><td class="best">48.55<span class="said"> best of the column</span><span class="detail">[47.1, 49.9]</span></td></tr>`, `<p class="caption">valid requests</p>`,
+		`<li><span class="badge good">VALID</span> <span class="detail">all 7 levels</span></li>`, `<tr><th scope="row">1</th><td class="text"><span class="badge bad">INVALID</span></td></tr>`,
+		"P50 Inter-Token Latency vs Concurrency</h4>", "GPU Efficiency vs User Experience</h4>",
+		`<span class="name">vllm-disagg</span></button>`, `<span class="name">broken</span> <i>(no data)</i></button>`,
 		"<figcaption>Note: Numbers on dots indicate concurrency level</figcaption>",
 		"(2 points without a drawable value are left out.)",
-		"<dt>ITL</dt><dd>inter-token latency</dd>", "<p>percentiles interpolate</p>",
+		"<dt>ITL</dt><dd>inter-token latency</dd>", `<p class="note">percentiles interpolate</p>`,
 		"<noscript>", "p50_inter_token_latency_vs_concurrency.png",
 		"Apache ECharts 6.1.0", "The Apache Software Foundation (https://www.apache.org/)", "Copyright 2010-2016 Mike Bostock",
 	} {
@@ -138,10 +150,10 @@ func TestHostileTextStaysText(t *testing.T) {
 	assert.NotContains(t, document, "onerror=document.title='owned'>", "an attribute or a tag was left open")
 
 	tags := regexp.MustCompile(`</?script`).FindAllString(document, -1)
-	assert.Equal(t, []string{"<script", "</script", "<script", "</script"}, tags, "only our own two scripts")
+	assert.Equal(t, []string{"<script", "</script", "<script", "</script", "<script", "</script"}, tags, "only our own two scripts, and the data")
 
-	_, script, _ := strings.Cut(document, "const drawings = ")
-	data, _, _ := strings.Cut(script, "\n")
+	_, script, _ := strings.Cut(document, `id="drawings">`)
+	data, _, _ := strings.Cut(script, "</script>")
 	for _, raw := range []string{"<", ">", "&", "\u2028", "\u2029"} {
 		assert.NotContains(t, data, raw, "unescaped in the script")
 	}
@@ -175,17 +187,18 @@ func TestEveryChartHasItsData(t *testing.T) {
 		d := drawings[i]
 		assert.Equal(t, c.XLabel, at(t, d.Option, "xAxis", 0, "name"))
 		assert.Equal(t, c.YLabel, at(t, d.Option, "yAxis", 0, "name"))
-		assert.Equal(t, c.Kind == chart.Lines, d.Lines)
+		assert.Equal(t, map[chart.Kind]string{chart.Lines: "lines", chart.Scatter: "scatter"}[c.Kind], d.Kind)
 		series, _ := c.Drawable()
 		for k, s := range series {
 			assert.Equal(t, chart.Color(k), at(t, d.Option, "series", k, "itemStyle", "color"))
 			assert.Equal(t, "path://"+chart.SymbolPath(k), at(t, d.Option, "series", k, "symbol"))
 			assert.Equal(t, true, at(t, d.Option, "series", k, "symbolKeepAspect"))
 			for j, point := range s.Points {
-				assert.Equal(t, []any{point.X, point.Y}, at(t, d.Option, "series", k, "data", j, "value"))
+				want := any([]any{point.X, point.Y})
 				if c.Kind == chart.Scatter {
-					assert.Equal(t, point.Label, at(t, d.Option, "series", k, "data", j, "name"))
+					want = map[string]any{"value": want, "name": point.Label}
 				}
+				assert.Equal(t, want, at(t, d.Option, "series", k, "data", j))
 			}
 		}
 	}
@@ -198,15 +211,82 @@ func TestAxesAreThoseOfThePictures(t *testing.T) {
 	assert.Equal(t, "log", at(t, x, "type"))
 	assert.Equal(t, axis.Min, at(t, x, "min"))
 	assert.Equal(t, axis.Max, at(t, x, "max"))
-	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisLabel", "customValues"))
-	assert.Equal(t, []any{1.0, 10.0, 50.0, 250.0}, at(t, x, "axisTick", "customValues"))
+	assert.Equal(t, []float64{1, 10, 50, 250}, drawings[0].Ticks)
 	assert.Equal(t, "value", at(t, drawings[1].Option, "xAxis", 0, "type"))
+	assert.Empty(t, drawings[1].Ticks)
+}
 
-	// The guide below the dots shares their name, so that the legend acts on both.
-	series := at(t, drawings[1].Option, "series").([]any)
-	require.Len(t, series, 2)
-	assert.Equal(t, []any{"scatter", "line"}, []any{at(t, series[0], "type"), at(t, series[1], "type")})
-	assert.Equal(t, at(t, series[0], "name"), at(t, series[1], "name"))
+// TestPointsSayWhatTheyCan: what the script reads of a point is in the data once, and nothing is where there is nothing.
+func TestPointsSayWhatTheyCan(t *testing.T) {
+	full := chart.Chart{
+		Kind: chart.Lines, BandNames: []string{"p50", "p99"}, Series: []chart.Series{
+			{Name: "a", Points: []chart.Point{{X: 1, Y: 2, N: 30, Low: 1, High: 3, Bands: []float64{4}, Hollow: true}, {X: 2, Y: 3, N: 31}}},
+			{Name: "b", Points: []chart.Point{{X: 1, Y: 2, N: 9}, {X: 2, Y: 3, N: 9, Low: 2, High: math.Inf(1)}}},
+		},
+	}
+	steps := chart.Chart{Kind: chart.Curves, Steps: true, Choice: "c1", Spans: []chart.Span{{Series: 0, From: 1, To: 2, Label: "window"}, {Series: 7, From: 1, To: 2}}, Series: full.Series[1:]}
+	stacks := chart.Chart{Kind: chart.Stacks, Categories: []string{"1", "2"}, Series: []chart.Series{
+		{Name: "a", Points: []chart.Point{{X: 0, Y: 5, N: 5, Parts: []chart.Part{{Name: "ok", Value: 3}, {Name: "cut", Value: 2}}}}},
+		{Name: "b", Points: []chart.Point{{X: 1, Y: 4, Parts: []chart.Part{{Name: "ok", Value: 4}}}}},
+	}}
+	drawings := drawingsOf(t, written(t, Page{Charts: []chart.Chart{full, steps, stacks}}))
+	encoded := func(tree any) string {
+		text, err := json.Marshal(tree)
+		require.NoError(t, err)
+		return string(text)
+	}
+	assert.JSONEq(t, `[{"value":[1,2],"n":30,"bar":[1,3],"bands":[4],"hollow":true},{"value":[2,3],"n":31}]`, encoded(at(t, drawings[0].Option, "series", 0, "data")))
+	assert.JSONEq(t, `[[1,2],[2,3]]`, encoded(at(t, drawings[0].Option, "series", 1, "data")))
+	assert.Equal(t, 9., at(t, drawings[0].Option, "series", 1, "n"), "said once where it is the same")
+	assert.Equal(t, []string{"p50", "p99"}, drawings[0].BandNames)
+	assert.Equal(t, "end", at(t, drawings[1].Option, "series", 0, "step"))
+	assert.Equal(t, []span{{Series: 0, From: 1, To: 2, Label: "window"}}, drawings[1].Spans)
+	assert.Equal(t, "c1", drawings[1].Choice)
+	var parts []any
+	for _, s := range at(t, drawings[2].Option, "series").([]any) {
+		parts = append(parts, at(t, s, "name"), at(t, s, "stack"), at(t, s, "part"), encoded(at(t, s, "data")), at(t, s, "itemStyle", "color"))
+	}
+	assert.Equal(t, []any{
+		"series-0", "series-0", "ok", `[{"n":5,"value":[0,3]}]`, chart.Color(0), "series-0", "series-0", "cut", `[{"n":5,"value":[0,2]}]`, chart.PartColor(1),
+		"series-1", "series-1", "ok", `[[1,4]]`, chart.Color(1), "series-1", "series-1", "cut", `[]`, chart.PartColor(1),
+	}, parts)
+}
+
+// TestFiguresHaveTheirPlace: groups in the order in which they first come, one legend, one choice, and no row with a hole.
+func TestFiguresHaveTheirPlace(t *testing.T) {
+	of := func(group, choice string, kind chart.Kind, names ...string) chart.Chart {
+		c := chart.Chart{Group: group, Choice: choice, Kind: kind}
+		for _, name := range names {
+			c.Series = append(c.Series, chart.Series{Name: name, Points: []chart.Point{{X: 1, Y: 1}}})
+		}
+		return c
+	}
+	v, err := newView(Page{Charts: []chart.Chart{
+		of("one", "", chart.Lines, "a", "b"), of("one", "", chart.Scatter, "a", "b"), of("two", "c1", chart.Curves, "a"), of("two", "c9", chart.Curves, "a"),
+		of("one", "", chart.Lines, "a", "c"), of("one", "", chart.Lines, "a"), of("two", "c9", chart.Curves, "a"),
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"c1", "c9"}, v.Choices)
+	assert.Equal(t, "c9", v.Chosen)
+	var legend []string
+	for _, e := range v.Legend {
+		legend = append(legend, e.Name+" "+e.Color)
+	}
+	assert.Equal(t, []string{"a " + chart.Color(0), "b " + chart.Color(1), "c " + chart.Color(1)}, legend)
+	var places []string
+	for _, g := range v.Groups {
+		for _, f := range g.Figures {
+			places = append(places, fmt.Sprintln(g.Name, f.ID, "hidden", f.Hidden, "wide", f.Wide, "alone", f.Alone))
+		}
+	}
+	assert.Equal(t, `one chart-1 hidden false wide false alone true
+one chart-2 hidden false wide true alone false
+one chart-5 hidden false wide false alone false
+one chart-6 hidden false wide false alone false
+two chart-3 hidden true wide false alone true
+two chart-4 hidden false wide false alone false
+two chart-7 hidden false wide false alone false
+`, strings.Join(places, ""))
 }
 
 func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {
@@ -222,11 +302,13 @@ func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {
 
 func TestPageProblemsAreReportedTogether(t *testing.T) {
 	p := sample()
-	p.Tables[0].Rows = append(p.Tables[0].Rows, []string{"x"})
+	p.Tables[0].Rows = append(p.Tables[0].Rows, Texts("x"))
+	p.Headline[0].Rows[0][0].Series = 13
 	p.Charts[0].Series = make([]chart.Series, 13)
 	var b bytes.Buffer
 	err := p.Write(&b)
-	assert.ErrorContains(t, err, `table "Headline", row 3: 1 cells for 2 columns: must be equal`)
+	assert.ErrorContains(t, err, `table "More", row 2: 1 cells for 2 columns: must be equal`)
+	assert.ErrorContains(t, err, `table "Headline", row 1: series 13: must be 0 to 12`)
 	assert.ErrorContains(t, err, "13 series")
 	assert.Zero(t, b.Len())
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/llmsweep/llmsweep/harness/metric"
 )
 
-// Follow makes the benchmark's table follow a convention. Of a folder that AIPerf wrote there are aggregates only: its table keeps AIPerf's.
+// Follow makes the benchmark's table follow a convention. Of a folder that another tool wrote there are aggregates only: its table keeps that tool's.
 func (b *Benchmark) Follow(c metric.Convention) {
 	if b.Run == nil {
-		c = metric.AIPerf
+		b.followSource()
+		return
 	}
 	b.Convention = c
 	for i := range b.Levels {
@@ -21,6 +22,23 @@ func (b *Benchmark) Follow(c metric.Convention) {
 				b.Warnings = append(b.Warnings, fmt.Sprintf("%s: no figures by the definitions of %s: %s", l.Name(), c.Title(), relative(err, filepath.Dir(l.Dir))))
 			}
 			l.Shown = figures
+		}
+	}
+}
+
+// followSource is Follow for aggregates. GenAI-Perf's formulas are AIPerf's, which succeeded it.
+func (b *Benchmark) followSource() {
+	b.Convention = metric.AIPerf
+	if sources := b.sources(); len(sources) == 1 && sources[0] == OfVLLM {
+		b.Convention = metric.VLLM
+	}
+	for i := range b.Levels {
+		l := &b.Levels[i]
+		if l.Shown = l.Figures; b.Convention == metric.VLLM {
+			l.Shown = l.Native
+		}
+		if l.Source == OfVLLM && b.Convention != metric.VLLM {
+			b.Warnings = append(b.Warnings, l.Name()+": recorded by vllm bench serve, by whose formulas its figures are: its TTFT ends with the first event, empty or not")
 		}
 	}
 }

@@ -28,7 +28,7 @@ func InParallel(n int, do func(i int)) {
 
 // readLevels reads the levels in the folders, those with long logs one after the other: two of them would take twice the memory. A level that could not be read has an
 // error in its place.
-func (b *Benchmark) readLevels(dirs []record.LevelDir) ([]*Level, []error) {
+func (o Options) readLevels(b *Benchmark, dirs []record.LevelDir) ([]*Level, []error) {
 	levels, failures := make([]*Level, len(dirs)), make([]error, len(dirs))
 	var short []int
 	for i, d := range dirs {
@@ -36,11 +36,11 @@ func (b *Benchmark) readLevels(dirs []record.LevelDir) ([]*Level, []error) {
 			short = append(short, i)
 			continue
 		}
-		levels[i], failures[i] = b.readLevel(d)
+		levels[i], failures[i] = o.readLevel(b, d)
 	}
 	InParallel(len(short), func(k int) {
 		i := short[k]
-		levels[i], failures[i] = b.readLevel(dirs[i])
+		levels[i], failures[i] = o.readLevel(b, dirs[i])
 	})
 	return levels, failures
 }

@@ -6,7 +6,6 @@
 package results
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +23,10 @@ import (
 // Benchmark is one folder of results.
 type Benchmark struct {
 	Name string
-	Run  *record.Run // nil for a folder that AIPerf wrote
+	Run  *record.Run // nil for a folder that another tool wrote
+	SLO  metric.SLO  // by which its goodput is; nil: it has none
+	// Own are the reader's own metrics.
+	Own []metric.Definition
 	// Convention is whose formulas the levels' tables follow: see Follow.
 	Convention metric.Convention
 	Levels     []Level // by ascending concurrency
@@ -47,8 +49,9 @@ func (b *Benchmark) Open() bool { return len(b.Levels) > 0 && b.Levels[0].Point.
 type Level struct {
 	Dir string
 	record.Point
-	Record    *record.Level   // nil for AIPerf's
+	Record    *record.Level   // nil for another tool's
 	Tally                     // of the samples in its log
+	Goodput                   // by the SLO of its run, or the reader's
 	Results   []metric.Result // of these
 	Load      steady.Load     // of these
 	Window    steady.Window   // in which the level was steady
@@ -58,11 +61,13 @@ type Level struct {
 	GPU       *Told           // what its GPUs did
 	Figures   Figures         // by AIPerf's definitions, as in the files
 	Shown     Figures         // by the benchmark's Convention, for its table
+	Native    Figures         // of vllm bench serve: under its own keys, by its own formulas
 	Within    []Within        // the Figures that have intervals, with these
 	Runs      []Level         // of a level that was measured several times, in their order; the figures above are over them
 	Over      []Over          // the Figures that have an interval over runs, or would with more of them
 	Sentinel  *Level          // the run at the end of the first level, to be held against its first; nil: none
-	Cancelled bool            // of AIPerf's: the run was cancelled
+	Cancelled bool            // of another tool's: the run was cancelled
+	Source    Tool            // that recorded it; "" is ours
 	// Of a level whose own log was read; one that was measured several times has none, but each of its Runs has: see Sampled.
 	Distributions map[string]Distribution // by tag: of those of Tags that have values
 	Timeline      Timeline
@@ -146,9 +151,33 @@ func Statistics(s stat.Summary) map[string]float64 {
 	}
 }
 
+// Options are what a reader wants to know beyond what the runs asked for.
+type Options struct {
+	SLO     metric.SLO      // nil: each run's own
+	Metrics []metric.Metric // of the reader's own
+}
+
+// Of are the options for the recordings of a run: its own SLO where the reader has none.
+func (o Options) Of(run *record.Run) (Options, error) {
+	if len(o.SLO) > 0 {
+		return o, nil
+	}
+	var err error
+	if o.SLO, err = metric.ParseSLO(run.Plan.SLO); err != nil {
+		return o, fmt.Errorf("slo of its run.json: %w", err)
+	}
+	return o, nil
+}
+
+// Read is Options.Read without options.
+func Read(dataDir, name string) (*Benchmark, error) { return Options{}.Read(dataDir, name) }
+
 // Read reads the benchmark of the given name in dataDir. Levels that cannot be read are warnings.
-func Read(dataDir, name string) (*Benchmark, error) {
+func (o Options) Read(dataDir, name string) (*Benchmark, error) {
 	b := &Benchmark{Name: name}
+	for _, m := range o.Metrics {
+		b.Own = append(b.Own, m.Definition)
+	}
 	dataDir = filepath.Clean(dataDir)
 	dir := filepath.Join(dataDir, name)
 	dirs, err := record.LevelDirs(dir)
@@ -163,10 +192,14 @@ func Read(dataDir, name string) (*Benchmark, error) {
 		for _, resume := range run.Resumes {
 			b.Warnings = append(b.Warnings, resume.String())
 		}
+		if o, err = o.Of(&run); err != nil {
+			b.Warnings = append(b.Warnings, err.Error()+": it has no goodput")
+		}
+		b.SLO = o.SLO
 	case !errors.Is(err, fs.ErrNotExist):
 		b.Warnings = append(b.Warnings, relative(err, dir))
 	}
-	levels, failures := b.readLevels(dirs)
+	levels, failures := o.readLevels(b, dirs)
 	for i, d := range dirs {
 		level := levels[i]
 		if err := failures[i]; err != nil {
@@ -192,32 +225,41 @@ func relative(err error, dir string) string {
 	return strings.ReplaceAll(err.Error(), dir+string(os.PathSeparator), "")
 }
 
-func (b *Benchmark) readLevel(d record.LevelDir) (*Level, error) {
+func (o Options) readLevel(b *Benchmark, d record.LevelDir) (*Level, error) {
 	if b.Run == nil {
-		return readForeign(d)
+		return readForeign(d, len(o.SLO) > 0)
 	}
 	runs, sentinel, err := record.RunDirs(d)
 	if err != nil {
 		return nil, err
 	}
 	if len(runs) > 0 {
-		return readRuns(d, runs, sentinel, b.Run.Plan.Repeats)
+		return o.readRuns(d, runs, sentinel, b.Run.Plan.Repeats)
 	}
-	return ReadLevel(d)
+	return o.ReadLevel(d)
 }
 
+// ReadLevel is Options.ReadLevel without options.
+func ReadLevel(d record.LevelDir) (*Level, error) { return Options{}.ReadLevel(d) }
+
 // ReadLevel reads a level of ours and computes its figures.
-func ReadLevel(d record.LevelDir) (*Level, error) {
+func (o Options) ReadLevel(d record.LevelDir) (*Level, error) {
 	l := &Level{Dir: d.Path, Point: d.Point, Record: new(record.Level)}
 	if err := record.ReadJSON(filepath.Join(d.Path, record.LevelFile), l.Record); err != nil {
 		return nil, err
 	}
 	defer thrift(filepath.Join(d.Path, record.LogFile))()
 	accumulator := l.accumulator(metric.AIPerf)
+	accumulator.With(o.Metrics)
+	accumulator.Objectives(o.SLO)
+	var verdicts verdicts
 	l.Tally = NewTally()
 	intervals := newSpread()
 	bad, err := l.eachSample(func(s *record.Sample) {
 		accumulator.Add(s)
+		if len(o.SLO) > 0 {
+			verdicts.add(s, accumulator.Good(s))
+		}
 		l.Tally.Add(s)
 		intervals.add(s)
 	})
@@ -229,14 +271,18 @@ func ReadLevel(d record.LevelDir) (*Level, error) {
 		l.recount()
 	}
 	// The log is in the order in which requests ended, which two virtual runs share but two real ones never do.
+	if len(o.SLO) > 0 {
+		accumulator.NotStarted(l.Record.Counts.NotStarted, l.endedByPlan())
+		l.Goodput = verdicts.goodput(o.SLO, accumulator.Attained())
+	}
 	l.Results = accumulator.Results()
 	l.Figures = figuresOf(l.Results)
 	if err := l.settle(intervals); err != nil {
 		return nil, err
 	}
 	l.Within = intervals.within(l.Figures)
-	l.Distributions = intervals.distributions(l.tags())
 	unread := l.readTold()
+	l.Distributions = intervals.distributions(l.tags())
 	l.judge()
 	l.Warnings = append(levelWarnings(l, bad), unread...)
 	return l, nil
@@ -297,65 +343,6 @@ func levelWarnings(l *Level, bad []error) []string {
 		}
 	}
 	return warnings
-}
-
-// readForeign reads a level that AIPerf wrote: the shallowest aggregate file below its folder.
-func readForeign(d record.LevelDir) (*Level, error) {
-	path, err := shallowest(d.Path, record.AggregateFile)
-	if err != nil {
-		return nil, err
-	}
-	var document map[string]json.RawMessage
-	if err := record.ReadJSON(path, &document); err != nil {
-		return nil, err
-	}
-	if nested, ok := document["records"]; ok { // AIPerf 0.1
-		if err := json.Unmarshal(nested, &document); err != nil {
-			return nil, fmt.Errorf("%s: records: %w", path, err)
-		}
-	}
-	l := &Level{Dir: d.Path, Point: d.Point, Figures: Figures{}}
-	for tag, raw := range document {
-		var fields map[string]any
-		if json.Unmarshal(raw, &fields) != nil || fields["unit"] == nil {
-			continue
-		}
-		l.Figures[tag] = map[string]float64{}
-		for name, value := range fields {
-			if number, ok := value.(float64); ok {
-				l.Figures[tag][name] = number
-			}
-		}
-	}
-	if len(l.Figures) == 0 {
-		return nil, fmt.Errorf("%s: no metric in it", path)
-	}
-	l.Within = withoutIntervals(l.Figures)
-	var cancelled bool
-	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
-		l.Cancelled = true
-		l.Warnings = append(l.Warnings, "the run was cancelled")
-	}
-	return l, nil
-}
-
-// shallowest finds the file of the given name that is nearest to dir, the first by name among equals.
-func shallowest(dir, name string) (string, error) {
-	best, depth := "", 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		d := strings.Count(path, string(os.PathSeparator))
-		if !entry.IsDir() && entry.Name() == name && (best == "" || d < depth) {
-			best, depth = path, d
-		}
-		return nil
-	})
-	if err == nil && best == "" {
-		err = fmt.Errorf("no %s in it", name)
-	}
-	return best, err
 }
 
 // Names lists the benchmarks in dataDir by name: folders with at least one level folder. plots and hidden folders are none.

@@ -165,7 +165,7 @@ func TestForeignFilesWithoutFigures(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "d", "c1"), 0o755))
 	b, err := Read(dir, "d")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"c1 skipped: no profile_export_aiperf.json in it"}, b.Warnings)
+	assert.Equal(t, []string{"c1 skipped: no profile_export_aiperf.json in it, nor a result of GenAI-Perf or vllm bench serve"}, b.Warnings)
 }
 
 func TestNamesAreFoldersWithLevels(t *testing.T) {

@@ -42,11 +42,11 @@ func (l *Level) Recorded() []*Level {
 }
 
 // readRuns reads a level that was measured several times, or was to be. Its figures are those over the runs.
-func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planned int) (*Level, error) {
+func (o Options) readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planned int) (*Level, error) {
 	l := &Level{Dir: d.Path, Point: d.Point}
 	var failures []error
 	for _, run := range runs {
-		r, err := ReadLevel(run)
+		r, err := o.ReadLevel(run)
 		if err != nil {
 			failures = append(failures, err)
 			continue
@@ -64,7 +64,7 @@ func readRuns(d record.LevelDir, runs []record.LevelDir, sentinel string, planne
 	}
 	if sentinel != "" {
 		var err error
-		if l.Sentinel, err = ReadLevel(record.LevelDir{Path: sentinel, Point: d.Point}); err != nil {
+		if l.Sentinel, err = o.ReadLevel(record.LevelDir{Path: sentinel, Point: d.Point}); err != nil {
 			l.Warnings = append(l.Warnings, "the run at the end is left out: "+relative(err, filepath.Dir(d.Path)))
 		}
 	}
@@ -135,6 +135,7 @@ func (l *Level) pool() {
 		l.Cache = l.Cache.With(r.Cache)
 		l.asked = l.asked.with(r.asked)
 		l.Server, l.GPU = l.Server.with(r.Server), l.GPU.with(r.GPU)
+		l.Goodput = l.Goodput.With(r.Goodput)
 		l.Prompts, l.Outputs = l.Prompts.With(r.Prompts), l.Outputs.With(r.Outputs)
 		for endpoint, part := range r.Replicas {
 			l.Replicas[endpoint] = l.Replicas[endpoint].Plus(part)
@@ -145,12 +146,15 @@ func (l *Level) pool() {
 		figures = append(figures, r.Figures)
 	}
 	l.Figures = overRuns(figures)
+	if share, ok := l.Attained.Share(); ok {
+		l.Figures["slo_attainment"] = map[string]float64{"avg": 100 * share} // of all their requests
+	}
 	l.Load = pooledLoad(runs)
 	l.Validity = runs[0].Validity
 	if i := slices.IndexFunc(runs, func(r *Level) bool { return r.Validity.Standing == steady.Invalid }); i >= 0 {
 		l.Validity = runs[i].Validity // no better than the worst of its runs
 	}
-	for _, tag := range append(withinTags(), "output_token_throughput", "request_throughput") {
+	for _, tag := range append(withinTags(), "output_token_throughput", "request_throughput", "goodput") {
 		for _, q := range estimates() {
 			if o, ok := over(figures, tag, q); ok {
 				l.Over = append(l.Over, o)

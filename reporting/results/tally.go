@@ -3,6 +3,7 @@ package results
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -26,6 +27,7 @@ type Tally struct {
 	arrivals         steady.Arrivals      // of an open loop
 	warmup, measured record.Counts        // of which nothing was planned
 	endNS            int64                // of the last request
+	firstNS          int64                // when the first valid one started
 	groups           map[record.Error]int // indices in Errors
 	others           int                  // errors beyond maxErrorGroups
 }
@@ -61,7 +63,7 @@ const noReason = "none"
 func NewTally() Tally {
 	return Tally{
 		FinishReasons: map[string]int{}, TokenSources: map[record.TokenSource]int{}, Replicas: map[string]Replica{}, groups: map[record.Error]int{}, Errors: []ErrorGroup{},
-		warmup: record.Counts{Outcomes: map[record.Outcome]int{}}, measured: record.Counts{Outcomes: map[record.Outcome]int{}},
+		firstNS: math.MaxInt64, warmup: record.Counts{Outcomes: map[record.Outcome]int{}}, measured: record.Counts{Outcomes: map[record.Outcome]int{}},
 	}
 }
 
@@ -83,6 +85,7 @@ func (t *Tally) Add(s *record.Sample) {
 	t.asked.add(s)
 	t.replica(s)
 	if s.Valid() {
+		t.firstNS = min(t.firstNS, s.StartNS)
 		t.FinishReasons[cmp.Or(s.FinishReason, noReason)]++
 		t.TokenSources[s.Counted.Source]++
 		t.compare(s)

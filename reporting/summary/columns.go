@@ -16,12 +16,12 @@ func Columns(b *results.Benchmark) []Column {
 	head := c.Title() + " formulas"
 	load := loadColumn(b)
 	load.Group = head
-	columns := []Column{load, {head, "reach", "Reached", "", reached}, {head, "ok/fail", "OK / failed", "requests", okFail}}
+	columns := []Column{load, {head, "reach", "Reached", "", Cell{Text: reached}}, {head, "ok/fail", "OK / failed", "requests", Cell{Text: okFail}}}
 	if cancels(b) {
-		columns[2] = Column{head, "ok/fail/plan", "OK / failed / cancelled by plan", "requests", okFailPlan}
+		columns[2] = Column{head, "ok/fail/plan", "OK / failed / cancelled by plan", "requests", Cell{Text: okFailPlan}}
 	}
 	if b.Open() {
-		columns[1] = Column{head, "flight", "In flight", "mean", reached}
+		columns[1] = Column{head, "flight", "In flight", "mean", Cell{Text: reached}}
 	}
 	switch c {
 	case metric.VLLM:
@@ -38,7 +38,7 @@ func Columns(b *results.Benchmark) []Column {
 
 // loadColumn names the levels of a benchmark.
 func loadColumn(b *results.Benchmark) Column {
-	cell := func(l *results.Level) string { return l.Value() + mark(l) }
+	cell := Cell{Text: func(l *results.Level) string { return l.Value() + mark(l) }}
 	if b.Open() {
 		return Column{"", "rate", "Request rate", "1/s", cell}
 	}
@@ -75,8 +75,8 @@ func aiperfColumns() []Column {
 		{"lat", "s", "Latency avg", "s", statistic("request_latency", 1e-3)},
 		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
 		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
-		{"plat", "tok/s", "Plateau", "tokens/s", plateau},
-		{"", "edge", "Edge", "", edge},
+		{"plat", "tok/s", "Plateau", "tokens/s", Cell{Text: plateau}},
+		{"", "edge", "Edge", "", Cell{Text: edge}},
 	}
 }
 
@@ -114,18 +114,26 @@ func guidellmColumns() []Column {
 	)
 }
 
+// requests is how many ended well.
+func requests(l *results.Level) int {
+	if l.Record == nil {
+		return int(l.Figures["request_count"]["avg"])
+	}
+	return l.Record.Counts.Outcomes[record.OK]
+}
+
 // printed is a percentile of another tool's table. That tool prints it of any number of requests; of fewer than the percentile needs it is
 // marked. Gaps of one request are no samples of their own: what counts is how many requests there are.
-func printed(tag string, q float64) func(*results.Level) string {
-	return func(l *results.Level) string {
+func printed(tag string, q float64) Cell {
+	return Cell{func(l *results.Level) string {
 		v, ok := l.Shown.Get(tag, fmt.Sprintf("p%g", q))
 		switch {
 		case !ok:
 			return missing
-		case l.Record.Counts.Outcomes[record.OK] < stat.Floor(q):
+		case requests(l) < stat.Floor(q):
 			return figure(v) + "~"
 		default:
 			return figure(v)
 		}
-	}
+	}, Figure{tag, fmt.Sprintf("p%g", q), 1}}
 }

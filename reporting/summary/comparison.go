@@ -160,24 +160,6 @@ func joined(numbers []int) string {
 	return strings.Join(texts, ", ")
 }
 
-// writeWrapped breaks a text at blanks into lines of at most 100 columns behind indent.
-func writeWrapped(b *strings.Builder, indent, text string) {
-	line := indent
-	for word := range strings.FieldsSeq(text) {
-		if line != indent && len(line)+1+len(word) > 100 {
-			b.WriteString(line + "\n")
-			line = indent
-		}
-		if line != indent {
-			line += " "
-		}
-		line += word
-	}
-	if line != indent {
-		b.WriteString(line + "\n")
-	}
-}
-
 // Estimates writes the verdicts of a gate of two arms as a Markdown table, for a pull request.
 func Estimates(w io.Writer, j compare.Judgement) error {
 	var b strings.Builder

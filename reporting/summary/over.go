@@ -67,6 +67,8 @@ func overName(tag string) (name string, factor float64) {
 		return "tok/s", 1
 	case "request_throughput":
 		return "req/s", 1
+	case "goodput":
+		return "good req/s", 1
 	}
 	return withinName(tag)
 }

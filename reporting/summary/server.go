@@ -73,7 +73,7 @@ func toldTable(b *results.Benchmark, head, caption string, pick picker, columns 
 	}
 	t.Columns = []Column{loadColumn(b)}
 	for _, c := range columns(pick) {
-		if slices.ContainsFunc(t.Levels, func(l results.Level) bool { return c.Cell(&l) != missing }) {
+		if slices.ContainsFunc(t.Levels, func(l results.Level) bool { return c.Cell.Text(&l) != missing }) {
 			t.Columns = append(t.Columns, c)
 		}
 	}
@@ -81,8 +81,8 @@ func toldTable(b *results.Benchmark, head, caption string, pick picker, columns 
 }
 
 // cell is a cell of what pick finds, or n/a.
-func cell(pick picker, value func(*scrape.Figures) (float64, bool), text func(float64) string) func(*results.Level) string {
-	return func(l *results.Level) string {
+func cell(pick picker, value func(*scrape.Figures) (float64, bool), text func(float64) string) Cell {
+	return Cell{Text: func(l *results.Level) string {
 		f := pick(l)
 		if f == nil {
 			return missing
@@ -92,7 +92,7 @@ func cell(pick picker, value func(*scrape.Figures) (float64, bool), text func(fl
 			return missing
 		}
 		return text(v)
-	}
+	}}
 }
 
 func gauge(q scrape.Quantity, largest bool) func(*scrape.Figures) (float64, bool) {
@@ -130,7 +130,7 @@ func whole(v float64) string {
 }
 
 func serverColumns(pick picker) []Column {
-	at := func(value func(*scrape.Figures) (float64, bool), text func(float64) string) func(*results.Level) string {
+	at := func(value func(*scrape.Figures) (float64, bool), text func(float64) string) Cell {
 		return cell(pick, value, text)
 	}
 	return []Column{
@@ -154,7 +154,7 @@ func edgeColumn(pick picker) Column {
 }
 
 func gpuColumns(pick picker) []Column {
-	at := func(value func(*scrape.Figures) (float64, bool), text func(float64) string) func(*results.Level) string {
+	at := func(value func(*scrape.Figures) (float64, bool), text func(float64) string) Cell {
 		return cell(pick, value, text)
 	}
 	joules := func(f *scrape.Figures) (float64, bool) {
@@ -172,7 +172,7 @@ func gpuColumns(pick picker) []Column {
 		{"power W", "avg", "Power avg", "W", at(gauge(scrape.Power, false), figure)},
 		{"power W", "max", "Power max", "W", at(gauge(scrape.Power, true), figure)},
 		{"energy", "J", "Energy", "J", at(joules, figure)},
-		{"", "tok/J", "Output per energy", "tokens/J", perJoule},
+		{"", "tok/J", "Output per energy", "tokens/J", Cell{Text: perJoule}},
 		{"busy %", "avg", "Utilisation avg", "%", at(gauge(scrape.GPUUtilisation, false), figure)},
 		{"busy %", "max", "Utilisation max", "%", at(gauge(scrape.GPUUtilisation, true), figure)},
 		{"memory", "MiB", "Memory max", "MiB", at(gauge(scrape.GPUMemory, true), whole)},
@@ -205,8 +205,8 @@ func serverHits(b *results.Benchmark) (text string, some bool) {
 	return text, slices.Max(rates) > 0
 }
 
-// asked says which pages were asked beside the load; "" if none was.
-func asked(b *results.Benchmark) string {
+// pagesAsked says which pages were asked beside the load; "" if none was.
+func pagesAsked(b *results.Benchmark) string {
 	var urls []string
 	for i := range b.Levels {
 		for _, l := range b.Levels[i].Recorded() {

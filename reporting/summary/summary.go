@@ -1,10 +1,13 @@
 // Package summary writes SUMMARY.txt and the table that a sweep prints at its end: plain ASCII, for people and for grep.
 //
-// SUMMARY.txt begins with the block of Dynamo's benchmarking guide, whose readers parse it. Then come, for each benchmark, what
-// was measured and a table with one line a level; for several, one comparison table; and all warnings.
+// SUMMARY.txt begins with the block of Dynamo's benchmarking guide, whose readers parse it. Then comes, for each benchmark, first whether its figures stand for
+// anything, then what was measured, then the figures with what they are worth, then what became of all requests; for several, one comparison table; how
+// exact the client was; warnings; how to measure it again; and what the columns mean. Below the guide's block no line is wider than 100 columns, and all
+// is ASCII.
 package summary
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,8 +25,9 @@ import (
 type Input struct {
 	DataDir, OutputDir string
 	Benchmarks         []*results.Benchmark
-	Plots              []string // file names of the charts
-	Warnings           []string // of the report itself
+	Commands           map[string]string // that measure a benchmark again, by its name
+	Plots              []string          // file names of the charts
+	Warnings           []string          // of the report itself
 }
 
 // Write writes SUMMARY.txt.
@@ -31,34 +35,47 @@ func Write(w io.Writer, in Input) error {
 	var b strings.Builder
 	guideBlock(&b, in)
 	for _, benchmark := range in.Benchmarks {
-		name := record.Printable(benchmark.Name)
-		fmt.Fprintf(&b, "\n\n%s\n%s\n\n", name, strings.Repeat("=", len(name)))
-		describe(&b, benchmark)
+		writeHead(&b, benchmark.Name)
+		facts := Facts(benchmark)
+		writeFact(&b, facts[0][0], facts[0][1]) // the verdict
+		b.WriteString("\n")
 		validity(&b, benchmark)
+		for _, fact := range facts[1:] {
+			writeFact(&b, fact[0], fact[1])
+		}
+		b.WriteString("\n")
 		Table(&b, benchmark)
+		Goodput(&b, benchmark)
+		Own(&b, benchmark)
 		Within(&b, benchmark)
 		Over(&b, benchmark)
 		windows(&b, benchmark)
 		told(&b, benchmark)
+		outcomes(&b, benchmark)
 	}
 	if len(in.Benchmarks) > 1 {
-		b.WriteString("\n\nComparison\n==========\n\n")
+		writeHead(&b, "Comparison")
 		writeComparison(&b, in.Benchmarks)
 	}
+	instruments(&b, in.Benchmarks)
+	writeWarnings(&b, in)
+	repeat(&b, in)
 	b.WriteString("\n\n" + legend + "\n")
 	if anyOpen(in.Benchmarks) {
 		b.WriteString(openLegend + "\n")
+	}
+	if slices.ContainsFunc(in.Benchmarks, func(b *results.Benchmark) bool { return len(b.SLO) > 0 }) {
+		b.WriteString(goodputLegend + "\n")
 	}
 	if slices.ContainsFunc(in.Benchmarks, cancels) {
 		b.WriteString(cancelLegend + "\n")
 	}
 	explainOthers(&b, in.Benchmarks)
-	writeWarnings(&b, in)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
 }
 
-// guideBlock is the layout of the guide's own summary.
+// guideBlock is the layout of the guide's own summary, whose readers parse it: its lines are as long as what they name.
 func guideBlock(b *strings.Builder, in Input) {
 	fmt.Fprintf(b, "Benchmark Results Summary\n%s\n\n", strings.Repeat("=", 30))
 	fmt.Fprintf(b, "Results directory: %s\nPlots generated: %s\n\nDeployment Types Found:\n", in.DataDir, in.OutputDir)
@@ -68,7 +85,7 @@ func guideBlock(b *strings.Builder, in Input) {
 			kind = "request rates"
 		}
 		first, last := benchmark.Levels[0].Value(), benchmark.Levels[len(benchmark.Levels)-1].Value()
-		fmt.Fprintf(b, "  %s: %d %s (%s-%s)\n", record.Printable(benchmark.Name), len(benchmark.Levels), kind, first, last)
+		fmt.Fprintf(b, "  %s: %d %s (%s-%s)\n", plain(benchmark.Name), len(benchmark.Levels), kind, first, last)
 	}
 	b.WriteString("\nGenerated Plots:")
 	for _, plot := range in.Plots {
@@ -76,19 +93,15 @@ func guideBlock(b *strings.Builder, in Input) {
 	}
 }
 
-// describe says what was measured.
-func describe(b *strings.Builder, benchmark *results.Benchmark) {
-	for _, fact := range Facts(benchmark) {
-		fmt.Fprintf(b, "%-10s %s\n", fact[0]+":", record.Printable(fact[1]))
-	}
-	b.WriteString("\n")
+func writeFact(b *strings.Builder, name, value string) {
+	b.WriteString(strings.Join(wrapped(fmt.Sprintf("%-11s", name+":"), plain(value)), "\n") + "\n")
 }
 
-// Facts says in name-value pairs what a benchmark measured.
+// Facts says in name-value pairs whether a benchmark's figures stand for anything, and what it measured.
 func Facts(benchmark *results.Benchmark) [][2]string {
 	run := benchmark.Run
 	if run == nil {
-		return [][2]string{{"Source", "recorded by AIPerf; only its aggregates are known"}}
+		return [][2]string{{"Verdict", Verdict(benchmark)}, {"Source", fmt.Sprintf("recorded by %s; only its aggregates are known", benchmark.Sources())}}
 	}
 	p := &run.Plan
 	target := strings.Join(p.Endpoints, ", ")
@@ -105,16 +118,21 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 		gpus += " (assumed)"
 	}
 	facts := [][2]string{
+		{"Verdict", Verdict(benchmark)},
 		{"Target", target},
 		{"Model", p.Model},
 		{"Lengths", p.Lengths() + " tokens"},
 		{"Tokenizer", p.Tokenizer + deviation(benchmark)},
 		{"Counting", Counting(benchmark)},
-		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce) + unusual(benchmark)},
+		{"Load", fmt.Sprintf("%s%s, seed %d, nonce %d", loop(p), warmup(p), p.Seed, p.Nonce)},
+		{"Requests", asked(benchmark)},
 		{"GPUs", gpus},
 	}
 	if text := template(benchmark); text != "" {
 		facts = append(facts, [2]string{"Template", text})
+	}
+	if way := unusual(benchmark); way != "" {
+		facts = append(facts, [2]string{"Way", way})
 	}
 	if text := spread(benchmark); text != "" {
 		facts = append(facts, [2]string{"Replicas", text})
@@ -125,7 +143,7 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if h := run.Host; h != nil {
 		facts = append(facts, [2]string{"Client", fmt.Sprintf("%s/%s, %d CPUs (%s), %s", h.OS, h.Arch, h.CPUs, h.CPU, h.GoVersion)})
 	}
-	if pages := asked(benchmark); pages != "" {
+	if pages := pagesAsked(benchmark); pages != "" {
 		facts = append(facts, [2]string{"Metrics", pages})
 	}
 	if hits := cache(benchmark); hits != "" {
@@ -137,7 +155,6 @@ func Facts(benchmark *results.Benchmark) [][2]string {
 	if drift := benchmark.Drift(); drift != "" {
 		facts = append(facts, [2]string{"Drift", drift})
 	}
-	facts = append(facts, [2]string{"Verdict", verdict(benchmark) + ceiling(benchmark)})
 	return append(facts, [2]string{"Started", run.CreatedAt.UTC().Format("2006-01-02 15:04:05 UTC")})
 }
 
@@ -274,7 +291,7 @@ func unusual(benchmark *results.Benchmark) string {
 	if benchmark.Run.Plan.Retry429 {
 		text += ", sent again after status 429"
 	}
-	return text
+	return strings.TrimPrefix(text, ", ")
 }
 
 // ceiling quotes the largest share of the client machine's calibrated ceiling that a level used.
@@ -417,40 +434,62 @@ const openLegend = `  rate      requests a second that were to start; flight: me
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
 
+const goodputLegend = `  good      requests that ended well and meet every objective; share: of all of
+            them, those that failed too; at least: what that proves of the
+            server, with 95 % confidence to one side, by one look
+  by plan   ended by -grace-period or a cap, or never started for it: left out`
+
 const cancelLegend = `  plan      requests that were cancelled on purpose (-cancel-rate): no failures,
             and in no figure of latency or throughput`
 
 func writeWarnings(b *strings.Builder, in Input) {
-	var all []string
-	all = append(all, in.Warnings...)
+	all := in.allWarnings()
+	if len(all) == 0 {
+		return
+	}
+	writeHead(b, "Warnings")
+	for _, w := range all {
+		writeItem(b, plain(w))
+	}
+}
+
+// allWarnings are the report's own and those of its benchmarks.
+func (in Input) allWarnings() []string {
+	all := slices.Clone(in.Warnings)
 	for _, benchmark := range in.Benchmarks {
 		for _, w := range benchmark.Warnings {
 			all = append(all, benchmark.Name+": "+w)
 		}
 	}
-	if len(all) == 0 {
-		return
-	}
-	b.WriteString("\nWarnings\n========\n")
-	for _, w := range all {
-		writeItem(b, record.Printable(w))
+	return all
+}
+
+// repeat says how to measure each benchmark again, and what tells whether that was the same.
+func repeat(b *strings.Builder, in Input) {
+	first := true
+	for _, benchmark := range in.Benchmarks {
+		command := in.Commands[benchmark.Name]
+		if command == "" || benchmark.Run == nil {
+			continue
+		}
+		if first {
+			writeHead(b, "Measure again")
+		} else {
+			b.WriteString("\n")
+		}
+		first = false
+		writeWrapped(b, "", plain(benchmark.Name)+": "+plain(Fingerprint(benchmark.Run)))
+		b.WriteString(strings.Join(shellLines(plain(command)), "\n") + "\n")
 	}
 }
 
-// writeItem writes a warning as a list item, broken at blanks into lines of at most 100 columns.
-func writeItem(b *strings.Builder, text string) {
-	const width = 100
-	column := 3
-	b.WriteString("  -")
-	for word := range strings.FieldsSeq(text) {
-		if column+1+len(word) > width && column > 3 {
-			b.WriteString("\n   ")
-			column = 3
-		}
-		b.WriteString(" " + word)
-		column += 1 + len(word)
+// Fingerprint is what two runs have alike that can be compared: of the workload without its nonce, and of the machine.
+func Fingerprint(run *record.Run) string {
+	text := "workload " + cmp.Or(run.WorkloadSHA256[:min(16, len(run.WorkloadSHA256))], "not recorded")
+	if run.Host != nil && run.Host.Fingerprint != "" {
+		text += ", machine " + run.Host.Fingerprint[:min(16, len(run.Host.Fingerprint))]
 	}
-	b.WriteString("\n")
+	return text + ", llmsweep " + cmp.Or(run.Tool.Version, "of unknown version")
 }
 
 // unfinished reports whether a level did not run to its planned end, or not at one go.

@@ -2,6 +2,7 @@ package summary
 
 import (
 	"math"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -70,15 +71,52 @@ func TestEfficiency(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestLongWarningsAreWrapped(t *testing.T) {
-	var b strings.Builder
-	writeItem(&b, strings.Repeat("word ", 30)+strings.Repeat("x", 150)+" end")
-	for line := range strings.Lines(b.String()) {
-		if !strings.Contains(line, "xxx") {
-			assert.LessOrEqual(t, len(line), 101)
+// TestLongTextsAreWrapped: no line is wider than 100 columns, and no letter is lost.
+func TestLongTextsAreWrapped(t *testing.T) {
+	for _, text := range []string{
+		strings.Repeat("word ", 30) + strings.Repeat("x", 150) + " end", strings.Repeat("y", 500), "a", strings.Repeat("z", 96) + " " + strings.Repeat("z", 97),
+	} {
+		for _, first := range []string{"", "  - ", "Tokenizer: "} {
+			lines := wrapped(first, text)
+			joined := ""
+			for _, line := range lines {
+				assert.LessOrEqual(t, len(line), 100, line)
+				joined += strings.TrimSpace(strings.TrimPrefix(line, first))
+			}
+			assert.Equal(t, strings.ReplaceAll(text, " ", ""), strings.ReplaceAll(joined, " ", ""))
+			assert.True(t, strings.HasPrefix(lines[0]+" ", strings.TrimRight(first, " ")))
 		}
 	}
-	assert.Equal(t, strings.Repeat("word ", 30)+strings.Repeat("x", 150)+" end", strings.Join(strings.Fields(strings.TrimPrefix(b.String(), "  -")), " "))
+}
+
+// TestCommandsAreBrokenAsAShellReadsThem: the lines together are the words of the command, quotation marks and all.
+func TestCommandsAreBrokenAsAShellReadsThem(t *testing.T) {
+	quoted := `-a='` + strings.Repeat("b c ", 60) + `'\''it'\''s' `
+	for _, command := range []string{
+		"go test ./bench -run Sweep", "printf -x=1 " + strings.Repeat("-flag=value ", 30) + "-last", "printf " + quoted + "-z='q'", "printf -long=" + strings.Repeat("0123456789", 40) + " -z",
+		"printf -a='" + strings.Repeat("'\\''", 90) + "'",
+	} {
+		lines := shellLines(command)
+		for _, line := range lines {
+			assert.LessOrEqual(t, len(line), 100, line)
+		}
+		words := func(script string) string {
+			if !strings.HasPrefix(script, "printf ") {
+				return ""
+			}
+			out, err := exec.Command("sh", "-c", "printf '<%s>' "+strings.TrimPrefix(script, "printf ")).CombinedOutput()
+			require.NoError(t, err, "%s: %s", script, out)
+			return string(out)
+		}
+		assert.Equal(t, words(command), words(strings.Join(lines, "\n")))
+	}
+}
+
+// TestPlainTextIsASCII: two names never become one.
+func TestPlainTextIsASCII(t *testing.T) {
+	for text, want := range map[string]string{"vllm-agg": "vllm-agg", "modèle": `mod\u00e8le`, "模": `\u6a21`, "😀": `\U0001f600`, "a\x1b[31m\nb": `a\x1b[31m b`, "\u202e": `\u202e`} {
+		assert.Equal(t, want, plain(text))
+	}
 }
 
 func TestServerVersion(t *testing.T) {
@@ -143,7 +181,7 @@ func TestTemplateStandsBesideBothCounts(t *testing.T) {
 	for i := range b.Levels {
 		b.Levels[i].Tally.Add(&record.Sample{Phase: record.Profiling, Outcome: record.OK, Usage: &record.Usage{PromptTokens: 123 + i}, Counted: record.Counted{ISL: 123, ClientISL: 100 * i}})
 	}
-	assert.Equal(t, "the server adds about 23 tokens to a prompt; mean prompt 111.5 by the tokenizer, 123.5 by the server", fact())
+	assert.Equal(t, "the server adds about 23 tokens to a prompt; mean 111.5 by the tokenizer, 123.5 by the server", fact())
 }
 
 // TestPercentilesOfOtherTools are printed of any number of requests, and marked where there are too few: requests count, not their gaps.
@@ -152,10 +190,10 @@ func TestPercentilesOfOtherTools(t *testing.T) {
 		Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 298}}},
 		Shown:  results.Figures{"itl": {"p99": 12.3, "count": 76000}},
 	}
-	assert.Equal(t, "12.3~", printed("itl", 99)(l))
+	assert.Equal(t, "12.3~", printed("itl", 99).Text(l))
 	l.Record.Counts.Outcomes[record.OK] = 299
-	assert.Equal(t, "12.3", printed("itl", 99)(l))
-	assert.Equal(t, "n/a", printed("tpot", 99)(l))
+	assert.Equal(t, "12.3", printed("itl", 99).Text(l))
+	assert.Equal(t, "n/a", printed("tpot", 99).Text(l))
 }
 
 // TestOtherTablesFit100Columns with figures of a large server.
@@ -193,21 +231,28 @@ func TestVerdictOfAllLevels(t *testing.T) {
 // What is not the default of the requests' way stands beside the load, and nothing of it where all is usual or not known.
 func TestUnusualWayOfRequests(t *testing.T) {
 	for want, b := range map[string]*results.Benchmark{
-		"closed loop, seed 0, nonce 0": {
+		"": {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "pooled"}},
 			Levels: []results.Level{{}, {Record: &record.Level{Transport: "own"}}},
 		},
-		"closed loop, seed 0, nonce 0, to the completions route, answers not streamed: no TTFT, no ITL": {
+		"to the completions route, answers not streamed: no TTFT, no ITL": {
 			Run: &record.Run{Plan: record.Plan{EndpointType: record.Completions, Unstreamed: true}},
 		},
-		"closed loop, at most 2 before their first token, cancelled by plan: 5 % of the requests, 1s after they were sent, seed 0, nonce 0": {
-			Run: &record.Run{Plan: record.Plan{PrefillCap: 2, CancelRate: 5, CancelDelay: time.Second}},
-		},
-		"closed loop, seed 0, nonce 0, through net/http, a new connection for each request": {
+		"through net/http, a new connection for each request": {
 			Run:    &record.Run{Plan: record.Plan{ConnectionReuse: "never"}},
 			Levels: []results.Level{{}, {Record: &record.Level{Transport: "nethttp"}}},
 		},
 	} {
-		assert.Contains(t, Facts(b), [2]string{"Load", want})
+		if want == "" {
+			assert.NotRegexp(t, "Way", Facts(b))
+			continue
+		}
+		assert.Contains(t, Facts(b), [2]string{"Way", want})
 	}
+}
+
+// TestLoadInOneLine names what decides when requests start, and end.
+func TestLoadInOneLine(t *testing.T) {
+	b := &results.Benchmark{Run: &record.Run{Plan: record.Plan{PrefillCap: 2, CancelRate: 5, CancelDelay: time.Second}}}
+	assert.Contains(t, Facts(b), [2]string{"Load", "closed loop, at most 2 before their first token, cancelled by plan: 5 % of the requests, 1s after they were sent, seed 0, nonce 0"})
 }

@@ -15,7 +15,19 @@ import (
 type Column struct {
 	Group, Name string
 	Title, Unit string
-	Cell        func(*results.Level) string
+	Cell        Cell
+}
+
+// Cell is what a column shows of a level.
+type Cell struct {
+	Text func(*results.Level) string
+	Of   Figure // that it is the text of; zero where it is of none
+}
+
+// Figure is a statistic of a metric, by the names that Figures has, and what makes the unit of the column of that of the metric.
+type Figure struct {
+	Tag, Statistic string
+	Factor         float64
 }
 
 // Table writes the headline table. It fits 80 columns for usual figures.
@@ -29,7 +41,7 @@ func writeTable(w io.Writer, columns []Column, levels []results.Level) {
 	for i := range levels {
 		row := make([]string, len(columns))
 		for k, c := range columns {
-			row[k] = c.Cell(&levels[i])
+			row[k] = c.Cell.Text(&levels[i])
 		}
 		rows = append(rows, row)
 	}
@@ -83,6 +95,9 @@ func groupLine(groups []string, widths []int) string {
 
 const missing = "n/a"
 
+// Worth reports whether a cell has a figure, and one of enough requests.
+func Worth(cell string) bool { return cell != missing && !strings.HasSuffix(cell, "~") }
+
 // mark is what stands behind the concurrency of a level whose figures need the reader's care.
 func mark(l *results.Level) string {
 	text := ""
@@ -118,8 +133,8 @@ func figure(v float64) string {
 	}
 }
 
-func statistic(tag string, factor float64) func(*results.Level) string {
-	return func(l *results.Level) string { return average(l.Shown, tag, factor) }
+func statistic(tag string, factor float64) Cell {
+	return Cell{func(l *results.Level) string { return average(l.Shown, tag, factor) }, Figure{tag, "avg", factor}}
 }
 
 func average(f results.Figures, tag string, factor float64) string {
@@ -129,13 +144,13 @@ func average(f results.Figures, tag string, factor float64) string {
 	return missing
 }
 
-func percentile(tag string, q float64) func(*results.Level) string {
-	return func(l *results.Level) string {
+func percentile(tag string, q float64) Cell {
+	return Cell{func(l *results.Level) string {
 		if v, ok := l.Shown.Percentile(tag, q); ok {
 			return figure(v)
 		}
 		return missing
-	}
+	}, Figure{tag, fmt.Sprintf("p%g", q), 1}}
 }
 
 func reached(l *results.Level) string {
@@ -221,14 +236,39 @@ func Comparison(benchmarks []*results.Benchmark) [][]string {
 func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
 	groups, names := heads(CompareColumns(benchmarks))
 	rows := append([][]string{names}, Comparison(benchmarks)...)
-	width := 0
+	if tableWidth(rows) > width {
+		letters := map[string]string{}
+		var b strings.Builder
+		for i, benchmark := range benchmarks {
+			letters[plain(benchmark.Name)] = string(rune('A' + i))
+			writeWrapped(&b, fmt.Sprintf(" %c = ", 'A'+i), plain(benchmark.Name))
+		}
+		fmt.Fprintln(w, b.String())
+		for _, row := range rows[1:] {
+			row[1] = letters[row[1]]
+		}
+	}
+	longest := 0
 	for _, row := range rows {
-		width = max(width, len(row[1]))
+		longest = max(longest, len(row[1]))
 	}
 	for _, row := range rows { // names read better from the left
-		row[1] += strings.Repeat(" ", width-len(row[1]))
+		row[1] += strings.Repeat(" ", longest-len(row[1]))
 	}
 	writeAligned(w, groups, rows)
+}
+
+// tableWidth is how many columns aligned rows take.
+func tableWidth(rows [][]string) int {
+	total := 0
+	for i := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, len(row[i]))
+		}
+		total += 1 + widest
+	}
+	return total
 }
 
 func anyOpen(benchmarks []*results.Benchmark) bool {
@@ -246,7 +286,7 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 		}
 	}
 	return []string{
-		record.Printable(b.Name),
+		plain(b.Name),
 		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}

@@ -16,7 +16,7 @@ func template(benchmark *results.Benchmark) string {
 	text := record.Printable(t.Found())
 	if prompts, _ := compared(benchmark); prompts.Requests > 0 {
 		ours, theirs := prompts.Means()
-		text += fmt.Sprintf("; mean prompt %.1f by the tokenizer, %.1f by the server", ours, theirs)
+		text += fmt.Sprintf("; mean %.1f by the tokenizer, %.1f by the server", ours, theirs)
 	}
 	return text
 }

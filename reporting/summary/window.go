@@ -16,14 +16,14 @@ func WindowColumns(b *results.Benchmark) []Column {
 	if b.Open() {
 		ttft, latency = "scheduled_"+ttft, "scheduled_"+latency
 	}
-	seconds := func(ns func(*steady.Window) int64) func(*results.Level) string {
-		return func(l *results.Level) string { return fmt.Sprintf("%.1f", float64(ns(&l.Window))/1e9) }
+	seconds := func(ns func(*steady.Window) int64) Cell {
+		return Cell{Text: func(l *results.Level) string { return fmt.Sprintf("%.1f", float64(ns(&l.Window))/1e9) }}
 	}
 	return []Column{
 		loadColumn(b),
 		{"window s", "from", "From", "s", seconds(func(w *steady.Window) int64 { return w.StartNS })},
 		{"window s", "to", "To", "s", seconds(func(w *steady.Window) int64 { return w.EndNS })},
-		{"", "ok", "OK", "requests", func(l *results.Level) string { return fmt.Sprint(l.Window.Requests) }},
+		{"", "ok", "OK", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Window.Requests) }}},
 		{"TTFT ms", "avg", "TTFT avg", "ms", settled(ttft, 1)},
 		{"TTFT ms", "p50", "TTFT p50", "ms", settledPercentile(ttft, 50, 1)},
 		{"TTFT ms", "p99", "TTFT p99", "ms", settledPercentile(ttft, 99, 1)},
@@ -38,17 +38,17 @@ func WindowColumns(b *results.Benchmark) []Column {
 	}
 }
 
-func settled(tag string, factor float64) func(*results.Level) string {
-	return func(l *results.Level) string { return average(l.Settled, tag, factor) }
+func settled(tag string, factor float64) Cell {
+	return Cell{Text: func(l *results.Level) string { return average(l.Settled, tag, factor) }}
 }
 
-func settledPercentile(tag string, q, factor float64) func(*results.Level) string {
-	return func(l *results.Level) string {
+func settledPercentile(tag string, q, factor float64) Cell {
+	return Cell{Text: func(l *results.Level) string {
 		if v, ok := l.Settled.Percentile(tag, q); ok {
 			return figure(v * factor)
 		}
 		return missing
-	}
+	}}
 }
 
 // Windowed lists the levels that have a window.
@@ -97,16 +97,16 @@ func windows(b *strings.Builder, benchmark *results.Benchmark) {
 
 // ValidityColumns are the columns of the validity table, a line each level of ours.
 func ValidityColumns(b *results.Benchmark) []Column {
-	of := func(place int) func(*results.Level) string {
-		return func(l *results.Level) string { return reading(l.Validity.Readings[place]) }
+	of := func(place int) Cell {
+		return Cell{Text: func(l *results.Level) string { return reading(l.Validity.Readings[place]) }}
 	}
 	columns := []Column{
 		loadColumn(b),
-		{"", "verdict", "Verdict", "", func(l *results.Level) string { return string(l.Validity.Standing) }},
+		{"", "verdict", "Verdict", "", Cell{Text: func(l *results.Level) string { return string(l.Validity.Standing) }}},
 		{"failed %", fmt.Sprintf("max %d", steady.MostErrors), "Failed", fmt.Sprintf("%%, at most %d", steady.MostErrors), of(1)},
 		{"reached %", fmt.Sprintf("min %.0f", steady.LeastReached), "Reached", fmt.Sprintf("%%, at least %.0f", steady.LeastReached), of(2)},
 		{"OSL off %", fmt.Sprintf("max %d", steady.MostOSLShifted), "OSL off", fmt.Sprintf("%%, at most %d", steady.MostOSLShifted), of(3)},
-		{"", "client", "Client", "nearest to its limit", client},
+		{"", "client", "Client", "nearest to its limit", Cell{Text: client}},
 	}
 	if b.Open() {
 		columns[3] = Column{"rate off %", fmt.Sprintf("max %d", steady.MostRateOff), "Rate off", fmt.Sprintf("%%, at most %d", steady.MostRateOff), of(2)}
@@ -114,7 +114,7 @@ func ValidityColumns(b *results.Benchmark) []Column {
 	}
 	if slices.ContainsFunc(b.Levels, func(l results.Level) bool { return cacheHits(&l) != missing }) {
 		head := fmt.Sprintf("%%, at most %d", steady.MostCacheHits)
-		columns = slices.Insert(columns, len(columns)-1, Column{"cached %", fmt.Sprintf("max %d", steady.MostCacheHits), "Unplanned cache hits", head, cacheHits})
+		columns = slices.Insert(columns, len(columns)-1, Column{"cached %", fmt.Sprintf("max %d", steady.MostCacheHits), "Unplanned cache hits", head, Cell{Text: cacheHits}})
 	}
 	return columns
 }
@@ -145,7 +145,7 @@ func client(l *results.Level) string {
 	if r.Verdict == steady.HeldUnknown {
 		return "not measured"
 	}
-	return fmt.Sprintf("%s %s, max %.3g %s", strings.TrimPrefix(r.Name, "client: "), reading(r), r.Limit, r.Unit)
+	return fmt.Sprintf("%s %s, max %.3g %s", cellText(strings.TrimPrefix(r.Name, "client: ")), reading(r), r.Limit, cellText(r.Unit))
 }
 
 // Judged lists the levels that have a validity: ours.

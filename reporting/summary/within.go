@@ -11,7 +11,7 @@ import (
 // WithinHead stands over the intervals of a benchmark.
 func WithinHead(b *results.Benchmark) string {
 	if b.Run == nil {
-		return "95 % intervals: none, AIPerf's aggregates do not hold the requests"
+		return fmt.Sprintf("95 %% intervals: none, aggregates of %s do not hold the requests", b.Sources())
 	}
 	return "95 % intervals within one run; too narrow under load"
 }
@@ -137,9 +137,9 @@ func estimate(w *results.Within, e results.Estimate, factor float64) string {
 	case !e.Need.Met():
 		return fmt.Sprintf("%s (needs %d%s, have %d)", missing, e.Need.Needs, of, e.Need.Have)
 	case e.HasInterval && e.Thin:
-		return fmt.Sprintf("%s [%s, %s] (<200)", text, figure(e.Interval.Low*factor), figure(e.Interval.High*factor))
+		return text + " " + Interval(e.Interval.Low*factor, e.Interval.High*factor) + " (<200)"
 	case e.HasInterval:
-		return fmt.Sprintf("%s [%s, %s]", text, figure(e.Interval.Low*factor), figure(e.Interval.High*factor))
+		return text + " " + Interval(e.Interval.Low*factor, e.Interval.High*factor)
 	case e.IntervalNeed.Met(): // there are no samples
 		return text
 	case w.Requests < results.MinRequests:
@@ -148,3 +148,6 @@ func estimate(w *results.Within, e results.Estimate, factor float64) string {
 		return fmt.Sprintf("%s [needs n_eff %d]", text, e.IntervalNeed.Needs)
 	}
 }
+
+// Interval writes an interval with the digits of tables.
+func Interval(low, high float64) string { return fmt.Sprintf("[%s, %s]", figure(low), figure(high)) }

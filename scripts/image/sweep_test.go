@@ -87,7 +87,7 @@ func assertWhole(t *testing.T, files map[string][]byte) {
 			}
 		}
 	}
-	want = append(want, "plots/SUMMARY.txt", "plots/report.html", "plots/p50_inter_token_latency_vs_concurrency.png",
+	want = append(want, "plots/SUMMARY.txt", "plots/report.html", "plots/results.bench", "plots/results.csv", "plots/p50_inter_token_latency_vs_concurrency.png",
 		"plots/avg_inter_token_latency_vs_concurrency.png", "plots/avg_time_to_first_token_vs_concurrency.png",
 		"plots/request_throughput_vs_concurrency.png", "plots/efficiency_tok_s_gpu_vs_user.png")
 	for _, name := range want {
