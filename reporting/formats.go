@@ -44,19 +44,21 @@ func rewrite(path string, write func(io.Writer) error) error { return record.Wri
 // write. A folder that cannot be written to is a warning: its figures are in the report all the same.
 func (r *Report) rewriteExports(in Inputs) {
 	for _, b := range r.Benchmarks {
-		for i := range b.Levels {
-			if b.Run == nil {
-				continue
-			}
-			if err := rewriteLevel(b.Run, &b.Levels[i], in); err != nil {
-				var reason syscall.Errno
-				if errors.As(err, &reason) {
-					err = reason // without the path, so that a report does not show where it was made
-				}
-				r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s: its exports are not rewritten: %v", b.Name, b.Levels[i].Name(), err))
-				break
-			}
+		if b.Run == nil {
+			continue
 		}
+		failures := make([]error, len(b.Levels))
+		results.InParallel(len(b.Levels), func(i int) { failures[i] = rewriteLevel(b.Run, &b.Levels[i], in) })
+		i := slices.IndexFunc(failures, func(err error) bool { return err != nil })
+		if i < 0 {
+			continue
+		}
+		err := failures[i]
+		var reason syscall.Errno
+		if errors.As(err, &reason) {
+			err = reason // without the path, so that a report does not show where it was made
+		}
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s: its exports are not rewritten: %v", b.Name, b.Levels[i].Name(), err))
 	}
 }
 

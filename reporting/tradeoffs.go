@@ -30,28 +30,27 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		x, y, ok := summary.Efficiency(l, gpus)
 		return chart.Point{X: x, Y: y, Label: l.Value(), N: requests(l, "output_sequence_length")}, ok
 	})
-	assumeGPUs(&c, benchmarks)
-	if note := doubts(benchmarks); note != "" {
-		c.Note += ". " + note
-	}
-	return c
-}
-
-// assumeGPUs says in a chart whose y axis is per GPU of which benchmarks their number is not known.
-func assumeGPUs(c *chart.Chart, benchmarks []*results.Benchmark) {
-	var assumed []string
-	for _, b := range benchmarks {
-		if _, is := b.GPUs(); is {
-			assumed = append(assumed, b.Name)
-		}
-	}
-	switch len(assumed) {
+	switch assumed := assumedGPUs(benchmarks); len(assumed) {
 	case 0:
 	case len(benchmarks):
 		c.YLabel += " (1 GPU assumed)"
 	default:
 		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
 	}
+	if note := doubts(benchmarks); note != "" {
+		c.Note += ". " + note
+	}
+	return c
+}
+
+// assumedGPUs are the benchmarks of which the number of GPUs is not known.
+func assumedGPUs(benchmarks []*results.Benchmark) (names []string) {
+	for _, b := range benchmarks {
+		if _, is := b.GPUs(); is {
+			names = append(names, b.Name)
+		}
+	}
+	return names
 }
 
 // pareto is what a GPU delivers against what a user sees.
@@ -70,7 +69,9 @@ func pareto(benchmarks []*results.Benchmark) chart.Chart {
 		y, also := l.Figures.Get(total, "avg")
 		return chart.Point{X: x, Y: y / float64(gpus), Label: l.Value(), N: requests(l, perUser)}, ok && also
 	})
-	assumeGPUs(&c, benchmarks)
+	if assumed := assumedGPUs(benchmarks); len(assumed) > 0 {
+		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
+	}
 	if note := doubts(benchmarks); note != "" {
 		c.Note += ". " + note
 	}
