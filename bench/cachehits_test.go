@@ -34,6 +34,12 @@ func summaryIn(t *testing.T, dir string) string {
 	return string(data)
 }
 
+// unbroken is the summary without its line breaks, one space between words: where a line ends depends on how long names are.
+func unbroken(t *testing.T, dir string) string {
+	t.Helper()
+	return strings.Join(strings.Fields(summaryIn(t, dir)), " ")
+}
+
 // inOrder are the samples of a level in the order of their requests.
 func inOrder(t *testing.T, level string) []*record.Sample {
 	t.Helper()
@@ -96,10 +102,10 @@ func TestUnplannedCacheHits(t *testing.T) {
 	assert.InDelta(t, 96, readings["unplanned cache hits"], 1e-9)
 	const reading = "unplanned cache hits 96 %, limit at most 1 %"
 	assert.Contains(t, r.output, reading)
-	summary := summaryIn(t, dir)
-	assert.Contains(t, summary, "Cache:     hits from usage 96 % at 1 of the prompts' tokens; from server metrics 96 %; shared on purpose 0 %\n")
-	assert.Regexp(t, `INVALID: (\S.*; )?`+reading, strings.Join(strings.Fields(summary), " "), "a server that takes no time leaves slots empty, which is another reason")
-	assert.Contains(t, strings.Join(strings.Fields(summary), " "), "the server had 96 % of the prompts' tokens in its cache")
+	summary := unbroken(t, dir)
+	assert.Contains(t, summary, "Cache: hits from usage 96 % at 1 of the prompts' tokens; from server metrics 96 %; shared on purpose 0 % ")
+	assert.Regexp(t, `INVALID: (\S.*; )?`+reading, summary, "a server that takes no time leaves slots empty, which is another reason")
+	assert.Contains(t, summary, "the server had 96 % of the prompts' tokens in its cache")
 	page, err := os.ReadFile(filepath.Join(dir, "plots", "report.html"))
 	require.NoError(t, err)
 	assert.Contains(t, string(page), reading)
@@ -113,8 +119,8 @@ func TestUnplannedCacheHits(t *testing.T) {
 	child{args: []string{"-endpoint=" + url, "-benchmark-name=file", "-concurrencies=1", "-request-count=20", "-osl=8", "-input-file=" + file, "-output-dir=" + dir}}.passes(t)
 	_, readings = validityOf(t, filepath.Join(dir, "file", "c1"))
 	assert.NotContains(t, readings, "unplanned cache hits", "nobody knows what is planned of a file")
-	assert.Contains(t, strings.Join(strings.Fields(summaryIn(t, dir)), " "), "20 requests have 1 records, so that prompts repeat")
-	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1 of the prompts' tokens; from server metrics 9[0-9.]* %; what those of the file share is not known\n`, summaryIn(t, dir))
+	assert.Contains(t, unbroken(t, dir), "20 requests have 1 records, so that prompts repeat")
+	assert.Regexp(t, `Cache: hits from usage 9[0-9.]* % at 1 of the prompts' tokens; from server metrics 9[0-9.]* %; what those of the file share is not known `, unbroken(t, dir))
 }
 
 // TestFileAskedTwice of one server: the second run meets the cache that the first has filled, which both the summary and a gate say.
@@ -135,7 +141,7 @@ func TestFileAskedTwice(t *testing.T) {
 			}
 		}
 	}
-	assert.Regexp(t, `Cache:     hits from usage 9[0-9.]* % at 1, 9[0-9.]* % at 2 of the prompts' tokens; from server metrics 9[0-9.]* %( to 9[0-9.]* %)?; what those of the file share is not known\n`, summaryIn(t, dir))
+	assert.Regexp(t, `Cache: hits from usage 9[0-9.]* % at 1, 9[0-9.]* % at 2 of the prompts' tokens; from server metrics 9[0-9.]* %( to 9[0-9.]* %)?; what those of the file share is not known `, unbroken(t, dir))
 	r := child{entry: "TestGate", args: []string{"-baseline=" + filepath.Join(dir, "first"), "-candidate=" + filepath.Join(dir, "second")}}.run(t)
 	assert.Regexp(t, `warning: c1: of the prompts of the input-file [0-9.]+ % were in the server's cache in \S*first, 9[0-9.]* % in \S*second: `, r.output)
 }

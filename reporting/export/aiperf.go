@@ -336,7 +336,12 @@ func ours(run *record.Run, l *results.Level) object {
 		o = append(o, field{"slo", promised(l)})
 	}
 	if t := run.Template; t != nil {
-		means := object{{"template", t}, {"requests", l.Prompts.Requests}} // whose prompts both have counted
+		// What it took to find it is the run's, and grows with each resume; a level is the same by whichever it was measured.
+		template := object{{"tokens", t.Tokens}, {"approximate", t.Approximate}}
+		if t.Unknown != "" {
+			template = object{{"unknown", t.Unknown}}
+		}
+		means := object{{"template", template}, {"requests", l.Prompts.Requests}} // whose prompts both have counted
 		if l.Prompts.Requests > 0 {
 			byClient, byServer := l.Prompts.Means()
 			means = append(means, field{"mean_by_tokenizer", byClient}, field{"mean_by_server", byServer})
