@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -210,4 +211,23 @@ func TestUnusualWayOfRequests(t *testing.T) {
 	} {
 		assert.Contains(t, Facts(b), [2]string{"Load", want})
 	}
+}
+
+// TestValidityOfALevelThatStartedNothing: an open loop that was stopped before its first request lacks a reading that the others have.
+func TestValidityOfALevelThatStartedNothing(t *testing.T) {
+	rate := func(f steady.Facts) results.Level {
+		return results.Level{Point: record.Point{Rate: 2}, Validity: steady.Judge(f)}
+	}
+	b := &results.Benchmark{Name: "open", Levels: []results.Level{
+		rate(steady.Facts{Ended: 4, Arrivals: steady.Arrivals{Requests: 4, Waited: 1}}), rate(steady.Facts{}),
+	}}
+	var table strings.Builder
+	validity(&table, b)
+	assert.Equal(t, `Validity
+              failed % rate off % waited % OSL off %
+ rate verdict   max 1   max 1  max 0   max 1       client
+    2 INVALID   0.000 unknown 25.0 ! unknown not measured
+    2   VALID unknown unknown    n/a unknown not measured
+
+`, table.String())
 }
