@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // Rules is a gate: limits for one run, margins for a recorded candidate against a recorded baseline, primaries for a trial of two arms.
@@ -154,7 +155,13 @@ func numbered(what string, place int, problems ...error) []error {
 	return named
 }
 
-var levelName = regexp.MustCompile(`^c[1-9][0-9]*$`)
+// levelExamples are names of levels of each kind.
+const levelExamples = "c50, r2.5 or trace"
+
+func levelName(name string) bool {
+	_, ok := record.PointOf(name)
+	return ok
+}
 
 // normalize fills the defaults and checks that the figure can exist.
 func (s *Selector) normalize() error {
@@ -174,8 +181,8 @@ func (s *Selector) normalize() error {
 		return fmt.Errorf("statistic %q: %s is one number a level: leave it out", s.Statistic, s.Metric)
 	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):
 		return fmt.Errorf("statistic %q: must be avg, min, max, std or one of p1 p5 p10 p25 p50 p75 p90 p95 p99", s.Statistic)
-	case s.Level != allLevels && !levelName.MatchString(s.Level):
-		return fmt.Errorf("level %q: must be all, or a level such as c50", s.Level)
+	case s.Level != allLevels && !levelName(s.Level):
+		return fmt.Errorf("level %q: must be all, or a level such as %s", s.Level, levelExamples)
 	}
 	return nil
 }
