@@ -181,7 +181,7 @@ func TestVerdictsOfTwoArms(t *testing.T) {
 		args       []string
 	}{
 		{"one arm", "a comparison has two arms, of which 1 are given", []string{"-arm=a=mock:"}},
-		{"no such level", "primary inter_token_latency avg is of level c2, which -concurrencies does not have", []string{"-arm=a=mock:", "-arm=b=mock:", "-gate=" + gate, "-concurrencies=3"}},
+		{"no such level", "primary inter_token_latency avg is of level c2, which the plan does not have", []string{"-arm=a=mock:", "-arm=b=mock:", "-gate=" + gate, "-concurrencies=3"}},
 		{"chosen runs", "-run must not choose among the runs", append(arms, "-overwrite", "-test.run=TestGate/c2")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -190,6 +190,17 @@ func TestVerdictsOfTwoArms(t *testing.T) {
 			assert.Contains(t, r.output, c.want)
 		})
 	}
+}
+
+// TestVerdictsOfOpenLoops: where requests come by a schedule, two arms are judged by the rates' levels.
+func TestVerdictsOfOpenLoops(t *testing.T) {
+	r := child{entry: "TestGate", args: []string{
+		"-benchmark-name=open", "-output-dir=" + t.TempDir(), "-isl=20", "-osl=5", "-request-rate=2,8.5", "-request-count=8", "-virtual", "-nonce=1", "-plot=false",
+		"-arm=base=mock:-ttft=20ms -itl=5ms", "-arm=next=mock:-ttft=20ms -itl=5.4ms",
+	}}.run(t)
+	assert.NotZero(t, r.code)
+	assert.Contains(t, r.output, "--- FAIL: TestGate/r8.5/inter_token_latency/avg")
+	assert.Contains(t, r.output, "--- PASS: TestGate/r8.5/time_to_first_token/avg")
 }
 
 // TestSensitivityDisarms: what SelfCompare has found on this machine decides what a gate judges.

@@ -119,7 +119,7 @@ func TestUnplannedCacheHits(t *testing.T) {
 	child{args: []string{"-endpoint=" + url, "-benchmark-name=file", "-concurrencies=1", "-request-count=20", "-osl=8", "-input-file=" + file, "-output-dir=" + dir}}.passes(t)
 	_, readings = validityOf(t, filepath.Join(dir, "file", "c1"))
 	assert.NotContains(t, readings, "unplanned cache hits", "nobody knows what is planned of a file")
-	assert.Contains(t, unbroken(t, dir), "20 requests have 1 records, so that prompts repeat")
+	assert.Contains(t, unbroken(t, dir), "20 requests have 1 record, so that prompts repeat")
 	assert.Regexp(t, `Cache: hits from usage 9[0-9.]* % at 1 of the prompts' tokens; from server metrics 9[0-9.]* %; what those of the file share is not known `, unbroken(t, dir))
 }
 

@@ -52,7 +52,7 @@ func design(t *testing.T, plan *harness.Plan) compare.Design {
 	}
 	for _, p := range d.Primaries {
 		if !slices.ContainsFunc(plan.Points(), func(at record.Point) bool { return at.Name() == p.Level }) {
-			t.Fatalf("nothing was sent: gate %q: primary %s %s is of level %s, which -concurrencies does not have", plan.Gate.File, p.Metric, p.Statistic, p.Level)
+			t.Fatalf("nothing was sent: gate %q: primary %s %s is of level %s, which the plan does not have", plan.Gate.File, p.Metric, p.Statistic, p.Level)
 		}
 	}
 	if err := d.Validate(); err != nil {

@@ -149,8 +149,12 @@ func (s *Sweep) inputWarnings(at places) []string {
 		warnings = append(warnings, fmt.Sprintf("input-file %q: %d requests draw from %d records with replacement: a server that caches prefixes answers the repeated ones faster",
 			s.input.name, requests, p.Records))
 	case requests > p.Records:
-		warnings = append(warnings, fmt.Sprintf("input-file %q: %d requests have %d records, so that prompts repeat: a server that caches prefixes answers those faster",
-			s.input.name, requests, p.Records))
+		records := "1 record"
+		if p.Records > 1 {
+			records = fmt.Sprintf("%d records", p.Records)
+		}
+		warnings = append(warnings, fmt.Sprintf("input-file %q: %d requests have %s, so that prompts repeat: a server that caches prefixes answers those faster",
+			s.input.name, requests, records))
 	case s.Plan.FixedSchedule && s.Plan.block != nil:
 		warnings = append(warnings, fmt.Sprintf("input-file %q: all runs of this comparison replay the same part of the trace: a server that caches prefixes answers what it knows faster", s.input.name))
 	case at.end > p.Records: // all say the same, for it to be said once

@@ -113,6 +113,8 @@ func TestBadInputFiles(t *testing.T) {
 		{"{\"text\": \"a\"}\n{\"text\": 5}\n{}\n", "", "-input-file: FILE:2: text \"5\": must be a string\nFILE:3: has neither text nor texts"},
 		{"", "", "-input-file: FILE: is empty"},
 		{`{"text": "a"}`, "-custom-dataset-type=mooncake_trace", "-input-file: FILE:1: has none of input_length, text_input, messages and payload: its keys are those of single_turn"},
+		{`{"data":[{"payloads":[{"messages":[],"stream":true}]}]}`, "-endpoint-type=completions", `level c1: FILE:1: the body is for the other -endpoint-type: it has no "prompt"`},
+		{`{"data":[{"payloads":[{"prompt":"a","stream":true}]}]}`, "", `level c1: FILE:1: the body is for the other -endpoint-type: it has no "messages"`},
 		{`{"data":[{"payloads":[{"messages":[],"stream":false}]}]}`, "", `level c1: FILE:1: the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`},
 	} {
 		path, dir := inputFile(t, c.content), t.TempDir()

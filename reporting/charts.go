@@ -7,6 +7,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
@@ -152,16 +153,20 @@ func gaps(benchmarks []*results.Benchmark) []string {
 // doubts says which points are hollow, and why; "" if none is.
 func doubts(benchmarks []*results.Benchmark) string {
 	var reasons []string
-	for _, verdict := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect} {
+	reason := func(why string, of func(*results.Benchmark) string) {
 		var where []string
 		for _, b := range benchmarks {
-			if levels := b.Judged(verdict); levels != "" {
+			if levels := of(b); levels != "" {
 				where = append(where, b.Name+" at "+levels)
 			}
 		}
 		if len(where) > 0 {
-			reasons = append(reasons, fmt.Sprintf("%s (%s)", verdict, strings.Join(where, "; ")))
+			reasons = append(reasons, fmt.Sprintf("%s (%s)", why, strings.Join(where, "; ")))
 		}
+	}
+	reason(string(steady.Invalid), (*results.Benchmark).Invalid)
+	for _, verdict := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect} {
+		reason(string(verdict), func(b *results.Benchmark) string { return b.Judged(verdict) })
 	}
 	if len(reasons) == 0 {
 		return ""

@@ -14,6 +14,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/compare"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -104,4 +105,19 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(markdown), "| fail, client suspect | c1 |")
 	assert.Contains(t, string(markdown), "| inconclusive, client limited | c4 |")
+}
+
+// TestInvalidLevelsAreHollow: a chart that is shown by itself says which points are of another load than was planned.
+func TestInvalidLevelsAreHollow(t *testing.T) {
+	invalid := steady.Judge(steady.Facts{Ended: 4, Failed: 1})
+	level := func(concurrency int, v steady.Validity) results.Level {
+		return results.Level{Point: record.Point{Concurrency: concurrency}, Record: &record.Level{Status: record.Done}, Validity: v,
+			Figures: results.Figures{"inter_token_latency": {"avg": 5, "p50": 5, "count": 9}}}
+	}
+	b := &results.Benchmark{Name: "ours", Levels: []results.Level{level(1, steady.Judge(steady.Facts{Ended: 4})), level(4, invalid)}}
+	pictures, _ := charts([]*results.Benchmark{b})
+	assert.Contains(t, pictures[0].Note, "Hollow: INVALID (ours at 4)")
+	require.Len(t, pictures[0].Series[0].Points, 2)
+	assert.False(t, pictures[0].Series[0].Points[0].Hollow)
+	assert.True(t, pictures[0].Series[0].Points[1].Hollow)
 }

@@ -56,4 +56,6 @@ func TestFailuresOfOldResults(t *testing.T) {
 		Point: record.Point{Concurrency: 5}, Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
 	}, {Point: record.Point{Concurrency: 6}}}}
 	assert.Equal(t, page.TextRows([][]string{{"5", "timed out", "not recorded", "1", "12.5"}}), failures(b).Rows)
+	assert.Equal(t, "Concurrency", failures(b).Columns[0].Name)
+	assert.Equal(t, "Request rate", failures(&results.Benchmark{Levels: []results.Level{{Point: record.Point{Rate: 2}}}}).Columns[0].Name)
 }

@@ -182,9 +182,13 @@ func filled(rows [][]string) [][]string {
 
 // failures lists the requests that did not end well, by level, outcome and reason, with their share of all that ended.
 func failures(b *results.Benchmark) page.Table {
+	load := page.Column{Name: "Concurrency"}
+	if b.Open() {
+		load = page.Column{Name: "Request rate", Unit: "1/s"}
+	}
 	t := page.Table{
 		Title: b.Name + ": requests that did not end well", Caption: "Share is of all requests that ended, those that were cancelled among them.",
-		Columns: []page.Column{{Name: "Concurrency"}, {Name: "Outcome", Text: true}, {Name: "Reason", Text: true}, {Name: "Requests"}, {Name: "Share", Unit: "%"}},
+		Columns: []page.Column{load, {Name: "Outcome", Text: true}, {Name: "Reason", Text: true}, {Name: "Requests"}, {Name: "Share", Unit: "%"}},
 	}
 	for i := range b.Levels {
 		l := &b.Levels[i]

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -283,7 +284,8 @@ func TestBadRules(t *testing.T) {
 		"limit 1: max 1 is below min 2":                                            "limits: [{metric: time_to_first_token, min: 2, max: 1}]",
 		`statistic "p98": must be avg`:                                             "limits: [{metric: time_to_first_token, statistic: p98, max: 1}]",
 		`statistic "p99": request_count is one number`:                             "limits: [{metric: request_count, statistic: p99, max: 1}]",
-		`level "50": must be all, or a level such as`:                              "limits: [{metric: request_count, level: 50, max: 1}]",
+		`level "50": must be all, or a level such as c50, r2.5 or trace`:           "limits: [{metric: request_count, level: 50, max: 1}]",
+		`level "r2.0": must be all`:                                                "limits: [{metric: request_count, level: r2.0, max: 1}]",
 		`margin 1: margin "5": must be a share such`:                               "margins: [{metric: time_to_first_token, margin: '5'}]",
 		`margin "-5%": must be a share`:                                            "margins: [{metric: time_to_first_token, margin: -5%}]",
 		`metric "total_isl": neither more nor less`:                                "margins: [{metric: total_isl}]",
@@ -304,6 +306,24 @@ func TestBadRules(t *testing.T) {
 	empty, err := ParseRules(nil)
 	require.NoError(t, err)
 	assert.Equal(t, Rules{}, empty)
+}
+
+// TestRulesOfOpenLoops: their levels have rules of their own as those of closed ones have.
+func TestRulesOfOpenLoops(t *testing.T) {
+	r := rules(t, `
+limits:
+  - {metric: time_to_first_token, max: 1}
+  - {metric: time_to_first_token, level: r2.5, max: 150}
+  - {metric: time_to_first_token, level: trace, max: 120}
+`)
+	var got []string
+	for _, f := range r.Check([]Level{level("r2.5", 300, 130, 500), level("trace", 300, 130, 500)}) {
+		got = append(got, fmt.Sprint(f.Level, " ", f.Verdict))
+	}
+	assert.Equal(t, []string{"r2.5 pass", "trace fail"}, got)
+	for _, at := range []string{"r2.5", "trace"} {
+		assert.NoError(t, Design{Primaries: DefaultPrimaries(at), Looks: DefaultLooks()}.Validate())
+	}
 }
 
 // TestNoVerdictOnALimitedClient: neither pass nor fail, whatever the figure, in either time, whether it finished or not.

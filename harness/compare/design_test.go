@@ -32,7 +32,7 @@ primaries:
 	}
 	for want, text := range map[string]string{
 		"there are 6 primaries: choose 5 at most":                           six,
-		"primary 1: level is missing: name one, such as c50":                "primaries: [{metric: request_latency, margin: 5%}]",
+		"primary 1: level is missing: name one, such as c50, r2.5 or trace": "primaries: [{metric: request_latency, margin: 5%}]",
 		"primary 1: level is missing":                                       "primaries: [{metric: request_latency, margin: 5%, level: all}]",
 		`primary 1: margin is missing: name one, such as 5%`:                "primaries: [{metric: request_latency, level: c1}]",
 		`primary 1: margin "0%": must be more than 0%`:                      "primaries: [{metric: request_latency, level: c1, margin: 0%}]",

@@ -47,7 +47,7 @@ func (p *Primary) parse() (err error) {
 func (p *Primary) validate(margin error) error {
 	problems := []error{margin}
 	if p.Level == allLevels {
-		problems = append(problems, errors.New("level is missing: name one, such as c50; a primary is one figure of one level"))
+		problems = append(problems, errors.New("level is missing: name one, such as "+levelExamples+"; a primary is one figure of one level"))
 	}
 	if margin == nil && p.Margin == "" && p.Percent == 0 {
 		problems = append(problems, errors.New("margin is missing: name one, such as 5%"))

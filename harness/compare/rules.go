@@ -175,6 +175,9 @@ func numbered(what string, place int, problems ...error) []error {
 	return named
 }
 
+// levelExamples are names of levels of each kind.
+const levelExamples = "c50, r2.5 or trace"
+
 // normalize fills the defaults and checks that the figure can exist.
 func (s *Selector) normalize() error {
 	if s.Statistic == "" {
@@ -194,7 +197,7 @@ func (s *Selector) normalize() error {
 	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):
 		return fmt.Errorf("statistic %q: must be avg, min, max, std or one of p1 p5 p10 p25 p50 p75 p90 p95 p99", s.Statistic)
 	case s.Level != allLevels && !record.IsLevelName(s.Level):
-		return fmt.Errorf("level %q: must be all, or a level such as c50, r2.5 or trace", s.Level)
+		return fmt.Errorf("level %q: must be all, or a level such as %s", s.Level, levelExamples)
 	}
 	return nil
 }

@@ -103,8 +103,11 @@ type Facts struct {
 	Cache              Cache    // of a server that tells, and of prompts that share what is known
 }
 
-// CacheReading is the name of the reading that only levels have whose server tells of its cache.
-const CacheReading = "unplanned cache hits"
+// The names of readings that not all levels have.
+const (
+	WaitReading  = "waited for a place"   // of an open loop that started a request
+	CacheReading = "unplanned cache hits" // of a server that tells of its cache
+)
 
 // clientReading begins the name of the client's reading.
 const clientReading = "client"
@@ -121,7 +124,7 @@ func Judge(f Facts) Validity {
 	}
 	if n := f.Arrivals.Requests; n > 0 {
 		// With a single one the loop was closed at times.
-		readings = append(readings, held(Reading{Name: "waited for a place", Value: 100 * float64(f.Arrivals.Waited) / float64(n), Unit: "%"}, true))
+		readings = append(readings, held(Reading{Name: WaitReading, Value: 100 * float64(f.Arrivals.Waited) / float64(n), Unit: "%"}, true))
 	}
 	if c := f.Cache; c.Requests > 0 {
 		// What a server has in its cache already it does not compute: prompts of another load.

@@ -45,11 +45,15 @@ func Normal(isl, std, osl int) Lengths {
 //	100-300           uniform: least and most
 //	lognormal(256|90) log-normal: mean and standard deviation of the lengths themselves, not of their logarithms; rounded
 //
-// The error names every part that is wrong.
+// AIPerf's other two spellings do as well: [(256|10,128|5):40,(512|20,256|10):60], and JSON. The error names every part that is wrong.
 func ParseLengths(text string) (Lengths, error) {
 	var l Lengths
 	var faults []error
-	parts := strings.Split(text, ";")
+	spelled, err := plain(text)
+	if err != nil {
+		return Lengths{}, err
+	}
+	parts := strings.Split(spelled, ";")
 	for _, part := range parts {
 		p, reason := parsePair(part, len(parts) == 1)
 		if reason != "" {

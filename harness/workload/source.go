@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,6 +76,8 @@ func (s Spec) unfit(e *dataset.Entry) string {
 	switch {
 	case s.Completions && e.Messages != nil:
 		return "it has messages, and a prompt of -endpoint-type completions is one text"
+	case otherRoute(e, s.promptKey()):
+		return "the body is for the other -endpoint-type: it has no " + strconv.Quote(s.promptKey())
 	case !s.Unstreamed && !streams(e):
 		return `the body does not ask for a stream: it must have "stream": true, or pass -streaming=false`
 	case s.Unstreamed && e.Body != nil && streams(e):
@@ -95,6 +98,18 @@ func (s Spec) count(text string) (int, error) {
 func streams(e *dataset.Entry) bool {
 	var body struct{ Stream bool }
 	return e.Body == nil || json.Unmarshal(e.Body, &body) == nil && body.Stream
+}
+
+// otherRoute reports whether a record's body lacks what a route takes for its prompt and has that of the other one. A body of neither is the
+// server's to judge.
+func otherRoute(e *dataset.Entry, key string) bool {
+	var body map[string]json.RawMessage
+	if e.Body == nil || json.Unmarshal(e.Body, &body) != nil {
+		return false
+	}
+	_, chat := body["messages"]
+	_, completion := body["prompt"]
+	return body[key] == nil && (chat || completion)
 }
 
 // said is all that a record says to the model. Its parts are joined by blanks, as AIPerf counts them.

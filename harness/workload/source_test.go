@@ -74,10 +74,12 @@ func TestSourceOfBodies(t *testing.T) {
 		`{ "model":"x",  "messages":[{"role":"user","content":"one two"}], "max_tokens":9, "stream":true }`,
 		`{"model":"x","prompt":["one","two three"],"stream":true}`,
 	}
-	s := fromFile(t, dataset.RawPayload, lines...)
-	s.Extra = map[string]any{"temperature": 1}
-	for i, r := range all(level(t, s, "c1", 0, 0, 2)) {
-		assert.Equal(t, lines[i], string(r.Body))
+	for i, line := range lines {
+		s := fromFile(t, dataset.RawPayload, line)
+		s.Extra = map[string]any{"temperature": 1}
+		s.Completions = i == 1
+		r := level(t, s, "c1", 0, 0, 1).Render(record.Profiling, 0)
+		assert.Equal(t, line, string(r.Body))
 		assert.Equal(t, []int{2 + i, 9 - 9*i}, []int{r.ISL, r.OSL})
 	}
 }
@@ -224,6 +226,7 @@ func TestTimestamps(t *testing.T) {
 
 func TestMeanBodyOfASource(t *testing.T) {
 	s := fromFile(t, dataset.RawPayload, `{"stream":true,"prompt":"1234"}`, `{"stream":true,"prompt":"123456"}`)
+	s.Completions = true
 	assert.Equal(t, len(`{"stream":true,"prompt":"12345"}`), level(t, s, "c1", 0, 0, 2).MeanBody())
 	assert.Zero(t, level(t, s, "c1", 0, 1, 0).MeanBody())
 }

@@ -58,8 +58,8 @@ func openColumns() []Column {
 		{"lat", "s", "Latency from schedule avg", "s", statistic("scheduled_request_latency", 1e-3)},
 		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
 		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
-		{"TTFT ms (sent)", "avg", "TTFT from sending avg", "ms", statistic("time_to_first_token", 1)},
-		{"TTFT ms (sent)", "p99", "TTFT from sending p99", "ms", percentile("time_to_first_token", 99)},
+		{"TTFT (sent)", "avg", "TTFT from sending avg", "ms", statistic("time_to_first_token", 1)},
+		{"TTFT (sent)", "p99", "TTFT from sending p99", "ms", percentile("time_to_first_token", 99)},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -48,6 +49,25 @@ func TestUsualTableFits80Columns(t *testing.T) {
 		assert.LessOrEqual(t, len(line), 80, line)
 	}
 	assert.Contains(t, lines[2], "250 250.0   750/0 2201 568 11022 58.5 64.7 166")
+}
+
+func TestTableOfAnOpenLoopFits80Columns(t *testing.T) {
+	times := map[string]float64{"avg": 201.1, "p50": 568.4, "count": 60}
+	level := results.Level{
+		Point: record.Point{Rate: 120.5}, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 750}}},
+		Figures: results.Figures{
+			"scheduled_time_to_first_token": times, "time_to_first_token": times, "inter_token_latency": {"avg": 58.47, "count": 60},
+			"scheduled_request_latency": {"avg": 1710}, "output_token_throughput": {"avg": 3708}, "request_throughput": {"avg": 14.49},
+		},
+	}
+	var b strings.Builder
+	benchmark := &results.Benchmark{Levels: []results.Level{level}}
+	benchmark.Follow(metric.AIPerf)
+	Table(&b, benchmark)
+	for line := range strings.Lines(b.String()) {
+		assert.LessOrEqual(t, len(strings.TrimRight(line, "\n")), 80, line)
+	}
+	assert.Contains(t, b.String(), "120.5")
 }
 
 func TestGroupNamesStandOverTheirColumns(t *testing.T) {
@@ -255,4 +275,23 @@ func TestUnusualWayOfRequests(t *testing.T) {
 func TestLoadInOneLine(t *testing.T) {
 	b := &results.Benchmark{Run: &record.Run{Plan: record.Plan{PrefillCap: 2, CancelRate: 5, CancelDelay: time.Second}}}
 	assert.Contains(t, Facts(b), [2]string{"Load", "closed loop, at most 2 before their first token, cancelled by plan: 5 % of the requests, 1s after they were sent, seed 0, nonce 0"})
+}
+
+// TestValidityOfALevelThatStartedNothing: an open loop that was stopped before its first request lacks a reading that the others have.
+func TestValidityOfALevelThatStartedNothing(t *testing.T) {
+	rate := func(f steady.Facts) results.Level {
+		return results.Level{Point: record.Point{Rate: 2}, Validity: steady.Judge(f)}
+	}
+	b := &results.Benchmark{Name: "open", Levels: []results.Level{
+		rate(steady.Facts{Ended: 4, Arrivals: steady.Arrivals{Requests: 4, Waited: 1}}), rate(steady.Facts{}),
+	}}
+	var table strings.Builder
+	validity(&table, b)
+	assert.Equal(t, `Validity
+              failed % rate off % waited % OSL off %
+ rate verdict   max 1   max 1  max 0   max 1       client
+    2 INVALID   0.000 unknown 25.0 ! unknown not measured
+    2   VALID unknown unknown    n/a unknown not measured
+
+`, table.String())
 }

@@ -110,21 +110,24 @@ func ValidityColumns(b *results.Benchmark) []Column {
 	}
 	if b.Open() {
 		columns[3] = Column{"rate off %", fmt.Sprintf("max %d", steady.MostRateOff), "Rate off", fmt.Sprintf("%%, at most %d", steady.MostRateOff), of(2)}
-		columns = slices.Insert(columns, 4, Column{"waited %", "max 0", "Waited for a place", "%, at most 0", of(4)})
+		columns = slices.Insert(columns, 4, Column{"waited %", "max 0", "Waited for a place", "%, at most 0", readingOf(steady.WaitReading)})
 	}
-	if slices.ContainsFunc(b.Levels, func(l results.Level) bool { return cacheHits(&l) != missing }) {
+	cached := readingOf(steady.CacheReading)
+	if slices.ContainsFunc(b.Levels, func(l results.Level) bool { return cached.Text(&l) != missing }) {
 		head := fmt.Sprintf("%%, at most %d", steady.MostCacheHits)
-		columns = slices.Insert(columns, len(columns)-1, Column{"cached %", fmt.Sprintf("max %d", steady.MostCacheHits), "Unplanned cache hits", head, Cell{Text: cacheHits}})
+		columns = slices.Insert(columns, len(columns)-1, Column{"cached %", fmt.Sprintf("max %d", steady.MostCacheHits), "Unplanned cache hits", head, cached})
 	}
 	return columns
 }
 
-// cacheHits is the reading of a server that tells of its cache.
-func cacheHits(l *results.Level) string {
-	if r, ok := l.Validity.Reading(steady.CacheReading); ok {
-		return reading(r)
-	}
-	return missing
+// readingOf is a reading that not all levels have: a server need not tell of its cache, and an open loop may end before its first request.
+func readingOf(name string) Cell {
+	return Cell{Text: func(l *results.Level) string {
+		if r, ok := l.Validity.Reading(name); ok {
+			return reading(r)
+		}
+		return missing
+	}}
 }
 
 // reading is the value of a reading; one beyond its limit says so.

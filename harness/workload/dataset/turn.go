@@ -60,6 +60,7 @@ func (f *found) prompt(raw []byte, format Format) error {
 	if err := cmp.Or(text("text", f.text), text("role", f.role)); err != nil {
 		return err
 	}
+	empty := string(f.text) == `""` || f.texts != nil
 	if string(f.text) == `""` {
 		f.text = nil
 	}
@@ -81,7 +82,11 @@ func (f *found) prompt(raw []byte, format Format) error {
 		}
 		some = some || n > 0
 	}
-	if !some {
+	switch {
+	case some:
+	case empty:
+		return errors.New("has no text that is not empty")
+	default:
 		return fmt.Errorf("has neither text nor texts%s", hint(raw, format))
 	}
 	f.aside()
