@@ -89,7 +89,7 @@ func TestFurtherCharts(t *testing.T) {
 	bands := named(charts, "time_to_first_token_percentiles_vs_concurrency.png")
 	assert.Equal(t, []string{"p50", "p90", "p95", "p99"}, bands.BandNames)
 	of := fine.Levels[1].Figures["time_to_first_token"]
-	assert.Equal(t, chart.Point{X: 50, Y: of["p50"], Bands: []float64{of["p90"], of["p95"], of["p99"]}, N: 700}, bands.Series[1].Points[1])
+	assert.Equal(t, chart.Point{X: 50, Y: of["p50"], Bands: []float64{of["p90"], of["p95"], of["p99"]}, N: 700, Hollow: true}, bands.Series[1].Points[1])
 	of = levelAt(failing, 50).Figures["time_to_first_token"]
 	assert.Equal(t, chart.Point{X: 50, Y: of["p50"], Bands: []float64{of["p90"]}, N: 40, Hollow: true}, bands.Series[2].Points[1], "40 requests are none for a p95")
 	assert.Len(t, bands.Series[2].Points, 2, "a failed level has no figures")
@@ -98,10 +98,10 @@ func TestFurtherCharts(t *testing.T) {
 	pareto := named(charts, "pareto_tok_s_gpu_vs_tok_s_user.png")
 	assert.True(t, pareto.Front)
 	assert.Equal(t, "Output Token Throughput per GPU (tok/s/GPU)", pareto.YLabel)
-	assert.Contains(t, pareto.Note, ". 1 GPU is assumed for aiperf, fine, failing. Hollow: client limited (failing at 1, 10, 50)")
+	assert.Contains(t, pareto.Note, ". 1 GPU is assumed for aiperf, fine, failing. Hollow: INVALID (fine at 1, 50; failing at 1, 10, 50), client limited (failing at 1, 10, 50)")
 	x, _ := fine.Levels[1].Figures.Get("output_token_throughput_per_user", "avg")
 	y, _ := fine.Levels[1].Figures.Get("output_token_throughput", "avg")
-	assert.Equal(t, chart.Point{X: x, Y: y, Label: "50", N: 700}, pareto.Series[1].Points[1])
+	assert.Equal(t, chart.Point{X: x, Y: y, Label: "50", N: 700, Hollow: true}, pareto.Series[1].Points[1])
 
 	shares := named(charts, "distribution_time_to_first_token_c10.png")
 	assert.Empty(t, shares.Title, "of the only level with requests there the figures do not count")
@@ -144,7 +144,7 @@ func TestFurtherCharts(t *testing.T) {
 
 	hits := named(charts, "prefix_hit_rate_vs_concurrency.png")
 	assert.Empty(t, hits.Series[0].Points)
-	assert.Equal(t, chart.Point{X: 50, Y: 100 * float64(233*3) / (8 * 700), N: 700}, hits.Series[1].Points[1])
+	assert.Equal(t, chart.Point{X: 50, Y: 100 * float64(233*3) / (8 * 700), N: 700, Hollow: true}, hits.Series[1].Points[1])
 	client := named(charts, "client_error_vs_concurrency.png")
 	assert.Empty(t, client.Series[1].Points, "nothing was late")
 	assert.Equal(t, []chart.Point{{X: 1, Y: 7, N: 9, Hollow: true}, {X: 50, Y: 7, N: 9, Hollow: true}}, client.Series[2].Points)
