@@ -101,7 +101,7 @@ type Chart struct {
 	Help       string   // how the values come about: formula, source of tokens, rule of percentiles
 	BandNames  []string // of the values of Y and of each of the Bands of its points: p50, p90, p95, p99
 	Categories []string // of Stacks, along the x axis
-	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better
+	Front      bool     // a Scatter draws the line of the points that no other one beats in both directions, where more is better; hollow ones take no part
 	Spans      []Span   // of Curves and Dots
 	Until      float64  // how far the x axis of Curves and Dots goes at least, so that those of one time line end alike
 	Steps      bool     // Curves keep the value of a point until the x of the next one

@@ -75,19 +75,19 @@ func TestFrontTwin(t *testing.T) {
 		for range 1 + r.IntN(3) {
 			s := Series{}
 			for range r.IntN(12) {
-				s.Points = append(s.Points, Point{X: float64(r.IntN(9)), Y: float64(r.IntN(9))})
+				s.Points = append(s.Points, Point{X: float64(r.IntN(9)), Y: float64(r.IntN(9)), Hollow: r.IntN(5) == 0})
 			}
 			c.Series = append(c.Series, s)
 			all = append(all, s.Points...)
 		}
 		front := newPicture(c).front()
 		for _, p := range all {
-			beaten, there := false, false
+			beaten, there := p.Hollow, false
 			for _, q := range all {
-				beaten = beaten || q.X >= p.X && q.Y >= p.Y && (q.X > p.X || q.Y > p.Y)
+				beaten = beaten || !q.Hollow && q.X >= p.X && q.Y >= p.Y && (q.X > p.X || q.Y > p.Y)
 			}
 			for i, q := range front {
-				there = there || q.X == p.X && q.Y == p.Y
+				there = there || q.X == p.X && q.Y == p.Y && !p.Hollow
 				assert.True(t, i == 0 || front[i-1].X < q.X)
 			}
 			assert.Equal(t, !beaten, there)

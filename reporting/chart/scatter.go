@@ -33,7 +33,7 @@ func (pic picture) drawFront(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLines(draw.LineStyle{Color: faint(), Width: 1.3, Dashes: []vg.Length{6, 3}}, line)
 }
 
-// front are the points, by ascending x, that no other one beats in both directions, where more is better.
+// front are the points, by ascending x, that no other one beats in both directions, where more is better. What is in doubt beats nobody.
 func (pic picture) front() []Point {
 	if !pic.Front {
 		return nil
@@ -42,6 +42,7 @@ func (pic picture) front() []Point {
 	for _, s := range pic.series {
 		all = append(all, s.Points...)
 	}
+	all = slices.DeleteFunc(all, func(p Point) bool { return p.Hollow })
 	slices.SortFunc(all, func(a, b Point) int { return cmp.Or(cmp.Compare(b.X, a.X), cmp.Compare(b.Y, a.Y)) })
 	var front []Point
 	for _, p := range all {

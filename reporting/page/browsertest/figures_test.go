@@ -116,6 +116,15 @@ func TestFrontIsThatOfWhatIsShown(t *testing.T) {
 	assert.Equal(t, points(1), front())
 }
 
+// TestFrontLeavesOutWhatIsInDoubt: a hollow point beats nobody.
+func TestFrontLeavesOutWhatIsInDoubt(t *testing.T) {
+	p := sample(1, 7)
+	p.Charts[3].Series[0].Points[2].Hollow = true
+	x := opened(t, p, desk())
+	x.said("drawAll()")
+	assert.Len(t, asked[[][]float64](x, fmt.Sprintf(seriesOf, 4)+`.find((s) => s.name === "front").data`), 6)
+}
+
 func TestAxesAreSwitched(t *testing.T) {
 	x := opened(t, sample(2, 7), desk())
 	x.said("drawAll()")

@@ -126,7 +126,7 @@ function drawBar(colour) {
 function front(drawing, series, c) {
   if (!drawing.front) return [];
   return [{
-    type: "line", id: "front", name: "front", silent: true, z: 1, symbol: "none", data: paretoOf(series.flatMap((s) => s.data.map(valueOf))),
+    type: "line", id: "front", name: "front", silent: true, z: 1, symbol: "none", data: paretoOf(series.flatMap((s) => s.data.filter((point) => !point.hollow).map(valueOf))),
     lineStyle: { color: c.ink, width: 1.5, type: [6, 4], opacity: 0.7 },
   }];
 }
