@@ -81,7 +81,7 @@ func assertWhole(t *testing.T, files map[string][]byte) {
 		want = append(want, name+"/run.json")
 		for _, level := range []string{"c1", "c2"} {
 			for _, file := range []string{
-				"level.json", "inputs.json", "profile_export.jsonl", "profile_export.json", "profile_export_aiperf.json", "profile_export_aiperf.csv",
+				"level.json", "inputs.json", "profile_export.jsonl", "profile_export.json", "profile_export_aiperf.json", "profile_export_aiperf.csv", "server_metrics.jsonl",
 			} {
 				want = append(want, name+"/"+level+"/"+file)
 			}
