@@ -39,7 +39,8 @@ func TestLevelsByTimeHaveRecordsOfTheirOwn(t *testing.T) {
 		var want []string
 		for i, sent := range [][2]int{{2, 8}, {4, 16}} { // all that is prepared, of 25 records
 			l := s.run(t, i)
-			assert.Equal(t, sent, [2]int{l.Warmup.Ended(), l.Counts.Ended()})
+			assert.Equal(t, sent[0], l.Warmup.Ended())
+			assert.Equal(t, sent[1], l.Counts.Ended())
 			want = slices.Concat(want, upTo([]int{0, 10}[i], sent[0]), upTo([]int{2, 14}[i], sent[1]))
 		}
 		assert.ElementsMatch(t, want, server.prompts(t))

@@ -217,6 +217,11 @@ func (c *checks) together(p *Plan) {
 	if len(p.MockArgs) > 0 && len(p.Targets) > 0 && !p.EmbeddedMock {
 		c.fault("mock-args", strings.Join(p.MockArgs, " "), "is for the embedded mock server: leave out -endpoint")
 	}
+	c.resume(p)
+}
+
+// resume refuses what a run that goes on cannot have.
+func (c *checks) resume(p *Plan) {
 	if name := "duration"; p.Resume == record.ResumeRequest && (p.Duration > 0 || p.WarmupDuration > 0) {
 		if p.Duration == 0 {
 			name = "warmup-duration"

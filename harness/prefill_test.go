@@ -119,7 +119,7 @@ func TestPrefillConcurrency(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.args), func(t *testing.T) {
 			server := new(reader)
-			args := append(c.args, fmt.Sprintf("-request-count=%d", n), "-prefill-concurrency=2", "-max-error-rate=1")
+			args := append(slices.Clip(c.args), fmt.Sprintf("-request-count=%d", n), "-prefill-concurrency=2", "-max-error-rate=1")
 			perform(t, args, server.ServeHTTP, func(t *testing.T, s stage) {
 				l := s.run(t, 0)
 				require.Equal(t, record.Done, l.Status)

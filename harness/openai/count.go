@@ -107,13 +107,24 @@ func (st *stream) count() {
 	if len(s.ChunkTokens) != len(s.ChunksNS) {
 		s.ChunkTokens = nil // known of some chunks only
 	}
+	st.countOutput()
 	c := &s.Counted
 	if c.ClientISL > 0 && s.Usage != nil && s.Usage.PromptTokens > 0 {
 		c.ISL = s.Usage.PromptTokens
 	}
-	fromServer := s.Usage != nil && s.Usage.CompletionTokens > 0
+	if st.whole {
+		k.promise.observe(fromServer(s), k.thought.chunks > 0, fromServer(s) && s.Usage.ReasoningTokens > 0)
+	}
+}
+
+// fromServer reports whether the server counted the answer.
+func fromServer(s *record.Sample) bool { return s.Usage != nil && s.Usage.CompletionTokens > 0 }
+
+// countOutput fills the token counts of the answer.
+func (st *stream) countOutput() {
+	s, k, c := st.sample, st.kept, &st.sample.Counted
 	switch {
-	case fromServer:
+	case fromServer(s):
 		c.Source, c.OSL, c.Reasoning = record.FromServer, s.Usage.CompletionTokens, s.Usage.ReasoningTokens
 		if c.Reasoning == 0 {
 			st.countReasoning()
@@ -129,9 +140,6 @@ func (st *stream) count() {
 		if c.OSL, c.Reasoning, ok = st.x.client.countKept(k); !ok {
 			c.Source, c.OSL, c.Reasoning = record.FromChunks, len(s.ChunksNS), k.thought.chunks
 		}
-	}
-	if st.whole {
-		k.promise.observe(fromServer, k.thought.chunks > 0, fromServer && s.Usage.ReasoningTokens > 0)
 	}
 }
 

@@ -223,8 +223,10 @@ func Split(series string) (name string, of map[string]string) {
 	if end == 0 || brace == len(series) || series[brace] != '{' {
 		return series, of
 	}
-	_, _ = labels(series, brace, func(label, value string) { of[label] = unescape.Replace(value[1 : len(value)-1]) })
+	_, _ = labels(series, brace, func(label, value string) { of[label] = unescape(value[1 : len(value)-1]) })
 	return name, of
 }
 
-var unescape = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n")
+func unescape(value string) string {
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n").Replace(value)
+}

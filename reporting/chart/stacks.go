@@ -70,7 +70,7 @@ func (pic picture) drawStacks(c draw.Canvas, p *plot.Plot) {
 
 // partSwatch is a square in the colour of a series or, after these, of a part.
 func (pic picture) partSwatch(area draw.Canvas, i int, at vg.Point, scale vg.Length) {
-	fill := partColor(1)
+	var fill color.Color
 	if k := i - len(pic.series); k < 0 {
 		fill = palette()[i]
 	} else {

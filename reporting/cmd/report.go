@@ -82,7 +82,12 @@ func Report(stdout, stderr io.Writer, args []string) int {
 	if *exports != "" {
 		in.Export = &written
 	}
-	report, err := reporting.Write(*outputDir, in)
+	return write(stdout, stderr, *outputDir, in)
+}
+
+// write makes the report, and returns the exit code.
+func write(stdout, stderr io.Writer, dir string, in reporting.Inputs) int {
+	report, err := reporting.Write(dir, in)
 	if report != nil {
 		for _, w := range report.AllWarnings() {
 			fmt.Fprintln(stderr, "warning:", w)

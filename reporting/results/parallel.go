@@ -49,7 +49,7 @@ func (o Options) readLevels(b *Benchmark, dirs []record.LevelDir) ([]*Level, []e
 func logBytes(dir string) (sum int64) {
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != record.LogFile {
-			return nil
+			return nil //nolint:nilerr // it is reported by who reads the log
 		}
 		if info, err := entry.Info(); err == nil {
 			sum += info.Size()
