@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +46,13 @@ func (k *talker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
 	}
 	fmt.Fprint(w, endMark)
+}
+
+// gone returns which clients went away, and when, as far as is known now.
+func (k *talker) gone() map[string]int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.left)
 }
 
 // chosen are the requests of seed 100 that are cancelled of 40, at 30 % of them, in level c3.
@@ -91,14 +100,14 @@ func TestCancelledByPlan(t *testing.T) {
 						Reasons: map[record.Outcome]map[record.Reason]int{record.Cancelled: {record.ByPlan: len(chosen)}}, Chosen: len(chosen),
 					}, l.Counts)
 					assert.Contains(t, l.Warnings, fmt.Sprintf("%d of 40 requests cancelled by plan (-cancel-rate 30, -cancel-delay 100ms): they are no failures, and latency and throughput are of the others", len(chosen)))
-					samples := s.byIndex(t, 0)
+					samples, left := s.byIndex(t, 0), server.gone()
 					ends := map[int64]bool{}
 					var cancelled []int
 					for _, x := range samples {
 						ends[x.EndNS] = true
 						if x.Outcome == record.OK {
 							assert.Len(t, x.ChunksNS, 4)
-							assert.NotContains(t, server.left, x.RequestID)
+							assert.NotContains(t, left, x.RequestID)
 							continue
 						}
 						cancelled = append(cancelled, x.Index)
@@ -107,10 +116,10 @@ func TestCancelledByPlan(t *testing.T) {
 						assert.Equal(t, x.SentNS+100e6, x.EndNS)
 						assert.Len(t, x.ChunksNS, 2, "what had come is kept")
 						assert.Equal(t, &record.Error{Code: 499, Type: "RequestCancellationError", Message: "the client went away 100ms after the request was sent (-cancel-rate)"}, x.Error)
-						assert.Equal(t, x.EndNS, server.left[x.RequestID], "the server saw it go")
+						assert.Equal(t, x.EndNS, left[x.RequestID], "the server saw it go")
 					}
 					assert.Equal(t, chosen, cancelled)
-					assert.Len(t, server.left, len(chosen))
+					assert.Len(t, left, len(chosen))
 					for _, x := range samples[3:] {
 						assert.True(t, ends[x.StartNS], "request %d starts when another ends", x.Index)
 					}
@@ -165,7 +174,7 @@ func TestEndedBeforeItsCancellation(t *testing.T) {
 			assert.Equal(t, byPlan, l.Counts.ByPlan(), delay)
 			assert.Equal(t, 40-byPlan, l.Counts.Outcomes[record.OK])
 			assert.Equal(t, len(chosen), l.Counts.Chosen)
-			assert.Len(t, server.left, byPlan)
+			assert.Len(t, server.gone(), byPlan)
 			assert.Equal(t, byPlan == 0, strings.HasSuffix(l.Warnings[0], "; 14 more that were chosen had ended before, and count as what they were"), l.Warnings)
 		})
 	}
@@ -184,10 +193,10 @@ func TestEndedBeforeItsCancellation(t *testing.T) {
 // TestCancelledAtOnce: without a delay the client goes as soon as it has asked, not before, and no answer, however fast, is there before.
 func TestCancelledAtOnce(t *testing.T) {
 	for _, transport := range []string{"own", "nethttp", "http2"} {
-		asked := 0
+		var asked atomic.Int32
 		chat := func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost {
-				asked++
+				asked.Add(1)
 			}
 			answerAfter(time.Microsecond)(w, r)
 		}
@@ -205,7 +214,7 @@ func TestCancelledAtOnce(t *testing.T) {
 				assert.GreaterOrEqual(t, x.SentNS, x.StartNS+writing.Nanoseconds(), transport)
 			}
 		})
-		assert.Equal(t, 50, asked, transport)
+		assert.EqualValues(t, 50, asked.Load(), transport)
 	}
 }
 

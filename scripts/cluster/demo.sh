@@ -61,7 +61,7 @@ serve() { # NAME [FLAG…]
 sweep() { # BENCHMARK HOST
 	docker create --name "$demo-$1" --network "$network" --volume "$volume:/data" "${hardened[@]}" \
 		--env CONCURRENCIES="${CONCURRENCIES:-1,5,10,50}" --env REQUEST_COUNT="${REQUEST_COUNT:-}" \
-		"$image" --model="$model" --isl=2000 --std=10 --osl="${OSL:-256}" --output-dir=/data/results \
+		"$image" --model="$model" --tokenizer=embedded --isl=2000 --std=10 --osl="${OSL:-256}" --output-dir=/data/results \
 		--benchmark-name="$1" --endpoint-url="$2:8000" >/dev/null
 	interruptibly follow "$demo-$1"
 }
