@@ -142,7 +142,7 @@ func TestWhoseDecision(t *testing.T) {
 		refused := n <= 20
 		mu.Unlock()
 		if refused {
-			_, _ = io.WriteString(c, answer("503 No", "", "busy"))
+			_, _ = io.WriteString(c, answer("503 No", "Connection: close\r\n", "busy"))
 			return
 		}
 		_, _ = io.Copy(io.Discard, c)
