@@ -285,7 +285,14 @@ func TestFinishedRunIsResumed(t *testing.T) {
 // TestTwoProcessesOnAFolder: the second one is refused and told of the first.
 func TestTwoProcessesOnAFolder(t *testing.T) {
 	dir := t.TempDir()
-	waiting := misbehaving(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	asked := atomic.Int32{}
+	waiting := misbehaving(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 { // for what the server adds to a prompt, which a sweep would wait for
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
+		<-r.Context().Done()
+	})
 	args := resumable(waiting, dir, "-resume")
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	defer cancel()
