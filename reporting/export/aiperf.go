@@ -214,20 +214,7 @@ func Command(run *record.Run) string {
 	optional("mock-args", strings.Join(p.MockArgs, " "), len(p.MockArgs) > 0)
 	flag("benchmark-name", p.BenchmarkName)
 	flag("model", p.Model)
-	if p.Input.File == "" && p.SeqDist == "" {
-		flag("isl", p.ISL)
-		flag("std", p.StdDev)
-	}
-	optional("seq-dist", p.SeqDist, p.SeqDist != "")
-	optional("isl-counts", p.ISLCounts, p.ISLCounts != "")
-	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
-	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
-	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
-	optional("prefix-pool", p.Prefixes.Pool, p.Prefixes.Pool > 0)
-	optional("input-file", p.Input.File, p.Input.File != "")
-	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
-	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
-	optional("osl", p.OSL, p.SeqDist == "")
+	commandPrompts(p, flag, optional)
 	commandLoad(p, flag, optional)
 	flag("seed", p.Seed)
 	flag("nonce", p.Nonce)
@@ -266,6 +253,24 @@ func Command(run *record.Run) string {
 		optional("header", name+":"+p.Headers[name], strings.HasPrefix(p.Headers[name], "env:") && name != "Authorization")
 	}
 	return command
+}
+
+// commandPrompts writes the flags that say what requests ask.
+func commandPrompts(p *record.Plan, flag func(name string, value any), optional func(name string, value any, given bool)) {
+	if p.Input.File == "" && p.SeqDist == "" {
+		flag("isl", p.ISL)
+		flag("std", p.StdDev)
+	}
+	optional("seq-dist", p.SeqDist, p.SeqDist != "")
+	optional("isl-counts", p.ISLCounts, p.ISLCounts != "")
+	optional("shared-system-prompt-length", p.Prefixes.System, p.Prefixes.System > 0)
+	optional("prefix-length", p.Prefixes.Length, p.Prefixes.Length > 0)
+	optional("prefix-ratio", p.Prefixes.Ratio, p.Prefixes.Ratio > 0)
+	optional("prefix-pool", p.Prefixes.Pool, p.Prefixes.Pool > 0)
+	optional("input-file", p.Input.File, p.Input.File != "")
+	optional("custom-dataset-type", p.Input.Format, p.Input.File != "")
+	optional("dataset-sampling", p.Input.Sampling, p.Input.File != "")
+	optional("osl", p.OSL, p.SeqDist == "")
 }
 
 // commandLoad writes the flags that say what is in flight, or when requests start.
