@@ -243,8 +243,16 @@ func (l *loader) split(p *part) error {
 	if p.Pattern.Regex == nil {
 		return errors.New(`pre_tokenizer "Split" has no pattern`)
 	}
-	if scan := known(*p.Pattern.Regex); scan != nil && p.Behavior == isolated {
+	if scan := known(*p.Pattern.Regex); scan != nil && p.Behavior == isolated && !p.Invert {
 		l.pre.cuts = append(l.pre.cuts, scan)
+		return nil
+	}
+	if run := classRunOf(*p.Pattern.Regex); run != nil {
+		if p.Behavior == isolated && !p.Invert {
+			l.pre.cuts = append(l.pre.cuts, scanner(run.scan))
+		} else {
+			l.pre.cuts = append(l.pre.cuts, &pattern{behaviour: p.Behavior, invert: p.Invert, find: run.find})
+		}
 		return nil
 	}
 	find, err := compile(*p.Pattern.Regex)
@@ -252,19 +260,6 @@ func (l *loader) split(p *part) error {
 		return fmt.Errorf(`pre_tokenizer "Split": pattern %q: %w`, *p.Pattern.Regex, err)
 	}
 	l.pre.cuts = append(l.pre.cuts, &pattern{behaviour: p.Behavior, invert: p.Invert, find: find})
-	return nil
-}
-
-// known is the scanner of a pattern that has one of its own, or nil.
-func known(pattern string) scanner {
-	switch pattern {
-	case qwenPattern:
-		return scanCL100K(1)
-	case cl100kPattern:
-		return scanCL100K(3)
-	case gpt2Pattern:
-		return scanGPT2
-	}
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -123,6 +122,16 @@ func TestMergesOfBothShapes(t *testing.T) {
 	assert.Equal(t, [][2]string{{"a b", "c"}}, merges, "a blank within a token")
 }
 
+// TestClassRuns: what is a run of one class and what is not.
+func TestClassRuns(t *testing.T) {
+	for _, expression := range []string{`a`, `\s+`, `\p{Lu}{1,3}`, `[^a-c\]]+$`, `[a-]`, `\s?[一-龥\p{M}]+`} {
+		assert.NotNil(t, classRunOf(expression), expression)
+	}
+	for _, expression := range []string{``, `ab`, `a*`, `a?`, `a{2}`, `a{1,}`, `a{0,2}`, `a{1,0}`, `a|b`, `(a)`, `a++`, `^a+`, `\s?a$`, `a{1,2}$`, `[a`, `[z-a]`, `\p{Greek}`, `\p{C}`, `\`, `[a\`, `.`, `[\d]`, `\S+`, `[[:alpha:]]`, `a-c`, `+`, `a-`} {
+		assert.Nil(t, classRunOf(expression), expression)
+	}
+}
+
 // TestTextIsCutAtBlanks where no merge goes across one, and only there.
 func TestTextIsCutAtBlanks(t *testing.T) {
 	cuts := func(name string) int { return len(loadReference(t, name).pre.cuts) }
@@ -178,7 +187,7 @@ func TestComposed(t *testing.T) {
 func TestVet(t *testing.T) {
 	for expression, want := range map[string]string{
 		`^a`: `'^' is not supported`, `a$|b`: `'$' is not supported`, `[a[b]]`: `in a character class`, `[a&&b]`: `in a character class`, `a{1,3}+`: `"}+" is not supported`, `a{2}?`: `"}?" is not supported`,
-		`(?m:a)`: `the group "(?m:"`, `(?<n>a)`: `the group "(?<n"`, `\w+`: `the escape "\\w"`, `\bx`: `the escape "\\b"`, `\1`: `the escape "\\1"`, `\p{Greek}`: `the property "\\p{Greek}"`, `\p{L`: `has no end`, `a\`: "ends in a backslash",
+		`(?m:a)`: `the group "(?m:"`, `(?<n>a)`: `the group "(?<n"`, `\w+`: `the escape "\\w"`, `\bx`: `the escape "\\b"`, `\1`: `the escape "\\1"`, `\p{C}`: `the property "\\p{C}"`, `\p{Greek}`: `the property "\\p{Greek}"`, `\p{L`: `has no end`, `a\`: "ends in a backslash",
 		`(a*)*`: "repetition of repetitions", `(?:(?:a+)b){2,}`: "repetition of repetitions", `(?i:ss)`: "ligatures",
 	} {
 		assert.ErrorContains(t, vet(expression), want, expression)
@@ -192,7 +201,7 @@ func TestVet(t *testing.T) {
 
 func TestScannersAgreeWithTheGenericEngine(t *testing.T) {
 	texts := append(randomTexts(2000), referenceStrings(t)[:3000]...)
-	for _, expression := range []string{qwenPattern, cl100kPattern, gpt2Pattern} {
+	for _, expression := range []string{qwenPattern, cl100kPattern, gpt2Pattern, qwen35Pattern, possessivePattern, o200kPattern, tekkenPattern, deepseekPattern} {
 		find, err := compile(expression)
 		require.NoError(t, err)
 		generic := &pattern{behaviour: isolated, find: find}
@@ -275,20 +284,45 @@ func BenchmarkDefault(b *testing.B) {
 	}
 }
 
-// BenchmarkFiles counts prose by a file with cl100k's vocabulary: by a scanner of its own, and by the generic engine.
+// BenchmarkFiles counts prose by a file with cl100k's vocabulary and the steps of each family, and by small files with a fallback to bytes.
 func BenchmarkFiles(b *testing.B) {
-	fast, err := Load("big", bigFile())
-	require.NoError(b, err)
-	generic, err := Load("big", bytes.Replace(bigFile(), []byte(`| ?[^`), []byte(`|[ ]?[^`), 1))
-	require.NoError(b, err)
-	for name, tokenizer := range map[string]*BPE{"scanner": fast, "generic": generic, "fallback to bytes": loadReference(b, "llama2"), "uncut": loadReference(b, "mistral")} {
+	steps := map[string][]string{
+		"GPT-2": {gpt2Pattern}, "cl100k, Llama 3": {cl100kPattern}, "Qwen 3.5": {qwen35Pattern}, "gpt-oss": {o200kPattern}, "Mistral Nemo": {tekkenPattern},
+		"DeepSeek V3":    {`\p{N}{1,3}`, `[一-龥぀-ゟ゠-ヿ]+`, deepseekPattern},
+		"DeepSeek Coder": {`[\r\n]`, `\s?\p{L}+`, `\s?\p{P}+`, `[一-龥ࠀ-一가-퟿]+`},
+		"unknown":        {strings.Replace(qwenPattern, `| ?[^`, `|[ ]?[^`, 1)},
+	}
+	tokenizers := map[string]*BPE{"Llama 2": loadReference(b, "llama2"), "merges across blanks": loadReference(b, "mistral")}
+	for name, patterns := range steps {
+		tokenizers[name] = bigWith(b, patterns)
+	}
+	for _, name := range slices.Sorted(maps.Keys(tokenizers)) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(prose)))
 			for b.Loop() {
-				count(b, tokenizer, prose)
+				count(b, tokenizers[name], prose)
 			}
 		})
 	}
+}
+
+// bigWith is bigFile with other steps.
+func bigWith(t testing.TB, patterns []string) *BPE {
+	var steps []any
+	for _, p := range patterns {
+		steps = append(steps, map[string]any{"type": "Split", "pattern": map[string]any{"Regex": p}, "behavior": "Isolated"})
+	}
+	steps = append(steps, map[string]any{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})
+	packed, err := json.Marshal(map[string]any{"type": "Sequence", "pretokenizers": steps})
+	require.NoError(t, err)
+	var file map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(bigFile(), &file))
+	file["pre_tokenizer"] = packed
+	data, err := json.Marshal(file)
+	require.NoError(t, err)
+	big, err := Load("big", data)
+	require.NoError(t, err)
+	return big
 }
 
 func ExampleLoad() {

@@ -15,6 +15,9 @@ type pairSlot struct {
 	rank, id uint32
 }
 
+// golden is 2^64 divided by the golden ratio, for Fibonacci hashing (Knuth, TAOCP 3, 6.4).
+const golden = 0x9E3779B97F4A7C15
+
 // emptyPair is no key: its ids are beyond maxTokenID.
 const emptyPair = 1<<64 - 1
 
@@ -60,7 +63,6 @@ func (p *pairs) get(left, right uint32) (rank, id uint32, ok bool) {
 
 // slot is that of a key, or the empty one where it would stand.
 func (p *pairs) slot(key uint64) *pairSlot {
-	const golden = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 	mask := uint64(len(p.slots) - 1)
 	for i := (key ^ key>>29) * golden >> p.shift; ; i++ {
 		slot := &p.slots[i&mask]

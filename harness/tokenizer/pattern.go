@@ -16,14 +16,10 @@ type pattern struct {
 	find      finder
 }
 
-// finder appends where the matches in text begin and end, in bytes.
-type finder func(dst []int, text string) ([]int, error)
+// finder gives where the matches in text begin and end, in bytes.
+type finder func(text string, found func(from, to int)) error
 
 func (p *pattern) cut(ends []int, text string) ([]int, error) {
-	found, err := p.find(nil, text)
-	if err != nil {
-		return ends, err
-	}
 	known, at, before := len(ends), 0, false
 	piece := func(to int, match bool) {
 		if to == at {
@@ -36,23 +32,23 @@ func (p *pattern) cut(ends []int, text string) ([]int, error) {
 		}
 		at, before = to, match
 	}
-	for i := 0; i < len(found); i += 2 {
-		piece(found[i], false)
-		piece(found[i+1], true)
-	}
+	err := p.find(text, func(from, to int) {
+		piece(from, false)
+		piece(to, true)
+	})
 	piece(len(text), false)
-	return ends, nil
+	return ends, err
 }
 
 // literal finds a plain text.
 func literal(plain string) finder {
-	return func(dst []int, text string) ([]int, error) {
+	return func(text string, found func(from, to int)) error {
 		for at := 0; ; {
 			i := strings.Index(text[at:], plain)
 			if i < 0 || plain == "" {
-				return dst, nil
+				return nil
 			}
-			dst = append(dst, at+i, at+i+len(plain))
+			found(at+i, at+i+len(plain))
 			at += i + len(plain)
 		}
 	}
@@ -71,7 +67,7 @@ func compile(expression string) (finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(dst []int, text string) ([]int, error) {
+	return func(text string, found func(from, to int)) error {
 		runes, at, bytes := []rune(text), 0, 0
 		to := func(rune int) int { // in bytes
 			for ; at < rune; at++ {
@@ -80,11 +76,12 @@ func compile(expression string) (finder, error) {
 			return bytes
 		}
 		timeout := splitTimeout(len(text))
-		deadline, inTime := time.Now().Add(timeout), true
+		deadline, matches, inTime := time.Now().Add(timeout), 0, true
 		err := re.FindRunesMatches(runes, -1, func(match regexp2.MatchView) bool {
 			start, n, _ := match.GroupRange(0)
-			dst = append(dst, to(start), to(start+n))
-			inTime = len(dst)%1024 != 0 || time.Now().Before(deadline)
+			found(to(start), to(start+n))
+			matches++
+			inTime = matches%512 != 0 || time.Now().Before(deadline)
 			return inTime
 		})
 		if err == nil && !inTime {
@@ -93,7 +90,7 @@ func compile(expression string) (finder, error) {
 		if err != nil {
 			err = fmt.Errorf("splitting %d bytes by the pattern %q: %w", len(text), expression, err)
 		}
-		return dst, err
+		return err
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,4 +91,42 @@ func sumOf(ids []int) uint32 {
 		sum = crc32.Update(sum, crc32.IEEETable, binary.LittleEndian.AppendUint32(nil, uint32(id)))
 	}
 	return sum
+}
+
+// TestSplits holds where text is cut against that library, whose engine for regular expressions is Oniguruma: by ids alone, cuts in other places would show only
+// where a small vocabulary has a token across them.
+func TestSplits(t *testing.T) {
+	texts := referenceStrings(t)
+	var cases map[string]struct {
+		Patterns []string
+		Sums     []uint16
+	}
+	readPacked(t, "testdata/reference/splits.json.gz", &cases)
+	require.Len(t, cases, 11)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			require.Len(t, c.Sums, len(texts))
+			var l loader
+			for _, p := range c.Patterns {
+				require.NoError(t, l.split(&part{Behavior: isolated, Pattern: struct{ String, Regex *string }{Regex: &p}}))
+			}
+			for _, cut := range l.pre.cuts {
+				assert.IsType(t, scanner(nil), cut, "no generic engine is needed")
+			}
+			differing := 0
+			for i, text := range texts {
+				ends, err := l.pre.cut(new(scratch), text)
+				require.NoError(t, err)
+				for j, end := range ends {
+					ends[j] = utf8.RuneCountInString(text[:end])
+				}
+				if text != "" && uint16(sumOf(ends)) != c.Sums[i] {
+					if differing++; differing <= 3 {
+						t.Errorf("string %d, %+q: cut at %d", i, text, ends)
+					}
+				}
+			}
+			assert.Zero(t, differing, "strings of %d", len(texts))
+		})
+	}
 }

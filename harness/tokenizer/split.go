@@ -5,28 +5,32 @@ import (
 	"unicode/utf8"
 )
 
-// The classes of characters that the split pattern tells apart.
+// class is a set of kinds of characters. A character has one of the first five; [fineAt] adds the kind of letter or of symbol.
+type class uint16
+
 const (
-	end     = 0   // behind the text
-	letter  = 'L' // \p{L}
-	number  = 'N' // \p{N}
-	newline = 'R' // \r and \n
-	blank   = 'S' // any other \s, which is Unicode's White_Space
-	symbol  = '.' // the rest: punctuation, marks, controls, bytes that are not UTF-8
+	letter  class = 1 << iota // \p{L}
+	number                    // \p{N}
+	newline                   // \r and \n
+	blank                     // any other \s, which is Unicode's White_Space
+	symbol                    // the rest: punctuation, marks, controls, bytes that are not UTF-8
+
+	upper     // of letters: \p{Lu} and \p{Lt}
+	lower     // \p{Ll}
+	caseless  // \p{Lm} and \p{Lo}
+	combining // of symbols: \p{M}
+	point     // \p{P} and \p{S}
+
+	end class = 0 // behind the text
 )
 
-// asciiClass is indexed by the byte. A string, because Go has constant strings but no constant arrays.
-const asciiClass = ".........SRSSR.................." +
-	"S...............NNNNNNNNNN......" +
-	".LLLLLLLLLLLLLLLLLLLLLLLLLL....." +
-	".LLLLLLLLLLLLLLLLLLLLLLLLLL....."
-
-// The split patterns that have a scanner of their own. Those of the cl100k family differ in the longest run of digits only.
-const (
-	qwenPattern   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	cl100kPattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	gpt2Pattern   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-)
+var asciiClass = func() (classes [utf8.RuneSelf]class) {
+	for c := range classes {
+		of := classOf(rune(c))
+		classes[c] = of | subclass(of, rune(c))
+	}
+	return classes
+}()
 
 // scanner gives the length in bytes of the first piece of a text, which must not be empty. What comes before a piece never matters to it, so
 // a caller cuts the piece off and goes on.
@@ -41,14 +45,14 @@ func pieceLen(text string, digitRun int) int {
 	if n := contraction(text, true); n > 0 {
 		return n
 	}
-	class, size := classAt(text, 0)
+	first, size := classAt(text, 0)
 	second, _ := classAt(text, size)
 	switch {
-	case class == letter, class != newline && class != number && second == letter:
+	case first&letter != 0, first&(newline|number) == 0 && second&letter != 0:
 		return run(text, size, letter)
-	case class == number:
+	case first&number != 0:
 		return digits(text, digitRun)
-	case class == symbol, text[0] == ' ' && second == symbol:
+	case first&symbol != 0, text[0] == ' ' && second&symbol != 0:
 		return run(text, run(text, size, symbol), newline)
 	}
 	return blanks(text)
@@ -59,14 +63,14 @@ func scanGPT2(text string) int {
 	if n := contraction(text, false); n > 0 {
 		return n
 	}
-	class, size := classAt(text, 0)
+	first, size := classAt(text, 0)
 	if text[0] == ' ' {
-		if second, _ := classAt(text, size); second == letter || second == number || second == symbol {
-			return run(text, size, second)
-		}
+		first, _ = classAt(text, size)
 	}
-	if class == letter || class == number || class == symbol {
-		return run(text, 0, class)
+	for _, kind := range [...]class{letter, number, symbol} {
+		if first&kind != 0 {
+			return run(text, size, kind)
+		}
 	}
 	return anyBlanks(text)
 }
@@ -77,7 +81,7 @@ func anyBlanks(text string) int {
 	to, last := 0, 0
 	for {
 		c, size := classAt(text, to)
-		if c != newline && c != blank {
+		if c&(newline|blank) == 0 {
 			break
 		}
 		last = to
@@ -116,11 +120,11 @@ func contraction(text string, anyCase bool) int {
 	return 0
 }
 
-// run gives the end of the run of one class that starts at from and may be empty.
-func run(text string, from int, class byte) int {
+// run gives the end of the run of characters of a class that starts at from and may be empty.
+func run(text string, from int, of class) int {
 	for {
 		c, size := classAt(text, from)
-		if c != class {
+		if c&of == 0 {
 			return from
 		}
 		from += size
@@ -132,7 +136,7 @@ func digits(text string, limit int) int {
 	to := 0
 	for range limit {
 		c, size := classAt(text, to)
-		if c != number {
+		if c&number == 0 {
 			break
 		}
 		to += size
@@ -147,9 +151,9 @@ func blanks(text string) int {
 	to, last, lastNewline := 0, 0, 0
 	for {
 		c, size := classAt(text, to)
-		if c == newline {
+		if c&newline != 0 {
 			lastNewline = to + size
-		} else if c != blank {
+		} else if c&blank == 0 {
 			break
 		}
 		last = to
@@ -165,7 +169,7 @@ func blanks(text string) int {
 }
 
 // classAt gives the class and the size in bytes of the character at i, or (end, 0) behind the text.
-func classAt(text string, i int) (class byte, size int) {
+func classAt(text string, i int) (c class, size int) {
 	if i >= len(text) {
 		return end, 0
 	}
@@ -176,15 +180,51 @@ func classAt(text string, i int) (class byte, size int) {
 }
 
 // wideClass is classAt for a character outside ASCII. A byte that is not UTF-8 decodes to U+FFFD, a symbol, and size 1.
-func wideClass(text string) (class byte, size int) {
+func wideClass(text string) (c class, size int) {
 	r, size := utf8.DecodeRuneInString(text)
+	return classOf(r), size
+}
+
+func classOf(r rune) class {
 	switch {
 	case unicode.IsLetter(r):
-		return letter, size
+		return letter
 	case unicode.IsNumber(r):
-		return number, size
+		return number
+	case r == '\r', r == '\n':
+		return newline
 	case unicode.IsSpace(r):
-		return blank, size
+		return blank
 	}
-	return symbol, size
+	return symbol
+}
+
+// fineAt is classAt that tells letters and symbols apart.
+func fineAt(text string, i int) (c class, size int) {
+	if i >= len(text) {
+		return end, 0
+	}
+	if c := text[i]; c < utf8.RuneSelf {
+		return asciiClass[c], 1
+	}
+	r, size := utf8.DecodeRuneInString(text[i:])
+	c = classOf(r)
+	return c | subclass(c, r), size
+}
+
+// subclass is the kind of a letter or of a symbol.
+func subclass(c class, r rune) class {
+	switch {
+	case c == letter && unicode.IsLower(r):
+		return lower
+	case c == letter && (unicode.IsUpper(r) || unicode.IsTitle(r)):
+		return upper
+	case c == letter:
+		return caseless
+	case c == symbol && unicode.IsMark(r):
+		return combining
+	case c == symbol && (unicode.IsPunct(r) || unicode.IsSymbol(r)):
+		return point
+	}
+	return 0
 }

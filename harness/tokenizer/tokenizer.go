@@ -7,7 +7,7 @@
 // # A model's own tokenizer
 //
 // [Load] reads a tokenizer.json and encodes as Hugging Face's library does, id by id (testdata/reference holds what that library makes of
-// 10,000 strings). It knows byte-pair encoding of bytes and of characters with a fallback to bytes, and refuses everything
+// 10,000 strings, and where it cuts them). It knows byte-pair encoding of bytes and of characters with a fallback to bytes, and refuses everything
 // else by name. It adds no token of a template, not even a beginning of text: that overhead is a constant which the server's usage reveals.
 //
 // One difference is left. Marks that Unicode got after its version 9 are put in order where a file asks for form NFC; that library's
@@ -27,10 +27,10 @@
 // # How it works
 //
 // A text goes through the steps of Hugging Face's pipeline: added tokens are cut out (added.go), what is left is normalised
-// (normalize.go) and cut into pieces (pretokenize.go), by a hand-written scanner where there is one (split.go), else by a
-// backtracking engine for regular expressions, ten times slower (pattern.go); Go's own has no look-ahead. A piece that is known to be one
-// token is looked up (vocabulary.go); any other is merged pair by pair, lowest rank first (merge.go), with a heap, so
-// that a piece of n bytes costs n log n however long it is.
+// (normalize.go) and cut into pieces (pretokenize.go), by a hand-written scanner where there is one (split.go, families.go, runs.go), else by a
+// backtracking engine for regular expressions, which takes several times as long (pattern.go); Go's own has no look-ahead. A piece that is known
+// to be one token is looked up (vocabulary.go); any other is merged pair by pair, lowest rank first (merge.go). A long one is sewn
+// together from chunks (seams.go), and where that does not go, merged with a heap, so that a piece of n bytes costs n log n at worst (heap.go).
 package tokenizer
 
 import (
@@ -151,13 +151,13 @@ func (b *BPE) encodePiece(s *scratch, piece string) {
 		s.emit(id)
 		return
 	}
-	n := s.merge(b.vocabulary, piece)
+	tokens := s.merge(b.vocabulary, piece)
+	s.tokens += len(tokens)
 	if !s.listing {
-		s.tokens += n
 		return
 	}
-	for from := 0; from < len(piece); from = s.next[from] {
-		s.emit(s.id[from])
+	for _, token := range tokens {
+		s.ids = append(s.ids, int(token.id))
 	}
 }
 
@@ -179,8 +179,8 @@ func (b *BPE) acquire() *scratch {
 
 // release keeps the scratch memory for the next call, unless one giant piece has made it so large that it should not stay.
 func (b *BPE) release(s *scratch) {
-	const keep = 64 << 10 // bytes of piece, about 40 times that in memory; or ends of pieces
-	if cap(s.next) <= keep && cap(s.ends) <= keep && cap(s.spare) <= keep {
+	const keep = 64 << 10 // parts, neighbours or ends of pieces
+	if max(cap(s.sewn), cap(s.chunk), cap(s.next), cap(s.ends), cap(s.spare)) <= keep {
 		b.scratch.Put(s)
 	}
 }

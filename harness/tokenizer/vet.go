@@ -103,13 +103,14 @@ func vetEscape(text string) (int, error) {
 		return 2, nil
 	case (c == 'p' || c == 'P') && len(text) > 2 && text[2] == '{':
 		return vetProperty(text)
-	case c < utf8.RuneSelf && asciiClass[c] == symbol:
+	case c < utf8.RuneSelf && asciiClass[c]&symbol != 0:
 		return 2, nil
 	}
 	return 0, fmt.Errorf("the escape %.2q is not supported", text)
 }
 
-// vetProperty allows Unicode's general categories: other names mean different things in different engines.
+// vetProperty allows Unicode's general categories: other names mean different things in different engines, and so does C, which has the
+// unassigned characters in Oniguruma only.
 func vetProperty(text string) (int, error) {
 	end := strings.IndexByte(text, '}')
 	if end < 0 {
@@ -117,7 +118,7 @@ func vetProperty(text string) (int, error) {
 	}
 	switch text[3:end] {
 	case "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po",
-		"S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Co", "Han":
+		"S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Han":
 		return end + 1, nil
 	}
 	return 0, fmt.Errorf("the property %q is not supported", text[:end+1])

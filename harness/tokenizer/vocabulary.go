@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -11,8 +12,11 @@ type vocabulary struct {
 	longest int               // bytes of the longest of them
 	pairs   func() *pairs     // those of the embedded vocabulary are made at the first call
 	bytes   [256]uint32       // the token of each byte; noToken: it has none
+	blank   uint32            // the token of blankMark, which is half of all characters outside ASCII; noToken: it has none
 	// fallback: pieces begin as characters, and only those that are no token as bytes. Else all begin as bytes.
 	fallback bool
+	// blanksEnd: more tokens end in a blank than begin with one.
+	blanksEnd bool
 }
 
 // noToken is no id: those of a file are below.
@@ -22,6 +26,9 @@ const noToken = math.MaxUint32
 func (v *vocabulary) symbol(text string) (id uint32, size int) {
 	if !v.fallback || text[0] < utf8.RuneSelf {
 		return v.bytes[text[0]], 1
+	}
+	if v.blank != noToken && strings.HasPrefix(text, blankMark) {
+		return v.blank, len(blankMark)
 	}
 	_, size = utf8.DecodeRuneInString(text)
 	if id, ok := v.whole[text[:size]]; ok {
@@ -47,15 +54,34 @@ func (v *vocabulary) settle(candidates map[string]uint32, all bool) {
 			v.add(text, id)
 		}
 	}
+	v.blanksEnd, v.blank = blanksEnd(candidates), noToken
+	if id, ok := v.whole[blankMark]; ok {
+		v.blank = id
+	}
 	if all {
 		return
 	}
-	var m merger
+	var h heap
+	var parts []span
 	for text, id := range candidates {
-		if m.merge(v, text) == 1 && m.id[0] == id {
+		if parts = h.plain(parts[:0], v, text); len(parts) == 1 && parts[0].id == id {
 			v.add(text, id)
 		}
 	}
+}
+
+func blanksEnd(tokens map[string]uint32) bool {
+	begin, end := 0, 0
+	for text := range tokens {
+		plain := strings.ReplaceAll(text, blankMark, " ")
+		if strings.HasPrefix(plain, " ") {
+			begin++
+		}
+		if strings.HasSuffix(plain, " ") {
+			end++
+		}
+	}
+	return end > begin
 }
 
 func (v *vocabulary) add(text string, id uint32) {

@@ -1,13 +1,15 @@
 """Trains small tokenizers with Hugging Face's library and writes what it encodes 10,000 random strings as.
 
     pip install tokenizers==0.23.3
-    python3 harness/tokenizer/testdata/reference/make.py
+    python3 harness/tokenizer/testdata/reference/make.py           all files
+    python3 harness/tokenizer/testdata/reference/make.py splits    splits.json.gz alone, of the strings that are there
 
 From the root of the repository, whose README, documents and Go files are the training text, beside samples of scripts. It writes, beside itself,
 
     strings.json.gz    the strings
     NAME.json          a tokenizer.json of each family
     NAME.ids.json.gz   of each string the CRC-32 of its ids (4 bytes each, little-endian), and the ids themselves of the first 300
+    splits.json.gz     for lists of split patterns, of each string the last 16 bits of the CRC-32 of where its pieces end (in characters, 4 bytes each)
 
 The strings are drawn with a fixed seed from every script of Python's Unicode version. Training again on another text gives other files.
 """
@@ -17,6 +19,7 @@ import json
 import pathlib
 import random
 import struct
+import sys
 import unicodedata
 import zlib
 
@@ -38,6 +41,8 @@ DEEPSEEK = (
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
     r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+QWEN35 = QWEN.replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"[^\s\p{L}\p{N}]+", r"[^\s\p{L}\p{M}\p{N}]+")
+TEKKEN = O200K.replace(ENDING, "").replace("{1,3}", "")
 POSSESSIVE = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s*[\r\n]|\s+(?!\S)|\s"
 
 SAMPLES = [
@@ -140,6 +145,35 @@ def families():
     yield "metaspace", byte_fallback(False, pre_tokenizer={"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}, tokens=[added("<sep>", lstrip=True, rstrip=True)])
 
 
+def cased():
+    """The cased letters as ranges, which is how DeepSeek V2 spells them."""
+    codes = [c for c in range(0x20000) if unicodedata.category(chr(c)) in ("Lu", "Ll", "Lt")]
+    starts = [c for c, before in zip(codes, [-1, *codes]) if c != before + 1]
+    ends = [c for c, behind in zip(codes, [*codes[1:], -1]) if behind != c + 1]
+    return "".join(chr(a) if a == b else f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends))
+
+
+def splits():
+    letters, symbols, han = rf"\s?[{cased()}]+", "\\s?[!-/:-~！-／：-～\u2018-\u201f\u3000-\u3002]+", "[一-龥ࠀ-一가-퟿]+"
+    yield "gpt2", [GPT2]
+    yield "cl100k", [CL100K]
+    yield "possessive", [POSSESSIVE]
+    yield "qwen", [QWEN]
+    yield "qwen35", [QWEN35]
+    yield "o200k", [O200K]
+    yield "tekken", [TEKKEN]
+    yield "deepseek", [r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK]
+    yield "deepseek2", ["[\r\n]", letters, symbols, r"\s+$", han, r"\p{N}"]
+    yield "deepseekcoder", ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", han, r"\p{N}"]
+    # Runs of a class in spellings that no family above has.
+    yield "classes", [r"[ \t]+$", r"\p{Han}+", r"\s?[^\s\p{L}0-9]{1,2}", r"[]\-\n^]", r"[^a-z \]\p{M}-]+", r"\s+$"]
+
+
+def ends(patterns, text):
+    cuts = pre_tokenizers.Sequence([split(pattern) for pattern in patterns]).pre_tokenize_str(text)
+    return [end for _, (_, end) in cuts]
+
+
 # ---- the strings -------------------------------------------------------------------------------------------------------------
 
 SCRIPT_SKIP = range(0x3400, 0xA000), range(0xAC00, 0xD7A4), range(0x17000, 0x18D00), range(0x20000, 0x32000)  # drawn apart: they are most of Unicode
@@ -205,16 +239,27 @@ def write(path, data):
         packed.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def packed(numbers):
+    return zlib.crc32(struct.pack(f"<{len(numbers)}I", *numbers))
+
+
 def main():
-    texts = strings()
-    write(HERE / "strings.json.gz", texts)
+    if sys.argv[1:] == ["splits"]:
+        texts = json.loads(gzip.decompress((HERE / "strings.json.gz").read_bytes()))
+    else:
+        texts = strings()
+        write(HERE / "strings.json.gz", texts)
+        train(texts)
+    write(HERE / "splits.json.gz", {name: {"patterns": patterns, "sums": [packed(ends(patterns, text)) & 0xFFFF for text in texts]} for name, patterns in splits()})
+
+
+def train(texts):
     for name, data in families():
-        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        (HERE / f"{name}.json").write_text(packed + "\n")
-        tokenizer = Tokenizer.from_str(packed)
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        (HERE / f"{name}.json").write_text(text + "\n")
+        tokenizer = Tokenizer.from_str(text)
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-        sums = [zlib.crc32(struct.pack(f"<{len(line)}I", *line)) for line in ids]
-        write(HERE / f"{name}.ids.json.gz", {"ids": ids[:LISTED], "sums": sums})
+        write(HERE / f"{name}.ids.json.gz", {"ids": ids[:LISTED], "sums": [packed(line) for line in ids]})
         print(name, len(data["model"]["vocab"]), "tokens,", sum(map(len, ids)), "ids")
 
 
