@@ -192,7 +192,7 @@ func TestVerdictsOfTwoArms(t *testing.T) {
 	}
 }
 
-// TestVerdictsOfOpenLoops: where requests come by a schedule, two arms are judged by the rates' levels.
+// TestVerdictsOfOpenLoops: where requests come by a schedule, two arms are judged by the rates' levels, and by the time from the schedule on.
 func TestVerdictsOfOpenLoops(t *testing.T) {
 	r := child{entry: "TestGate", args: []string{
 		"-benchmark-name=open", "-output-dir=" + t.TempDir(), "-isl=20", "-osl=5", "-request-rate=2,8.5", "-request-count=8", "-virtual", "-nonce=1", "-plot=false",
@@ -200,7 +200,9 @@ func TestVerdictsOfOpenLoops(t *testing.T) {
 	}}.run(t)
 	assert.NotZero(t, r.code)
 	assert.Contains(t, r.output, "--- FAIL: TestGate/r8.5/inter_token_latency/avg")
-	assert.Contains(t, r.output, "--- PASS: TestGate/r8.5/time_to_first_token/avg")
+	assert.Contains(t, r.output, "--- PASS: TestGate/r8.5/scheduled_time_to_first_token/avg")
+	assert.NotContains(t, r.output, "TestGate/r8.5/time_to_first_token/avg", "it is reported")
+	assert.Contains(t, r.output, "ATTR  TestGate r8.5/time_to_first_token/avg")
 }
 
 // TestSensitivityDisarms: what SelfCompare has found on this machine decides what a gate judges.

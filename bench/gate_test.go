@@ -118,6 +118,9 @@ func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) []co
 			margin = realTimeMargin
 		}
 		rules.Margins = compare.DefaultMargins(margin)
+		if slices.ContainsFunc(candidate.Record.Plan.Points(), record.Point.Open) {
+			rules.Margins = compare.OfSchedules(rules.Margins)
+		}
 		if candidate.Record.Plan.Unstreamed {
 			rules.Margins = compare.OfDocuments(rules.Margins)
 		}

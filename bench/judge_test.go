@@ -62,6 +62,22 @@ func TestRecordedRunsAreJudged(t *testing.T) {
 	assert.Contains(t, other.output, "refused: workload fingerprints of c1 differ")
 }
 
+// TestRecordedOpenLoopsAreJudgedBySchedule: a user's waiting begins when he asks, which is what is compared unless margins are named.
+func TestRecordedOpenLoopsAreJudgedBySchedule(t *testing.T) {
+	dir := t.TempDir()
+	for name, mock := range map[string]string{"base": "-ttft=20ms -itl=5ms", "slow": "-ttft=30ms -itl=5ms"} {
+		child{args: []string{"-virtual", "-nonce=1", "-benchmark-name=" + name, "-request-rate=8.5", "-request-count=10", "-isl=20", "-osl=5", "-plot=false", "-output-dir=" + dir, "-mock-args=" + mock}}.passes(t)
+	}
+	r := child{entry: "TestGate", args: []string{"-baseline=" + filepath.Join(dir, "base"), "-candidate=" + filepath.Join(dir, "slow")}}.run(t)
+	assert.Equal(t, 1, r.code)
+	for _, want := range []string{
+		"--- FAIL: TestGate/r8.5/scheduled_time_to_first_token/avg", "--- FAIL: TestGate/r8.5/scheduled_request_latency/avg", "--- PASS: TestGate/r8.5/inter_token_latency/avg",
+	} {
+		assert.Contains(t, r.output, want)
+	}
+	assert.NotContains(t, r.output, "TestGate/r8.5/time_to_first_token")
+}
+
 // TestLimitsStandBesideAComparison: they judge the candidate, with or without margins in the file.
 func TestLimitsStandBesideAComparison(t *testing.T) {
 	dir := t.TempDir()

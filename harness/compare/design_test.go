@@ -48,6 +48,14 @@ primaries:
 	assert.Equal(t, 1, strings.Count(err.Error(), "margin"), "one problem is one line")
 }
 
+// metrics are those of rules, in their order.
+func metrics[R interface{ selector() Selector }](rules []R) (all []string) {
+	for _, s := range selectors(rules) {
+		all = append(all, s.Metric)
+	}
+	return all
+}
+
 func TestDesignIsValidated(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Design{Primaries: DocumentPrimaries("c10"), Looks: DefaultLooks()}.Validate())
@@ -55,11 +63,16 @@ func TestDesignIsValidated(t *testing.T) {
 		d, known := metric.Lookup(p.Metric)
 		assert.True(t, known && !d.Streamed, p.Metric)
 	}
-	var left []string
-	for _, m := range OfDocuments(DefaultMargins(5)) {
-		left = append(left, m.Metric)
+	assert.Equal(t, []string{"request_latency", "output_token_throughput", "request_throughput"}, metrics(OfDocuments(DefaultMargins(5))))
+	assert.Equal(t, []string{"inter_token_latency", "output_token_throughput", "time_to_first_token"}, metrics(DefaultPrimaries("c10")))
+	for _, at := range []string{"r2.5", "trace"} { // what a user waits begins when he asks
+		assert.Equal(t, []string{"inter_token_latency", "output_token_throughput", "scheduled_time_to_first_token"}, metrics(DefaultPrimaries(at)), at)
+		assert.Equal(t, []string{"scheduled_request_latency", "output_token_throughput"}, metrics(DocumentPrimaries(at)), at)
 	}
-	assert.Equal(t, []string{"request_latency", "output_token_throughput", "request_throughput"}, left)
+	margins := DefaultMargins(5)
+	assert.Equal(t, []string{"scheduled_time_to_first_token", "inter_token_latency", "scheduled_request_latency", "output_token_throughput", "request_throughput"}, metrics(OfSchedules(margins)))
+	assert.Equal(t, []string{"scheduled_request_latency", "output_token_throughput", "request_throughput"}, metrics(OfDocuments(OfSchedules(margins))))
+	assert.Equal(t, DefaultMargins(5), margins)
 	five := DefaultPrimaries("c10")
 	require.Len(t, five, 3)
 	for _, s := range []Selector{ttft, {Metric: "request_latency", Statistic: "avg", Level: "c10"}} {

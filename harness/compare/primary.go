@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/llmsweep/llmsweep/harness/metric"
+	"github.com/llmsweep/llmsweep/harness/record"
 )
 
 // maxPrimaries keeps a gate to what its maker cares about: each further figure makes all of them harder to fail (Holm) and to pass.
@@ -21,14 +24,24 @@ type Primary struct {
 }
 
 // DefaultPrimaries judges what a server does with the time of each token, at one level, and what comes of it: the two change with its speed
-// alone, while waiting makes much of little, so that the time to the first token has a margin of its own.
+// alone, while waiting makes much of little, so that the time to the first token has a margin of its own. In an open loop that time is from the schedule on.
 func DefaultPrimaries(level string) []Primary {
-	return []Primary{averageOf("inter_token_latency", level, 5), averageOf("output_token_throughput", level, 5), averageOf("time_to_first_token", level, 25)}
+	return []Primary{averageOf("inter_token_latency", level, 5), averageOf("output_token_throughput", level, 5), averageOf(asWaited("time_to_first_token", level), level, 25)}
 }
 
 // DocumentPrimaries judges answers that are not streamed, of whose tokens nobody knows when they came: how long each took, and what came of it.
 func DocumentPrimaries(level string) []Primary {
-	return []Primary{averageOf("request_latency", level, 5), averageOf("output_token_throughput", level, 5)}
+	return []Primary{averageOf(asWaited("request_latency", level), level, 5), averageOf("output_token_throughput", level, 5)}
+}
+
+// asWaited is the metric itself in a closed loop. In an open one it is the same time from the schedule on, where there is one: what a user waits begins
+// when he asks, and of a server that stalls the time from the sending on says nothing, while requests wait for a place in flight.
+func asWaited(tag, level string) string {
+	at, _ := record.PointOf(level)
+	if d, known := metric.Lookup("scheduled_" + tag); at.Open() && known && d.Scheduled {
+		return d.Tag
+	}
+	return tag
 }
 
 func averageOf(tag, level string, percent float64) Primary {

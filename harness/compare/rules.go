@@ -77,11 +77,20 @@ func selectors[R interface{ selector() Selector }](rules []R) []Selector {
 	return all
 }
 
-// DefaultMargins compares the headline figures with one margin.
+// DefaultMargins compares the headline figures of a closed loop with one margin.
 func DefaultMargins(percent float64) []Margin {
 	var margins []Margin
 	for _, tag := range []string{"time_to_first_token", "inter_token_latency", "request_latency", "output_token_throughput", "request_throughput"} {
 		margins = append(margins, Margin{Selector: Selector{Metric: tag, Statistic: "avg", Level: allLevels}, Percent: percent})
+	}
+	return margins
+}
+
+// OfSchedules has the times from the schedule on in place of those from the sending on, for the levels of an open loop.
+func OfSchedules(margins []Margin) []Margin {
+	margins = slices.Clone(margins)
+	for i := range margins {
+		margins[i].Metric = asWaited(margins[i].Metric, record.Point{Trace: true}.Name())
 	}
 	return margins
 }

@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
@@ -32,9 +33,16 @@ func newSeries(of Selector) *series {
 // headline are the figures that every trial reports, of each level.
 func headline(level string) []Selector {
 	var all []Selector
-	for _, m := range DefaultMargins(0) {
+	margins := DefaultMargins(0)
+	if at, _ := record.PointOf(level); at.Open() { // those from the sending on stand behind
+		margins = append(OfSchedules(margins), margins...)
+	}
+	for _, m := range margins {
 		s := m.Selector
 		s.Level = level
+		if slices.Contains(all, s) {
+			continue
+		}
 		all = append(all, s)
 		if d, _ := metric.Lookup(s.Metric); d.PerRequest {
 			for _, statistic := range []string{"p50", "p99"} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/compare"
@@ -74,6 +75,12 @@ func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bo
 			notes = append(notes, e.Text)
 		}
 		rows = append(rows, row)
+	}
+	if averages := !slices.ContainsFunc(estimates, func(e compare.Estimate) bool { return e.Statistic != "avg" }); averages && tableWidth(rows)-1 > width {
+		rows[0][1] = "average"
+		for _, row := range rows[1:] {
+			row[1] = strings.TrimSuffix(row[1], " avg")
+		}
 	}
 	writeRows(b, rows)
 	for _, note := range notes {
