@@ -50,16 +50,16 @@ func loadColumn(b *results.Benchmark) Column {
 func openColumns() []Column {
 	const ttft, itl = "scheduled_time_to_first_token", "inter_token_latency"
 	return []Column{
-		{"TTFT ms (schedule)", "avg", "TTFT from schedule avg", "ms", statistic(ttft, 1)},
-		{"TTFT ms (schedule)", "p50", "TTFT from schedule p50", "ms", percentile(ttft, 50)},
-		{"TTFT ms (schedule)", "p99", "TTFT from schedule p99", "ms", percentile(ttft, 99)},
+		{"TTFT ms (schedule)", "avg", "TTFT avg", "ms from schedule", statistic(ttft, 1)},
+		{"TTFT ms (schedule)", "p50", "TTFT p50", "ms from schedule", percentile(ttft, 50)},
+		{"TTFT ms (schedule)", "p99", "TTFT p99", "ms from schedule", percentile(ttft, 99)},
 		{"ITL ms", "avg", "ITL avg", "ms", statistic(itl, 1)},
 		{"ITL ms", "p99", "ITL p99", "ms", percentile(itl, 99)},
-		{"lat", "s", "Latency from schedule avg", "s", statistic("scheduled_request_latency", 1e-3)},
+		{"lat", "s", "Latency avg", "s from schedule", statistic("scheduled_request_latency", 1e-3)},
 		{"", "tok/s", "Output", "tokens/s", statistic("output_token_throughput", 1)},
 		{"", "req/s", "Requests", "1/s", statistic("request_throughput", 1)},
-		{"TTFT (sent)", "avg", "TTFT from sending avg", "ms", statistic("time_to_first_token", 1)},
-		{"TTFT (sent)", "p99", "TTFT from sending p99", "ms", percentile("time_to_first_token", 99)},
+		{"TTFT (sent)", "avg", "TTFT avg", "ms from sending", statistic("time_to_first_token", 1)},
+		{"TTFT (sent)", "p99", "TTFT p99", "ms from sending", percentile("time_to_first_token", 99)},
 	}
 }
 
