@@ -159,7 +159,14 @@ func (r *runner) run(ctx context.Context, t *testing.T, step compare.Step) (resu
 	plan := r.plan.Run(arm, dir, step.Block, step.Attempt)
 	defer func() {
 		relative, _ := filepath.Rel(r.blocks.Dir, filepath.Join(dir, arm.Name))
-		r.runs = append(r.runs, reporting.ComparisonRun{Block: step.Block, Arm: arm.Name, Attempt: step.Attempt, Dir: filepath.ToSlash(relative), Invalid: result.Invalid})
+		made := reporting.ComparisonRun{Block: step.Block, Arm: arm.Name, Attempt: step.Attempt, Dir: filepath.ToSlash(relative), Invalid: result.Invalid}
+		if made.Invalid == "" {
+			var err error
+			if made.Recording, err = reporting.Recording(filepath.Join(dir, arm.Name)); err != nil {
+				t.Error(plainly(plan, err))
+			}
+		}
+		r.runs = append(r.runs, made)
 	}()
 	if arm.Target == nil {
 		embed(t, plan)
@@ -277,7 +284,7 @@ func (r *runner) note(step compare.Step, result compare.Result, machine *compare
 // report writes the comparison into its folder and prints it.
 func (r *runner) report(t *testing.T, d compare.Design, j compare.Judgement) {
 	t.Helper()
-	c := reporting.Comparison{Tool: record.Tool{Name: "llmsweep", Version: harness.Version}, Virtual: r.plan.Virtual, Design: reporting.ComparisonDesign{Primaries: d.Primaries, Looks: d.Looks, CoinSeed: d.Seed}, Judgement: j, Runs: r.runs, Plan: r.plan.Plan}
+	c := reporting.Comparison{Tool: record.Tool{Name: "llmsweep", Version: harness.Version}, Virtual: r.plan.Virtual, Gate: t.Name() == "TestGate", Design: reporting.ComparisonDesign{Primaries: d.Primaries, Looks: d.Looks, CoinSeed: d.Seed}, Judgement: j, Runs: r.runs, Plan: r.plan.Plan}
 	if !r.plan.Virtual {
 		c.CreatedAt = r.began.UTC()
 	}

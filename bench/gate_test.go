@@ -5,9 +5,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness"
 	"github.com/llmsweep/llmsweep/harness/compare"
@@ -36,12 +38,13 @@ func TestGate(t *testing.T) {
 	requireSLO(t, plan, rules)
 	switch gate := plan.Gate; {
 	case gate.Baseline != "":
-		show(t, compareRecorded(t, plan, rules))
-		return
+		compareRecorded(t, plan, rules)
 	case gate.File == "":
 		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR, or two arms (-arm base=URL -arm candidate=URL)")
 	case gate.DataDir != "":
-		show(t, rules.Check(judgeable(t, filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName), plan).Levels))
+		dir := filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)
+		run := judgeable(t, dir, plan)
+		keep(plan, dir, run, verdict(t, rules.Check(run.Levels)))
 	case plan.DryRun, plan.PreflightOnly:
 		sweep(t, plan)
 	default:
@@ -52,7 +55,11 @@ func TestGate(t *testing.T) {
 		}); !passed || !measured {
 			t.Fatal("nothing is judged: the sweep did not run to its end; -run must not choose among its levels")
 		}
-		show(t, rules.Check(judgeable(t, filepath.Join(plan.ResultsDir(), plan.BenchmarkName), plan).Levels))
+		dir := filepath.Join(plan.ResultsDir(), plan.BenchmarkName)
+		run := judgeable(t, dir, plan)
+		if keep(plan, dir, run, verdict(t, rules.Check(run.Levels))) && plan.Plot {
+			writeReport(t, plan) // that of the sweep did not know of it
+		}
 	}
 }
 
@@ -95,7 +102,7 @@ func judgeable(t *testing.T, dir string, plan *harness.Plan) compare.Run {
 	return run
 }
 
-func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) []compare.Finding {
+func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) {
 	t.Helper()
 	gate := plan.Gate
 	if sameFolder(gate) {
@@ -125,7 +132,28 @@ func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) []co
 			rules.Margins = compare.OfDocuments(rules.Margins)
 		}
 	}
-	return slices.Concat(rules.Compare(baseline, candidate), rules.Check(candidate.Levels))
+	g := verdict(t, slices.Concat(rules.Compare(baseline, candidate), rules.Check(candidate.Levels)))
+	g.Baseline = baseline.Name
+	keep(plan, harness.Resolve(gate.Candidate), candidate, g)
+}
+
+// keep writes the verdict on a run into its folder, for reports. Where that cannot be, the verdict stands all the same.
+func keep(plan *harness.Plan, dir string, run compare.Run, g *reporting.GateRecord) (kept bool) {
+	g.Tool = record.Tool{Name: "llmsweep", Version: harness.Version, Go: runtime.Version()}
+	if plan.Gate.File != "" {
+		g.Rules = filepath.Base(plan.Gate.File)
+	}
+	if recorded := plan.Gate.DataDir != "" || plan.Gate.Baseline != ""; recorded {
+		g.SLO = plan.SLO
+	}
+	if run.Record == nil || !run.Record.Plan.Virtual {
+		g.CreatedAt = time.Now().UTC()
+	}
+	if err := reporting.WriteGate(dir, g); err != nil {
+		fmt.Println("warning: reports will not show the gate's verdict:", record.Printable(plainly(plan, err)))
+		return false
+	}
+	return true
 }
 
 // sameFolder reports whether a run is to be compared with itself. What cannot be looked at is left to its reader.
@@ -135,8 +163,9 @@ func sameFolder(gate harness.Gate) bool {
 	return err1 == nil && err2 == nil && os.SameFile(baseline, candidate)
 }
 
-// show makes each finding a sub-test. -run may choose among them, but not none.
-func show(t *testing.T, findings []compare.Finding) {
+// verdict makes each finding a sub-test. -run may choose among them, but not none.
+func verdict(t *testing.T, findings []compare.Finding) *reporting.GateRecord {
+	t.Helper()
 	if len(findings) == 0 {
 		t.Fatal("the gate matched nothing: no level and no rule met")
 	}
@@ -161,6 +190,7 @@ func show(t *testing.T, findings []compare.Finding) {
 	if err := reporting.AppendFindings(os.Getenv("GITHUB_STEP_SUMMARY"), judged); err != nil {
 		t.Error(err)
 	}
+	return &reporting.GateRecord{Verdicts: len(findings), Findings: judged}
 }
 
 // judge shows a finding: its failure or skip message is one line, and its figures are attributes, which JUnit keeps.

@@ -170,9 +170,15 @@ func report(t *testing.T, plan *harness.Plan) {
 		t.Error(plainly(plan, err))
 		return
 	}
-	if !plan.Plot {
-		return
+	if plan.Plot {
+		writeReport(t, plan)
 	}
+}
+
+// writeReport writes the report over all benchmarks of the output directory.
+func writeReport(t *testing.T, plan *harness.Plan) {
+	t.Helper()
+	dir := plan.ResultsDir()
 	plots := filepath.Join(dir, "plots")
 	in := reporting.Inputs{DataDir: dir, Markdown: plan.Markdown, Formats: plan.Formats}
 	_, err := reporting.Write(plots, in)

@@ -23,8 +23,9 @@ type Comparison struct {
 	Tool          record.Tool       `json:"tool"`
 	CreatedAt     time.Time         `json:"created_at,omitzero"` // zero in virtual time
 	Virtual       bool              `json:"virtual,omitempty"`
-	Plan          record.Plan       `json:"plan"` // of both arms; what differs between them is in Arms and in the run.json of each run
-	Arms          []ComparisonArm   `json:"arms"` // the base, then the candidate
+	Gate          bool              `json:"gate,omitempty"` // the candidate was judged by it: -run Gate
+	Plan          record.Plan       `json:"plan"`           // of both arms; what differs between them is in Arms and in the run.json of each run
+	Arms          []ComparisonArm   `json:"arms"`           // the base, then the candidate
 	Design        ComparisonDesign  `json:"design"`
 	Judgement     compare.Judgement `json:"judgement"`
 	Runs          []ComparisonRun   `json:"runs"` // in the order in which they were made
@@ -52,6 +53,8 @@ type ComparisonRun struct {
 	Attempt int    `json:"attempt,omitempty"` // how often the block was begun before
 	Dir     string `json:"dir"`               // relative to the comparison's
 	Invalid string `json:"invalid,omitempty"` // why it stands for nothing
+	// Recording tells whether a folder is that of this run: see Recording.
+	Recording string `json:"recording_sha256,omitempty"`
 }
 
 // WriteComparison writes a comparison into its folder: as JSON, and as text.
@@ -110,9 +113,11 @@ func (c *Comparison) intervals() chart.Intervals {
 
 // WriteSummary writes the comparison as text of at most 100 columns.
 func (c *Comparison) WriteSummary(w io.Writer) error {
-	return summary.Trial(w, summary.TwoArms{
-		Base: c.Arms[compare.Base].Name, Candidate: c.Arms[compare.Candidate].Name, Plan: &c.Plan, Judgement: c.Judgement,
-	})
+	return summary.Trial(w, c.twoArms())
+}
+
+func (c *Comparison) twoArms() summary.TwoArms {
+	return summary.TwoArms{Base: c.Arms[compare.Base].Name, Candidate: c.Arms[compare.Candidate].Name, Plan: &c.Plan, Judgement: c.Judgement}
 }
 
 // AppendEstimates appends a judgement as Markdown to a file, such as the one that GitHub names for a job's summary; "" is none.

@@ -22,7 +22,7 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	}
 	p := page.Page{
 		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: slices.Clone(r.Warnings),
-		Subtitle: subtitle(r.Benchmarks), Badges: verdicts(r.Benchmarks), Headline: headlines(r.Benchmarks),
+		Subtitle: subtitle(r.Benchmarks), Badges: append(verdicts(r.Benchmarks), r.gateBadges()...), Headline: headlines(r.Benchmarks),
 	}
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
@@ -47,6 +47,9 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	if len(differing.Rows) > 0 {
 		p.Headline = append(p.Headline, differing)
 	}
+	gates, judged := r.gateTables()
+	p.Headline = slices.Concat(gates, p.Headline)
+	p.Tables = append(p.Tables, judged...)
 	if len(r.Benchmarks) > 1 {
 		p.Tables = append(p.Tables, comparison(r.Benchmarks))
 	}

@@ -233,6 +233,8 @@ type Report struct {
 	Benchmarks []*results.Benchmark
 	Files      []string // paths of the charts, page and summary
 	Warnings   []string
+
+	gates map[string][]*summary.Gate // of its benchmarks, by their names
 }
 
 // NoDataError says that there is nothing to report on, and what there would be.
@@ -253,6 +255,9 @@ func (e *NoDataError) Error() string {
 	}
 	if levels, err := record.LevelDirs(e.DataDir); err == nil && len(levels) > 0 {
 		return text + "; it looks like one benchmark: give the directory above it"
+	}
+	if block := anyBlock(e.DataDir); block != "" {
+		return text + "; it holds a comparison: give one of its blocks, such as " + block
 	}
 	return text
 }
@@ -341,6 +346,7 @@ func choose(in Inputs) ([]string, error) {
 
 func (r *Report) write(dir string, in Inputs) error {
 	r.rewriteExports(in)
+	r.readGates(in.DataDir)
 	pictures, warnings := charts(r.Benchmarks)
 	further := furtherCharts(r.Benchmarks)
 	pictures, err := in.withOwn(pictures, further, r.Benchmarks)
@@ -375,7 +381,7 @@ func (r *Report) write(dir string, in Inputs) error {
 	if formats.CSV {
 		files = append(files, file{TidyFile, func(w io.Writer) error { return export.Tidy(w, r.Benchmarks) }})
 	}
-	input := summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings, Commands: commands(r.Benchmarks)}
+	input := summary.Input{DataDir: in.DataDir, OutputDir: dir, Benchmarks: r.Benchmarks, Plots: plots, Warnings: r.Warnings, Commands: commands(r.Benchmarks), Gates: r.gates}
 	if in.Markdown {
 		files = append(files, file{MarkdownFile, func(w io.Writer) error { return summary.Markdown(w, input) }})
 	}

@@ -67,7 +67,7 @@ func writeEstimates(b *strings.Builder, estimates []compare.Estimate, primary bo
 		if primary {
 			verdict := string(e.Verdict)
 			if e.Unarmed != "" {
-				verdict = "not judged"
+				verdict = notJudged
 			}
 			row = append(row, bare(percent(e.Margin)), verdict)
 		}
@@ -178,7 +178,7 @@ func Estimates(w io.Writer, j compare.Judgement) error {
 		case !e.Primary:
 			verdict, margin = "reported", missing
 		case e.Unarmed != "":
-			verdict = "not judged"
+			verdict = notJudged
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s | %s | %s |\n", verdict, e.Level, e.Metric, e.Statistic, withUnit(e.Base, e.Unit), withUnit(e.Candidate, e.Unit),
 			percent(e.Change), span(e.Low, e.High), margin)

@@ -39,12 +39,21 @@ func withUnit(v float64, unit string) string {
 
 // change is the distance from the baseline, or from the limit.
 func change(f compare.Finding) string {
+	share := distance(f)
+	if math.IsNaN(share) {
+		return missing
+	}
+	return fmt.Sprintf("%+.2f %%", 100*share)
+}
+
+// distance is how far a figure is from the baseline, or from the limit, as a share of that; NaN where there is none.
+func distance(f compare.Finding) float64 {
 	from := f.Baseline
 	if f.Limit {
 		from = f.Bound
 	}
-	if math.IsNaN(f.Value) || math.IsNaN(from) || from == 0 {
-		return missing
+	if from == 0 {
+		return math.NaN()
 	}
-	return fmt.Sprintf("%+.2f %%", 100*(f.Value-from)/math.Abs(from))
+	return (f.Value - from) / math.Abs(from)
 }

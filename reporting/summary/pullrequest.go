@@ -14,7 +14,7 @@ func Markdown(w io.Writer, in Input) error {
 	var b strings.Builder
 	b.WriteString("# Benchmark results\n")
 	for _, benchmark := range in.Benchmarks {
-		markdownBenchmark(&b, benchmark)
+		markdownBenchmark(&b, benchmark, in.Gates[benchmark.Name])
 	}
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n## Comparison\n\n")
@@ -53,9 +53,12 @@ func named(benchmarks []*results.Benchmark, shown string) string {
 	return shown
 }
 
-func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark) {
+func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark, gates []*Gate) {
 	facts := Facts(benchmark)
 	fmt.Fprintf(b, "\n## %s\n\n**%s**\n", safe(benchmark.Name), safe(facts[0][1]))
+	for _, g := range gates {
+		fmt.Fprintf(b, "\n**Gate: %s**\n", safe(g.Fact()))
+	}
 	section := func(title string, columns []Column, levels []results.Level) {
 		if len(levels) > 0 {
 			fmt.Fprintf(b, "\n%s\n\n", title)

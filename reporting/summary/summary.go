@@ -22,9 +22,10 @@ import (
 type Input struct {
 	DataDir, OutputDir string
 	Benchmarks         []*results.Benchmark
-	Commands           map[string]string // that measure a benchmark again, by its name
-	Plots              []string          // file names of the charts
-	Warnings           []string          // of the report itself
+	Commands           map[string]string  // that measure a benchmark again, by its name
+	Plots              []string           // file names of the charts
+	Warnings           []string           // of the report itself
+	Gates              map[string][]*Gate // what gates said of a benchmark, by its name
 }
 
 // Write writes SUMMARY.txt.
@@ -35,6 +36,9 @@ func Write(w io.Writer, in Input) error {
 		writeHead(&b, benchmark.Name)
 		facts := Facts(benchmark)
 		writeFact(&b, facts[0][0], facts[0][1]) // the verdict
+		for _, g := range in.Gates[benchmark.Name] {
+			writeFact(&b, "Gate", g.Fact())
+		}
 		b.WriteString("\n")
 		validity(&b, benchmark)
 		for _, fact := range facts[1:] {

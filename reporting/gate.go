@@ -1,0 +1,341 @@
+package reporting
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llmsweep/llmsweep/harness/compare"
+	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting/page"
+	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
+)
+
+// GateFile is what the last gate on a recorded benchmark said, in the benchmark's folder. A gate of two arms leaves record.ComparisonFile above its blocks.
+const GateFile = "gate.json"
+
+// GateRecord is gate.json: what one benchmark was judged by, and what came of it.
+type GateRecord struct {
+	SchemaVersion string            `json:"schema_version"`
+	Tool          record.Tool       `json:"tool"`
+	CreatedAt     time.Time         `json:"created_at,omitzero"` // zero of runs in virtual time
+	Recording     string            `json:"recording_sha256"`    // of the benchmark: see Recording
+	Rules         string            `json:"gate,omitempty"`      // name of the file with the rules; "" is the default
+	Baseline      string            `json:"baseline,omitempty"`  // name of the benchmark that this one was compared with; "": limits alone
+	SLO           string            `json:"slo,omitempty"`       // of the gate, in place of the run's own
+	Verdict       compare.Verdict   `json:"verdict"`             // of all findings
+	Verdicts      int               `json:"verdicts"`            // that there were; more than findings if -run chose among them
+	Findings      []compare.Finding `json:"findings"`
+}
+
+// WriteGate writes what a gate said into the folder of the benchmark that it judged.
+func WriteGate(dir string, g *GateRecord) (err error) {
+	g.SchemaVersion, g.Verdict = record.SchemaVersion, compare.Overall(g.Findings)
+	if g.Recording, err = Recording(dir); err != nil {
+		return err
+	}
+	return record.WriteJSON(filepath.Join(dir, GateFile), g)
+}
+
+// Recording is a fingerprint of what a benchmark's folder holds of its run: the plan, each level and each request. Of two recordings that have the same one
+// the figures are the same.
+func Recording(dir string) (string, error) {
+	sum, files := sha256.New(), 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !slices.Contains([]string{record.RunFile, record.LevelFile, record.LogFile}, entry.Name()) {
+			return err
+		}
+		file, err := record.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		part := sha256.New()
+		if _, err := io.Copy(part, file); err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%x %q\n", part.Sum(nil), filepath.ToSlash(name))
+		files++
+		return nil
+	})
+	if err == nil && files == 0 {
+		err = errors.New("there is no recording of llmsweep's")
+	}
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// A file with a verdict has no more bytes, and no more figures. What it quotes is cut.
+const (
+	mostOfGate    = 32 << 20
+	mostOfFigures = 10_000
+	mostOfText    = 200
+)
+
+// readVerdict reads such a file into v. An error says no more of its place than its name, and that it does not exist is fs.ErrNotExist.
+func readVerdict(path string, v any) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fs.ErrNotExist
+	case err != nil:
+		return errors.New("it cannot be read")
+	case info.Size() > mostOfGate:
+		return fmt.Errorf("it has %d MB", info.Size()/1e6)
+	}
+	if err := record.ReadJSON(path, v); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), path+": ", ""))
+	}
+	return nil
+}
+
+// readGates finds what gates said of the benchmarks. What is not about just these recordings is left out with a warning: a verdict on others would be a
+// wrong one.
+func (r *Report) readGates(dataDir string) {
+	r.gates = map[string][]*summary.Gate{}
+	for _, b := range r.Benchmarks {
+		g, err := gateOn(filepath.Join(dataDir, b.Name))
+		if g != nil {
+			r.gates[b.Name] = append(r.gates[b.Name], g)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: the verdict in its %s is not shown: %v", b.Name, GateFile, err))
+		}
+	}
+	above := []string{dataDir}
+	if abs, err := filepath.Abs(dataDir); err == nil && filepath.Dir(abs) != abs {
+		above = append(above, filepath.Dir(abs))
+	}
+	for _, dir := range above {
+		if err := r.readComparison(dataDir, filepath.Join(dir, record.ComparisonFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the verdict in %s is not shown: %v", record.ComparisonFile, err))
+		}
+	}
+}
+
+// gateOn reads the verdict on a benchmark's folder.
+func gateOn(dir string) (*summary.Gate, error) {
+	var g GateRecord
+	if err := readVerdict(filepath.Join(dir, GateFile), &g); err != nil {
+		return nil, err
+	}
+	switch err := compare.ContradictsFindings(g.Findings); {
+	case g.SchemaVersion != record.SchemaVersion:
+		return nil, fmt.Errorf("its schema_version is %q", g.SchemaVersion)
+	case err != nil:
+		return nil, err
+	case len(g.Findings) == 0 || g.Verdict != compare.Overall(g.Findings) || g.Verdicts < len(g.Findings):
+		return nil, errors.New("its verdict is not that of its findings")
+	case len(g.Findings) > mostOfFigures:
+		return nil, fmt.Errorf("it has %d findings", len(g.Findings))
+	}
+	recording, err := Recording(dir)
+	if err != nil || recording != g.Recording {
+		return nil, errors.New("it is of another recording: run the gate again, or remove the file")
+	}
+	of := "limits"
+	if g.Baseline != "" {
+		of = "against baseline " + g.Baseline
+	}
+	if g.Rules != "" {
+		of += ", by " + g.Rules
+	}
+	if g.SLO != "" {
+		of += ", objectives " + g.SLO
+	}
+	return printable(summary.RulesGate(of, g.Findings, g.Verdicts, g.CreatedAt)), nil
+}
+
+// readComparison hands the verdict on two arms to those benchmarks that are runs of them.
+func (r *Report) readComparison(dataDir, path string) error {
+	var c Comparison
+	if err := readVerdict(path, &c); err != nil {
+		return err
+	}
+	switch err := c.Judgement.Contradiction(); {
+	case c.SchemaVersion != record.SchemaVersion:
+		return fmt.Errorf("its schema_version is %q", c.SchemaVersion)
+	case len(c.Arms) != 2 || c.Arms[0].Name == c.Arms[1].Name:
+		return errors.New("it does not have two arms")
+	case err != nil:
+		return err
+	case len(c.Judgement.Estimates) > mostOfFigures:
+		return fmt.Errorf("it has %d figures", len(c.Judgement.Estimates))
+	}
+	found := false
+	for _, b := range r.Benchmarks {
+		if !slices.ContainsFunc(c.Arms, func(a ComparisonArm) bool { return a.Name == b.Name }) {
+			continue
+		}
+		recording, err := Recording(filepath.Join(dataDir, b.Name))
+		known := slices.ContainsFunc(c.Runs, func(run ComparisonRun) bool {
+			return run.Arm == b.Name && run.Invalid == "" && run.Recording != "" && run.Recording == recording
+		})
+		if err != nil || !known {
+			return fmt.Errorf("%s is none of the runs that it judged", b.Name)
+		}
+		found = true
+	}
+	if !found {
+		return errors.New("it is of other benchmarks")
+	}
+	g := printable(summary.TrialGate(c.twoArms(), c.CreatedAt, !c.Gate))
+	for _, b := range r.Benchmarks {
+		if slices.ContainsFunc(c.Arms, func(a ComparisonArm) bool { return a.Name == b.Name }) {
+			r.gates[b.Name] = append(r.gates[b.Name], g)
+		}
+	}
+	return nil
+}
+
+// printable makes texts that were read from a file harmless to terminals and tables.
+func printable(g *summary.Gate) *summary.Gate {
+	texts := []*string{&g.Of, &g.Reason}
+	for i := range g.Figures {
+		f := &g.Figures[i]
+		texts = append(texts, &f.Level, &f.Metric, &f.Statistic, &f.Unit)
+	}
+	for _, text := range texts {
+		if runes := []rune(record.Printable(*text)); len(runes) > mostOfText {
+			*text = string(runes[:mostOfText]) + "..."
+		} else {
+			*text = string(runes)
+		}
+	}
+	return g
+}
+
+// allGates are those of the report, each with the benchmark that it is about, or the first of two arms.
+func (r *Report) allGates() (gates []*summary.Gate, of []*results.Benchmark) {
+	for _, b := range r.Benchmarks {
+		for _, g := range r.gates[b.Name] {
+			if !slices.Contains(gates, g) {
+				gates, of = append(gates, g), append(of, b)
+			}
+		}
+	}
+	return gates, of
+}
+
+// gateState is the colour of a verdict.
+func gateState(v compare.Verdict) page.State {
+	switch v {
+	case compare.Pass:
+		return page.Good
+	case compare.Fail:
+		return page.Bad
+	case compare.Inconclusive:
+		return page.Doubt
+	default:
+		return page.None
+	}
+}
+
+// gateBadges are the verdicts of gates, the worst first, with what they are about where that is short.
+func (r *Report) gateBadges() []page.Badge {
+	var badges []page.Badge
+	gates, of := r.allGates()
+	for _, name := range []string{"gate", "comparison"} {
+		for _, verdict := range []compare.Verdict{compare.Fail, compare.Inconclusive, compare.Pass} {
+			var details []string
+			for i, g := range gates {
+				if g.Name() == name && g.Verdict == verdict {
+					details = append(details, r.about(of[i], g))
+				}
+			}
+			switch n := len(details); {
+			case n == 0:
+				continue
+			case n > 2:
+				details = []string{fmt.Sprintf("%d of %d", n, len(gates))}
+			}
+			badges = append(badges, page.Badge{State: gateState(verdict), Text: name + ": " + strings.ToUpper(string(verdict)), Detail: strings.Join(details, "; ")})
+		}
+	}
+	return badges
+}
+
+// about says what a gate judged, and how many figures of it came out how.
+func (r *Report) about(b *results.Benchmark, g *summary.Gate) string {
+	text := g.Of
+	if len(r.Benchmarks) > 1 && !g.Paired {
+		text = b.Name + ", " + text
+	}
+	return text + ": " + g.Counts()
+}
+
+// mostDecisive is how many figures of a gate stand at the head of the page.
+const mostDecisive = 6
+
+// gateTables show what gates judged: the figures that decided, for the head of the page, and all of them where that are more.
+func (r *Report) gateTables() (head, all []page.Table) {
+	gates, of := r.allGates()
+	for i, g := range gates {
+		title := strings.ToUpper(g.Name()[:1]) + g.Name()[1:] + ", " + r.about(of[i], g)
+		t := gateTable(title, g, g.Sorted())
+		deciding := g.Deciding()
+		if g.Paired {
+			deciding = g.Sorted()
+		}
+		switch n := min(len(deciding), mostDecisive); {
+		case n == len(t.Rows):
+			head = append(head, t)
+			continue
+		case n > 0:
+			first := gateTable(title, g, deciding[:n])
+			first.Caption = fmt.Sprintf("%d of %d figures; all stand under Tables. %s", n, len(t.Rows), first.Caption)
+			head = append(head, first)
+		}
+		all = append(all, t)
+	}
+	return head, all
+}
+
+func gateTable(title string, g *summary.Gate, figures []summary.GateFigure) page.Table {
+	based := slices.ContainsFunc(g.Figures, func(f summary.GateFigure) bool { return f.Base == f.Base })
+	t := page.Table{Title: title, Caption: "Judged " + g.Time() + ".", Columns: []page.Column{{Name: "Figure", Text: true}, {Name: "Level", Text: true}, {Name: "Verdict", Text: true}}}
+	if g.Reason != "" {
+		t.Caption = g.Reason + ". " + t.Caption
+	}
+	if based {
+		t.Columns = append(t.Columns, page.Column{Name: "Base"}, page.Column{Name: "Candidate"}, page.Column{Name: "Unit", Text: true}, page.Column{Name: "Change"}, page.Column{Name: "Allowed"})
+		t.Caption += " Change: against the base, with its interval where both were measured in turn; of a limit, against that."
+	} else {
+		t.Columns = append(t.Columns, page.Column{Name: "Value"}, page.Column{Name: "Unit", Text: true}, page.Column{Name: "Against the limit"}, page.Column{Name: "Allowed"})
+	}
+	for _, f := range figures {
+		value, base, change, interval := f.Cells()
+		row := []page.Cell{{Text: f.Metric + " " + f.Statistic}, {Text: f.Level}, {Badges: []page.Badge{{State: gateState(f.Verdict), Text: f.Said()}}}}
+		if based {
+			row = append(row, page.Cell{Text: base})
+		}
+		t.Rows = append(t.Rows, append(row, page.Cell{Text: value}, page.Cell{Text: f.ShortUnit()}, page.Cell{Text: change, Detail: interval}, page.Cell{Text: f.Allowed}))
+	}
+	return t
+}
+
+// anyBlock is the last block of the comparison in a directory, "" where there is none.
+func anyBlock(dir string) string {
+	var c Comparison
+	if readVerdict(filepath.Join(dir, record.ComparisonFile), &c) != nil {
+		return ""
+	}
+	for _, run := range slices.Backward(c.Runs) {
+		block := filepath.Join(dir, filepath.Dir(filepath.FromSlash(run.Dir)))
+		if names, err := results.Names(block); run.Invalid == "" && filepath.IsLocal(filepath.FromSlash(run.Dir)) && err == nil && len(names) > 0 {
+			return record.Printable(block)
+		}
+	}
+	return ""
+}
