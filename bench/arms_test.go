@@ -22,6 +22,7 @@ import (
 
 // comparison reads comparison.json, without the judgement's figures, of which those that do not exist are null.
 func comparison(t *testing.T, dir string) (c struct {
+	Gate      bool
 	Arms      []reporting.ComparisonArm
 	Runs      []reporting.ComparisonRun
 	Judgement struct {
@@ -79,6 +80,7 @@ func TestArmsStartTheirServers(t *testing.T) {
 	r := child{entry: "TestCompare", args: armFlags(dir, "-arm=base="+baseURL, "-arm-command=base="+base, "-arm=next="+nextURL, "-arm-command=next="+next)}.passes(t)
 	assert.Contains(t, r.output, "next against base: ")
 	c := comparison(t, filepath.Join(dir, "both"))
+	assert.False(t, c.Gate, "it only reports")
 	require.Len(t, c.Arms, 2)
 	assert.Equal(t, reporting.ComparisonArm{Name: "next", Endpoint: nextURL + "/v1/chat/completions", Started: true}, c.Arms[1])
 	assert.GreaterOrEqual(t, len(c.Runs), 2)
@@ -170,6 +172,18 @@ func TestVerdictsOfTwoArms(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "### Gate: fail after 12 blocks")
 	assert.Contains(t, string(text), "| fail | c2 | inter_token_latency avg | 5 ms | 5.4 ms | +8.00 % |")
+
+	assert.True(t, comparison(t, filepath.Join(dir, "both")).Gate)
+	for _, block := range []string{"block-00", "block-12"} {
+		plots := t.TempDir()
+		report, err := reporting.Write(plots, reporting.Inputs{DataDir: filepath.Join(dir, "both", block)})
+		require.NoError(t, err)
+		assert.NotContains(t, strings.Join(report.AllWarnings(), "\n"), "not shown")
+		text, err = os.ReadFile(filepath.Join(plots, reporting.SummaryFile))
+		require.NoError(t, err)
+		assert.Contains(t, strings.Join(strings.Fields(string(text)), " "),
+			"Gate: FAIL: next against base, 12 blocks; 2 failed, 1 passed: inter_token_latency avg of c2 5.4 ms, +8.00 % (+8.00 to +8.00 %), margin +5.00 %;")
+	}
 
 	gate := filepath.Join(dir, "gate.yaml")
 	require.NoError(t, os.WriteFile(gate, []byte("primaries:\n  - {metric: inter_token_latency, level: c2, margin: 10%}\n"), 0o600))

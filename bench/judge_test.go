@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/reporting"
 )
 
 // virtualRun records a small run in virtual time.
@@ -76,6 +77,39 @@ func TestRecordedOpenLoopsAreJudgedBySchedule(t *testing.T) {
 		assert.Contains(t, r.output, want)
 	}
 	assert.NotContains(t, r.output, "TestGate/r8.5/time_to_first_token")
+}
+
+// TestReportsHaveTheGatesVerdict: of a benchmark that the gate measured its page has the verdict, and of recorded ones each report that is made later.
+func TestReportsHaveTheGatesVerdict(t *testing.T) {
+	dir := t.TempDir()
+	gate := filepath.Join(dir, "gate.yaml")
+	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: request_latency, max: 1}, {metric: inter_token_latency, max: 1000}]"), 0o600))
+	data := filepath.Join(dir, "now")
+	measure := func(name string, more ...string) result {
+		args := append([]string{"-virtual", "-nonce=1", "-concurrencies=1,2", "-isl=20", "-osl=4", "-output-dir=" + data, "-benchmark-name=" + name}, more...)
+		return child{entry: "TestGate", args: append(args, "-gate="+gate)}.run(t)
+	}
+	summary := func(in string) string {
+		text, err := os.ReadFile(filepath.Join(in, reporting.SummaryFile))
+		require.NoError(t, err)
+		return strings.Join(strings.Fields(string(text)), " ")
+	}
+	assert.Equal(t, 1, measure("a").code)
+	const verdict = "Gate: FAIL: limits, by gate.yaml; 2 failed, 2 passed: request_latency avg of c1 "
+	assert.Contains(t, summary(filepath.Join(data, "plots")), verdict)
+	page, err := os.ReadFile(filepath.Join(data, "plots", reporting.PageFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), `gate: FAIL</span> <span class="detail">limits, by gate.yaml: 2 failed, 2 passed<`)
+
+	child{args: []string{"-virtual", "-nonce=2", "-concurrencies=1,2", "-isl=20", "-osl=4", "-output-dir=" + data, "-benchmark-name=a", "-overwrite"}}.passes(t)
+	assert.NotContains(t, summary(filepath.Join(data, "plots")), verdict, "it was another run's")
+	assert.Contains(t, summary(filepath.Join(data, "plots")), "a: the verdict in its gate.json is not shown: it is of another recording: run the gate again, or remove the file")
+
+	require.NoError(t, os.CopyFS(filepath.Join(data, "b"), os.DirFS(filepath.Join(data, "a"))))
+	child{entry: "TestGate", args: []string{"-baseline=" + filepath.Join(data, "a"), "-candidate=" + filepath.Join(data, "b")}}.passes(t)
+	_, err = reporting.Write(filepath.Join(dir, "later"), reporting.Inputs{DataDir: data})
+	require.NoError(t, err)
+	assert.Contains(t, summary(filepath.Join(dir, "later")), "Gate: PASS: against baseline a; 10 passed; judged in virtual time")
 }
 
 // TestLimitsStandBesideAComparison: they judge the candidate, with or without margins in the file.
