@@ -1,6 +1,8 @@
 package browsertest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -48,4 +50,39 @@ func TestWhatIsSaid(t *testing.T) {
 	assert.Empty(t, asked[[]string](x, `[...document.querySelectorAll("*")].filter((n) => [...n.attributes].some((a) => a.name.startsWith("on"))).map((n) => n.outerHTML)`), "no handler in an attribute")
 	x.press(kb.Tab)
 	assert.Equal(t, "Skip to the figures", asked[string](x, "document.activeElement.textContent"))
+}
+
+// TestWideTablesStandOnADesk: the results of an open loop with objectives, which have the most columns, stand in the width of a desk's screen, whatever
+// their figures are; on a phone intervals are in one line, and the table is scrolled.
+func TestWideTablesStandOnADesk(t *testing.T) {
+	figure := func(v float64) page.Cell {
+		return page.Cell{Text: fmt.Sprintf("%.0f", v), Detail: fmt.Sprintf("[%.0f, %.0f]", 0.9*v, 1.1*v), Mark: page.Best}
+	}
+	wide := func(name string, v float64) page.Page {
+		p := sample(1, 1)
+		results := page.Table{Title: "Results", Columns: []page.Column{
+			{Name: "Benchmark", Text: true}, {Name: "Request rate", Unit: "1/s"}, {Name: "Verdict", Text: true}, {Name: "In flight", Unit: "mean"},
+			{Name: "OK / failed / cancelled by plan", Unit: "requests"}, {Name: "Attained", Unit: "%"}, {Name: "Goodput", Unit: "1/s"}, {Name: "TTFT avg", Unit: "ms from schedule"},
+			{Name: "TTFT p50", Unit: "ms from schedule"}, {Name: "TTFT p99", Unit: "ms from schedule"}, {Name: "ITL avg", Unit: "ms"}, {Name: "ITL p99", Unit: "ms"},
+			{Name: "Latency avg", Unit: "s from schedule"}, {Name: "Output", Unit: "tokens/s"}, {Name: "Requests", Unit: "1/s"}, {Name: "TTFT avg", Unit: "ms from sending"}, {Name: "TTFT p99", Unit: "ms from sending"},
+		}}
+		results.Rows = [][]page.Cell{{
+			{Text: name, Series: 1}, {Text: "12.5"}, {Badges: []page.Badge{{State: page.Good, Text: "VALID"}, {State: page.Bad, Text: "OVERLOADED"}}}, {Text: "385.2"}, {Text: "1197/0/3"},
+			{Text: "95.40"}, {Text: "7.45"}, figure(v), figure(v), figure(v), figure(10), figure(10), figure(10), {Text: "12345", Mark: page.Best}, {Text: "10.3", Mark: page.Best}, figure(v), figure(v),
+		}}
+		p.Headline = []page.Table{results}
+		return p
+	}
+	const (
+		inside = "document.querySelector('.headline .scroll').scrollWidth - document.querySelector('.headline .scroll').clientWidth"
+		lines  = "Math.max(...[...document.querySelectorAll('.headline td > .detail')].map(e => e.getBoundingClientRect().height))"
+	)
+	short := opened(t, wide("short", 12), desk())
+	assert.LessOrEqual(t, asked[int](short, inside), 0)
+	assert.Less(t, asked[float64](short, lines), 20.0, "there is room for intervals in one line")
+	long := opened(t, wide(strings.Repeat("long-name-", 6), 40_000), desk())
+	assert.LessOrEqual(t, asked[int](long, inside), 0)
+	phone := opened(t, wide("short", 40_000), size{width: 390, height: 844})
+	assert.Positive(t, asked[int](phone, inside))
+	assert.Less(t, asked[float64](phone, lines), 20.0)
 }
