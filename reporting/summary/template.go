@@ -57,7 +57,7 @@ func brief(reason string) string {
 	case strings.HasPrefix(answer, "<"):
 		words = "a page of HTML"
 	}
-	text := strings.Join(strings.Fields(before+words), " ")
+	text := strings.TrimRight(strings.Join(strings.Fields(before+words), " "), ".") // more follows
 	if utf8.RuneCountInString(text) > mostBrief {
 		text = strings.TrimRight(string([]rune(text)[:mostBrief-3]), " ") + "..."
 	}

@@ -14,7 +14,7 @@ func TestReasonsAreBrief(t *testing.T) {
 	for reason, want := range map[string]string{
 		"it reports no usage": "it reports no usage",
 		failed + `{"error":{"message":"The model \"x\" does not exist","type":"invalid_request_error","code":404}}`: failed + `The model "x" does not exist`,
-		failed + `{"object":"error","message":"The model does not\n exist.","type":"NotFoundE`:                      failed + "The model does not exist.",
+		failed + `{"object":"error","message":"The model does not\n exist.","type":"NotFoundE`:                      failed + "The model does not exist",
 		failed + `{"detail":"Not Found"}`: failed + "Not Found",
 		failed + `{"detail":[{"type":"missing","loc":["body","model"],"msg":"Field required"}]}`: failed + "Field required",
 		failed + `{"error":{"message":"cut in its \`:                                             failed + "cut in its",
