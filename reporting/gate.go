@@ -80,7 +80,7 @@ func Recording(dir string) (string, error) {
 const (
 	mostOfGate    = 32 << 20
 	mostOfFigures = 10_000
-	mostOfText    = 200
+	mostOfText    = 400
 )
 
 // readVerdict reads such a file into v. An error says no more of its place than its name, and that it does not exist is fs.ErrNotExist.
@@ -203,7 +203,7 @@ func printable(g *summary.Gate) *summary.Gate {
 	texts := []*string{&g.Of, &g.Reason}
 	for i := range g.Figures {
 		f := &g.Figures[i]
-		texts = append(texts, &f.Level, &f.Metric, &f.Statistic, &f.Unit)
+		texts = append(texts, &f.Level, &f.Metric, &f.Statistic, &f.Unit, &f.Client, &f.Text)
 	}
 	for _, text := range texts {
 		if runes := []rune(record.Printable(*text)); len(runes) > mostOfText {

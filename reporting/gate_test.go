@@ -250,7 +250,7 @@ func TestGateOfOneBenchmarkIsShown(t *testing.T) {
 	write(GateRecord{CreatedAt: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), Rules: "gate.yaml", Findings: all, Verdicts: 2})
 	html, text, _, _ := reported(t, dir)
 	assert.Contains(t, html, `<span class="badge bad">gate: FAIL</span> <span class="detail">limits, by gate.yaml: 1 failed, 1 passed</span>`)
-	assert.Contains(t, html, "1 of 2 figures; all stand under Tables.")
+	assert.Contains(t, html, "1 of 2 figures; the evidence stands under Tables.")
 	assert.Contains(t, strings.Join(strings.Fields(text), " "), "Gate: FAIL: limits, by gate.yaml; 1 failed, 1 passed: inter_token_latency avg of c4 8 ms, +14.3 %, limit 7; judged 2026-11-28 12:00:00 UTC")
 
 	against := all[0]
@@ -298,5 +298,24 @@ func TestManyGates(t *testing.T) {
 		}
 		require.NoError(t, WriteGate(ours, &GateRecord{Findings: []compare.Finding{f}, Verdicts: 1}))
 	}
-	assert.Equal(t, []page.Badge{{State: page.Bad, Text: "gate: FAIL", Detail: "b0, limits: 1 failed"}, {State: page.Good, Text: "gate: PASS", Detail: "3 of 4"}}, judgedBy(t, dir).gateBadges())
+	r := judgedBy(t, dir)
+	assert.Equal(t, []page.Badge{{State: page.Bad, Text: "gate: FAIL", Detail: "b0, limits: 1 failed"}, {State: page.Good, Text: "gate: PASS", Detail: "3 of 4"}}, r.gateBadges())
+	head, all := r.gateTables()
+	require.Len(t, head, 1, "what passed needs no room on the first screen")
+	assert.Equal(t, "Gate: b0, limits", head[0].Title)
+	assert.Len(t, all, 4)
+	for i := range 4 {
+		f := compare.Finding{Level: "c1", Metric: "inter_token_latency", Statistic: "avg", Unit: "ms", Verdict: compare.Inconclusive, Client: record.ClientLimited, Value: 1, Baseline: 2, Bound: 2, Text: "why"}
+		if i == 3 {
+			f.Verdict = compare.Fail
+		}
+		require.NoError(t, WriteGate(filepath.Join(dir, fmt.Sprint("b", i)), &GateRecord{Baseline: "old", Findings: []compare.Finding{f}, Verdicts: 1}))
+	}
+	head, all = judgedBy(t, dir).gateTables()
+	require.Len(t, head, 2)
+	assert.Equal(t, "Gate: b3, against baseline old", head[0].Title, "the worst is the first")
+	assert.Equal(t, "Gate: b0, against baseline old", head[1].Title)
+	assert.Equal(t, []page.Badge{{State: page.Doubt, Text: "inconclusive", Detail: "client limited"}}, head[1].Rows[0][2].Badges)
+	require.Len(t, all, 4)
+	assert.Equal(t, "why", all[1].Rows[0][8].Text)
 }

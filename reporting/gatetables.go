@@ -11,16 +11,23 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
-// allGates are those of the report, each with the benchmark that it is about, or the first of two arms.
+// allGates are those of the report, the worst first, each with the benchmark that it is about, or the first of two arms.
 func (r *Report) allGates() (gates []*summary.Gate, of []*results.Benchmark) {
-	for _, b := range r.Benchmarks {
-		for _, g := range r.gates[b.Name] {
-			if !slices.Contains(gates, g) {
-				gates, of = append(gates, g), append(of, b)
+	for _, verdict := range worstFirst() {
+		for _, b := range r.Benchmarks {
+			for _, g := range r.gates[b.Name] {
+				if g.Verdict == verdict && !slices.Contains(gates, g) {
+					gates, of = append(gates, g), append(of, b)
+				}
 			}
 		}
 	}
 	return gates, of
+}
+
+// worstFirst are the verdicts of gates.
+func worstFirst() []compare.Verdict {
+	return []compare.Verdict{compare.Fail, compare.Inconclusive, compare.Pass}
 }
 
 // gateState is the colour of a verdict.
@@ -42,7 +49,7 @@ func (r *Report) gateBadges() []page.Badge {
 	var badges []page.Badge
 	gates, of := r.allGates()
 	for _, name := range []string{"gate", "comparison"} {
-		for _, verdict := range []compare.Verdict{compare.Fail, compare.Inconclusive, compare.Pass} {
+		for _, verdict := range worstFirst() {
 			var details []string
 			for i, g := range gates {
 				if g.Name() == name && g.Verdict == verdict {
@@ -69,31 +76,31 @@ func (r *Report) subject(b *results.Benchmark, g *summary.Gate) string {
 	return g.Of
 }
 
-// mostDecisive is how many figures of a gate stand at the head of the page.
-const mostDecisive = 6
+// At the head of the page stand at most so many figures of a gate, and of so many gates.
+const (
+	mostDecisive = 6
+	mostAhead    = 2
+)
 
-// gateTables show what gates judged: the figures that decided, for the head of the page, and all of them where that are more.
+// gateTables show what gates judged: for the head of the page the figures that decided, of the gates that say most, and all of them with the evidence.
 func (r *Report) gateTables() (head, all []page.Table) {
 	gates, of := r.allGates()
 	for i, g := range gates {
 		title := strings.ToUpper(g.Name()[:1]) + g.Name()[1:] + ": " + r.subject(of[i], g)
-		t := gateTable(title, g, g.Sorted())
-		deciding := g.Deciding()
+		figures, deciding := g.Sorted(), g.Deciding()
+		if len(figures) > 0 {
+			all = append(all, withEvidence(gateTable(title, g, figures), figures))
+		}
 		if g.Paired {
-			deciding = g.Sorted()
+			deciding = figures
 		}
-		switch n := min(len(deciding), mostDecisive); {
-		case len(t.Rows) == 0: // its badge says why
+		deciding = deciding[:min(len(deciding), mostDecisive)]
+		if len(deciding) == 0 || len(head) == mostAhead {
 			continue
-		case n == len(t.Rows):
-			head = append(head, t)
-			continue
-		case n > 0:
-			first := gateTable(title, g, deciding[:n])
-			first.Caption = fmt.Sprintf("%d of %d figures; all stand under Tables. %s", n, len(t.Rows), first.Caption)
-			head = append(head, first)
 		}
-		all = append(all, t)
+		first := gateTable(title, g, deciding)
+		first.Caption = fmt.Sprintf("%d of %d figures; the evidence stands under Tables. %s", len(deciding), len(figures), first.Caption)
+		head = append(head, first)
 	}
 	return head, all
 }
@@ -114,11 +121,20 @@ func gateTable(title string, g *summary.Gate, figures []summary.GateFigure) page
 	}
 	for _, f := range figures {
 		value, base, change, interval := f.Cells()
-		row := []page.Cell{{Text: f.Metric + " " + f.Statistic}, {Text: f.Level}, {Badges: []page.Badge{{State: gateState(f.Verdict), Text: f.Said()}}}}
+		row := []page.Cell{{Text: f.Metric + " " + f.Statistic}, {Text: f.Level}, {Badges: []page.Badge{{State: gateState(f.Verdict), Text: f.Said(), Detail: f.Client}}}}
 		if based {
 			row = append(row, page.Cell{Text: base})
 		}
 		t.Rows = append(t.Rows, append(row, page.Cell{Text: value}, page.Cell{Text: f.ShortUnit()}, page.Cell{Text: change, Detail: interval}, page.Cell{Text: f.Allowed}))
+	}
+	return t
+}
+
+// withEvidence adds what each verdict stands on, in words.
+func withEvidence(t page.Table, figures []summary.GateFigure) page.Table {
+	t.Columns = append(t.Columns, page.Column{Name: "Evidence", Text: true})
+	for i, f := range figures {
+		t.Rows[i] = append(t.Rows[i], page.Cell{Text: f.Text})
 	}
 	return t
 }

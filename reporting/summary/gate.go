@@ -30,6 +30,8 @@ type GateFigure struct {
 	Base, Value                    float64         // NaN: none
 	Change, Low, High              float64         // shares of the base or the limit, with an interval; NaN: none
 	Allowed                        string          // the limit, or the margin
+	Client                         string          // where it was suspect or limited
+	Text                           string          // the evidence
 }
 
 // Name is what gave the verdict.
@@ -151,7 +153,7 @@ func TrialGate(c TwoArms, when time.Time, reported bool) *Gate {
 		}
 		g.Figures = append(g.Figures, GateFigure{
 			Level: e.Level, Metric: e.Metric, Statistic: e.Statistic, Unit: e.Unit, Verdict: e.Verdict, Base: e.Base, Value: e.Candidate, Change: e.Change, Low: e.Low, High: e.High,
-			Allowed: "margin " + percent(e.Margin),
+			Allowed: "margin " + percent(e.Margin), Client: string(e.Client), Text: e.Text,
 		})
 	}
 	return g
@@ -169,7 +171,7 @@ func RulesGate(of string, findings []compare.Finding, verdicts int, when time.Ti
 	for _, f := range findings {
 		figure := GateFigure{
 			Level: f.Level, Metric: f.Metric, Statistic: f.Statistic, Unit: f.Unit, Verdict: f.Verdict, Base: f.Baseline, Value: f.Value,
-			Change: distance(f), Low: math.NaN(), High: math.NaN(), Allowed: "bound " + number(f.Bound),
+			Change: distance(f), Low: math.NaN(), High: math.NaN(), Allowed: "bound " + number(f.Bound), Client: string(f.Client), Text: f.Text,
 		}
 		if f.Limit {
 			figure.Allowed, figure.Base = "limit "+number(f.Bound), math.NaN()
