@@ -162,40 +162,46 @@ func (r *Report) readComparison(dataDir, path string) error {
 	if err := readVerdict(path, &c); err != nil {
 		return err
 	}
-	switch err := c.Judgement.Contradiction(); {
-	case c.SchemaVersion != record.SchemaVersion:
-		return fmt.Errorf("its schema_version is %q", c.SchemaVersion)
-	case len(c.Arms) != 2 || c.Arms[0].Name == c.Arms[1].Name:
-		return errors.New("it does not have two arms")
-	case err != nil:
+	if err := c.sound(); err != nil {
 		return err
-	case len(c.Judgement.Estimates) > mostOfFigures:
-		return fmt.Errorf("it has %d figures", len(c.Judgement.Estimates))
 	}
-	found := false
+	var arms []string
 	for _, b := range r.Benchmarks {
 		if !slices.ContainsFunc(c.Arms, func(a ComparisonArm) bool { return a.Name == b.Name }) {
 			continue
 		}
 		recording, err := Recording(filepath.Join(dataDir, b.Name))
-		known := slices.ContainsFunc(c.Runs, func(run ComparisonRun) bool {
-			return run.Arm == b.Name && run.Invalid == "" && run.Recording == recording
-		})
-		if err != nil || !known {
+		if err != nil || !c.made(b.Name, recording) {
 			return fmt.Errorf("%s is none of the runs that it judged", b.Name)
 		}
-		found = true
+		arms = append(arms, b.Name)
 	}
-	if !found {
+	if len(arms) == 0 {
 		return errors.New("it is of other benchmarks")
 	}
 	g := printable(summary.TrialGate(c.twoArms(), c.CreatedAt, !c.Gate))
-	for _, b := range r.Benchmarks {
-		if slices.ContainsFunc(c.Arms, func(a ComparisonArm) bool { return a.Name == b.Name }) {
-			r.gates[b.Name] = append(r.gates[b.Name], g)
-		}
+	for _, name := range arms {
+		r.gates[name] = append(r.gates[name], g)
 	}
 	return nil
+}
+
+// sound returns an error where the comparison, read from a file, is none that a run wrote.
+func (c *Comparison) sound() error {
+	switch {
+	case c.SchemaVersion != record.SchemaVersion:
+		return fmt.Errorf("its schema_version is %q", c.SchemaVersion)
+	case len(c.Arms) != 2 || c.Arms[0].Name == c.Arms[1].Name:
+		return errors.New("it does not have two arms")
+	case len(c.Judgement.Estimates) > mostOfFigures:
+		return fmt.Errorf("it has %d figures", len(c.Judgement.Estimates))
+	}
+	return c.Judgement.Contradiction()
+}
+
+// made reports whether a recording is that of a run of the arm which stands for something.
+func (c *Comparison) made(arm, recording string) bool {
+	return slices.ContainsFunc(c.Runs, func(run ComparisonRun) bool { return run.Arm == arm && run.Invalid == "" && run.Recording == recording })
 }
 
 // printable makes texts that were read from a file harmless to terminals and tables.

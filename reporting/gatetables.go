@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -106,7 +107,7 @@ func (r *Report) gateTables() (head, all []page.Table) {
 }
 
 func gateTable(title string, g *summary.Gate, figures []summary.GateFigure) page.Table {
-	based := g.Paired || slices.ContainsFunc(g.Figures, func(f summary.GateFigure) bool { return f.Base == f.Base })
+	based := g.Paired || slices.ContainsFunc(g.Figures, func(f summary.GateFigure) bool { return !math.IsNaN(f.Base) })
 	t := page.Table{Title: title, Caption: "Judged " + g.Time() + ".", Columns: []page.Column{{Name: "Figure", Text: true}, {Name: "Level", Text: true}, {Name: "Verdict", Text: true}}}
 	if g.Reason != "" {
 		t.Caption = g.Reason + ". " + t.Caption

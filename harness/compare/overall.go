@@ -3,6 +3,7 @@ package compare
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -23,10 +24,10 @@ func Overall(findings []Finding) Verdict {
 // ContradictsFindings returns an error where a finding that was read from a file is none that Check or Compare could have made, as far as that shows.
 func ContradictsFindings(findings []Finding) error {
 	for _, f := range findings {
-		if !slices.Contains([]Verdict{Pass, Fail, Inconclusive}, f.Verdict) {
+		if !isVerdict(f.Verdict) {
 			return fmt.Errorf("%q is no verdict", f.Verdict)
 		}
-		if f.Verdict == Pass && !(f.Value == f.Value && f.Bound == f.Bound) {
+		if f.Verdict == Pass && (math.IsNaN(f.Value) || math.IsNaN(f.Bound)) {
 			return fmt.Errorf("%s of %s passes without a figure", f.Metric, f.Level)
 		}
 	}
@@ -40,28 +41,16 @@ const rounding = 1e-9
 func (j Judgement) Contradiction() error {
 	judged := map[Verdict]int{}
 	for _, e := range j.Estimates {
-		name := fmt.Sprintf("%s %s of %s", e.Metric, e.Statistic, e.Level)
-		worse, worst := e.Change, e.High
-		margin := e.Margin
-		if e.HigherBetter {
-			worse, worst, margin = -e.Change, -e.Low, -e.Margin
-		}
-		switch {
-		case e.Verdict == "":
+		if e.Verdict == "" {
 			continue
-		case !slices.Contains([]Verdict{Pass, Fail, Inconclusive}, e.Verdict):
-			return fmt.Errorf("%q is no verdict", e.Verdict)
-		case !e.Primary:
-			return fmt.Errorf("%s is no primary and has a verdict", name)
-		case e.Verdict == Pass && (!(worse <= margin+rounding) || worst > margin+rounding):
-			return fmt.Errorf("%s passes beyond its margin", name)
-		case e.Verdict == Fail && !(worse > 0):
-			return fmt.Errorf("%s fails and is no worse", name)
+		}
+		if err := e.contradiction(); err != nil {
+			return err
 		}
 		judged[e.Verdict]++
 	}
 	switch {
-	case !slices.Contains([]Verdict{Pass, Fail, Inconclusive}, j.Verdict):
+	case !isVerdict(j.Verdict):
 		return fmt.Errorf("%q is no verdict", j.Verdict)
 	case j.Verdict == Pass && (judged[Pass] == 0 || judged[Fail]+judged[Inconclusive] > 0):
 		return errors.New("it passes, and not all of its primaries do")
@@ -70,3 +59,25 @@ func (j Judgement) Contradiction() error {
 	}
 	return nil
 }
+
+// contradiction is that of a figure with a verdict.
+func (e Estimate) contradiction() error {
+	name := fmt.Sprintf("%s %s of %s", e.Metric, e.Statistic, e.Level)
+	worse, worst, margin := e.Change, e.High, e.Margin
+	if e.HigherBetter {
+		worse, worst, margin = -e.Change, -e.Low, -e.Margin
+	}
+	switch {
+	case !isVerdict(e.Verdict):
+		return fmt.Errorf("%q is no verdict", e.Verdict)
+	case !e.Primary:
+		return fmt.Errorf("%s is no primary and has a verdict", name)
+	case e.Verdict == Pass && (!(worse <= margin+rounding) || worst > margin+rounding):
+		return fmt.Errorf("%s passes beyond its margin", name)
+	case e.Verdict == Fail && !(worse > 0):
+		return fmt.Errorf("%s fails and is no worse", name)
+	}
+	return nil
+}
+
+func isVerdict(v Verdict) bool { return v == Pass || v == Fail || v == Inconclusive }
