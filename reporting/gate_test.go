@@ -16,6 +16,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/reporting/page"
 	"github.com/llmsweep/llmsweep/reporting/results"
+	"github.com/llmsweep/llmsweep/reporting/summary"
 )
 
 // judgedFigure is a primary of a comparison.
@@ -318,4 +319,39 @@ func TestManyGates(t *testing.T) {
 	assert.Equal(t, []page.Badge{{State: page.Doubt, Text: "inconclusive", Detail: "client limited"}}, head[1].Rows[0][2].Badges)
 	require.Len(t, all, 4)
 	assert.Equal(t, "why", all[1].Rows[0][8].Text)
+}
+
+// FuzzComparisons reads a comparison that knows the runs of this report: whatever else it says, it is shown in lines of 100 columns that no terminal obeys, or
+// not at all.
+func FuzzComparisons(f *testing.F) {
+	dir := f.TempDir()
+	require.NoError(f, os.CopyFS(filepath.Join(dir, "base"), os.DirFS(filepath.Join(recorded, "ours"))))
+	sum, err := Recording(filepath.Join(dir, "base"))
+	require.NoError(f, err)
+	b, err := results.Read(dir, "base")
+	require.NoError(f, err)
+	const start = `{"schema_version":"1","gate":true,"arms":[{"name":"base"},{"name":"next"}],"runs":[{"arm":"base","recording_sha256":"SUM"}],"judgement":`
+	f.Add([]byte(start + `{"verdict":"pass","blocks":6,"estimates":[{"metric":"m","level":"c1","primary":true,"verdict":"pass","change":0.01,"low":null,"high":0.02,"margin":0.05}]}}`))
+	f.Add([]byte(start + `{"verdict":"fail","blocks":-6,"estimates":[{"metric":"m\u202e\n","higher_is_better":true,"primary":true,"verdict":"fail","base":1e308,"candidate":-1e308,"change":-1e308}]}}`))
+	f.Add([]byte(start + `{"verdict":"inconclusive","reason":"\u001b[31m` + strings.Repeat("x", 500) + `","estimates":[null,{"primary":true}]}}`))
+	f.Add([]byte(start + `null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), record.ComparisonFile)
+		put(t, []byte(strings.ReplaceAll(string(data), "SUM", sum)), path)
+		r := &Report{Benchmarks: []*results.Benchmark{b}, gates: map[string][]*summary.Gate{}}
+		if err := r.readComparison(dir, path); err != nil {
+			assert.Empty(t, r.gates)
+			return
+		}
+		require.Len(t, r.gates["base"], 1)
+		require.Len(t, r.gateBadges(), 1)
+		head, all := r.gateTables()
+		require.NoError(t, page.Page{Headline: head, Tables: all}.Validate())
+		var text strings.Builder
+		require.NoError(t, summary.Write(&text, summary.Input{Benchmarks: r.Benchmarks, Gates: r.gates}))
+		for line := range strings.Lines(text.String()) {
+			assert.LessOrEqual(t, len(line), 101, "%q", line)
+			assert.False(t, strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r < ' ' || r > '~' }), "%q", line)
+		}
+	})
 }
