@@ -33,7 +33,7 @@ const mostConfig = 1 << 20
 func readConfig(path string) (*config, error) {
 	file, err := os.Open(Resolve(path))
 	if err != nil {
-		return nil, fmt.Errorf("config %q cannot be read: %w", path, err)
+		return nil, fmt.Errorf("config %q cannot be read: %w", path, missing(path, cause(err)))
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, mostConfig+1))

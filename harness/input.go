@@ -49,7 +49,7 @@ func openRegular(name string) (*input, error) {
 	path := Resolve(name)
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("input-file %q: %w", name, cause(err))
+		return nil, fmt.Errorf("input-file %q: %w", name, missing(name, cause(err)))
 	}
 	in := &input{name: name, file: file}
 	switch in.was, err = file.Stat(); {

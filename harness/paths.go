@@ -2,6 +2,9 @@ package harness
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +24,22 @@ func Resolve(path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(moduleRoot(), path)
+}
+
+// missing completes the error of a file that is not there: where a relative path of a flag led, and what it is relative to.
+func missing(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) || filepath.IsAbs(path) {
+		return err
+	}
+	at, failed := filepath.Abs(Resolve(path))
+	if failed != nil {
+		return err
+	}
+	from := "the root of llmsweep's module"
+	if moduleRoot() == "" {
+		from = "the working directory, which in go test is the package's folder"
+	}
+	return fmt.Errorf("%w: looked for at %s: a relative path is from %s", err, at, from)
 }
 
 // moduleRoot is the root of our module above the working directory, or "".

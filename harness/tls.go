@@ -91,12 +91,8 @@ func readPEM(flag, file string) ([]byte, error) {
 	if err == nil {
 		data, err = os.ReadFile(path)
 	}
-	var failed *os.PathError
-	if errors.As(err, &failed) {
-		err = failed.Err // the flag's text is the name that the user knows
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s %q: %w", flag, file, err)
+	if err != nil { // the flag's text is the name that the user knows
+		return nil, fmt.Errorf("%s %q: %w", flag, file, missing(file, cause(err)))
 	}
 	return data, nil
 }
