@@ -242,6 +242,25 @@ func TestDuration(t *testing.T) {
 	require.ErrorContains(t, err, "no request comes within -duration 1s: make it longer, or the rate higher")
 }
 
+// TestSchedulesOfDays: a rate with which the requests take more than a day has a warning, unless it was said how long they are sent.
+func TestSchedulesOfDays(t *testing.T) {
+	trace := inputFile(t, `{"timestamp":0,"input_length":9}`+"\n"+`{"timestamp":86400001,"input_length":9}`+"\n")
+	for args, want := range map[string][]string{
+		"-request-rate=1e-4,1e-5 -arrival=constant -request-count=9": {"r0.00001: its requests, 9, are sent over 9.26 days: -request-rate makes that shorter, -duration ends it"},
+		"-request-rate=1e-5 -arrival=constant -repeats=2":            {"r0.00001/run-1: its requests, 10, are sent over 10.4 days: -request-rate makes that shorter, -duration ends it"},
+		"-request-rate=1e-5 -arrival=constant -duration=240h":        nil,
+		"-request-rate=1e-5 -arrival=constant -max-duration=1h":      nil,
+		"-concurrencies=1 -warmup-request-rate=1e-5 -warmup-requests=2 -arrival=constant": {
+			"c1: its warm-up's requests, 2, are sent over 1.16 days: -warmup-request-rate makes that shorter, -warmup-duration ends it"},
+		"-fixed-schedule -input-file=" + trace:                  {"trace: its requests, 2, are sent over 1 days: -time-scale makes that shorter, -duration ends it"},
+		"-fixed-schedule -time-scale=0.99 -input-file=" + trace: nil,
+	} {
+		s, err := resolveHere(t, strings.Fields(args)...)
+		require.NoError(t, err)
+		assert.Equal(t, want, slices.DeleteFunc(s.run.Warnings, func(w string) bool { return !strings.Contains(w, "days") }), args)
+	}
+}
+
 // resolveHere opens a sweep in a folder of its own.
 func resolveHere(t *testing.T, args ...string) (*Sweep, error) {
 	t.Helper()

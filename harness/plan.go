@@ -167,7 +167,10 @@ func (c *checks) openLoop(p *Plan) {
 			*c = append(*c, err)
 			return // once, not for each rate
 		}
-		if p.Requests(record.Point{Rate: rate}) > maxRequests {
+		switch many := p.Requests(record.Point{Rate: rate}) > maxRequests; {
+		case many && p.RequestCount == 0 && p.Duration > 0:
+			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a -duration of %v: shorten it or lower the rate", maxRequests, p.Duration))
+		case many && p.RequestCount == 0: // else that is too many
 			c.fault("request-rate", rate, fmt.Sprintf("sends more than %d requests in a minute: say how many with -request-count", maxRequests))
 		}
 	}
@@ -338,18 +341,6 @@ func (p *Plan) toRoute(u *url.URL) *url.URL {
 	to := *u
 	to.Path = path + "/completions"
 	return &to
-}
-
-// Warnings returns what is allowed but probably not meant.
-func (p *Plan) Warnings() []string {
-	var warnings []string
-	for _, c := range p.Concurrencies {
-		if n := p.Requests(record.Point{Concurrency: c}); n < c {
-			warnings = append(warnings, fmt.Sprintf("%s: request-count %d is smaller than the concurrency: the level cannot have more than %d in flight",
-				record.LevelName(c), n, n))
-		}
-	}
-	return slices.Concat(warnings, p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
 }
 
 // ParseEndpoint reads an endpoint: http(s)://host:port[/path], k8s://namespace/service:port[/path], or host:port[/path] with scheme (http

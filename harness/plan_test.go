@@ -205,6 +205,28 @@ func TestWarnings(t *testing.T) {
 	}, planOf(t, nil, "-concurrencies=1,5,10,50", "-request-count=5").Warnings())
 }
 
+// TestPrefillCapWithoutEffect is worth a warning where no level can have as many requests in flight that one would wait.
+func TestPrefillCapWithoutEffect(t *testing.T) {
+	warning := func(capped, most int) []string {
+		return []string{fmt.Sprintf("prefill-concurrency %d: no level has more than %d requests in flight, so that none waits for a place: lower it, or leave it out", capped, most)}
+	}
+	for args, want := range map[string][]string{
+		"-concurrencies=1,10 -prefill-concurrency=9":                    nil,
+		"-concurrencies=1,10 -prefill-concurrency=10":                   warning(10, 10),
+		"-concurrencies=10 -request-count=30 -prefill-concurrency=500":  warning(500, 10),
+		"-request-rate=5 -prefill-concurrency=500":                      nil,
+		"-request-rate=5 -max-in-flight=500 -prefill-concurrency=499":   nil,
+		"-request-rate=5,8 -max-in-flight=500 -prefill-concurrency=500": warning(500, 500),
+		"-request-rate=5 -max-in-flight=1":                              nil,
+		"-input-file=x -fixed-schedule -prefill-concurrency=1":          nil,
+		"-concurrencies=1 -prefill-concurrency=0":                       nil,
+	} {
+		assert.Equal(t, want, planOf(t, nil, strings.Fields(args)...).Warnings(), args)
+	}
+	few := planOf(t, nil, "-concurrencies=10", "-request-count=4", "-prefill-concurrency=4").Warnings()
+	assert.Contains(t, few, warning(4, 4)[0], "a level has no more in flight than it has requests")
+}
+
 func TestLoadIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -217,6 +239,8 @@ func TestLoadIsRefused(t *testing.T) {
 		{[]string{"-request-rate=2", "-concurrencies=1"}, "cannot go with -concurrencies: -max-in-flight caps an open loop"},
 		{[]string{"-request-rate=2", "-arrival=uniform"}, `arrival "uniform": must be constant, poisson or gamma`},
 		{[]string{"-request-rate=2", "-arrival=gamma", "-burstiness=0"}, `burstiness "0": must be above 0`},
+		{[]string{"-request-rate=1", "-duration=5000h"}, "request-rate \"1\": sends more than 10000000 requests in a -duration of 5000h0m0s: shorten it or lower the rate"},
+		{[]string{"-request-rate=1", "-request-count=10000001"}, "request-count \"10000001\": must be at most 10000000"},
 		{[]string{"-request-rate=500000"}, "sends more than 10000000 requests in a minute: say how many with -request-count"},
 		{[]string{"-max-in-flight=4"}, `max-in-flight "4": is for an open loop`},
 		{[]string{"-arrival=gamma"}, `arrival "gamma": is for -request-rate`},

@@ -285,7 +285,7 @@ func (s *Sweep) draw() error {
 		Tool:           record.Tool{Name: "llmsweep", Version: Version, Go: runtime.Version()},
 		Plan:           p.Plan,
 		WorkloadSHA256: workload.Combine(fingerprints),
-		Warnings:       append(p.Warnings(), s.inputWarnings(places)...),
+		Warnings:       slices.Concat(p.Warnings(), s.slowWarnings(), s.inputWarnings(places)),
 	}
 	return nil
 }
