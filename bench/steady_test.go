@@ -86,9 +86,6 @@ func TestEndlessDriftIsNoSteadyState(t *testing.T) {
 
 // TestMoreThanItCanServeIsOverloaded sends the mock requests by chance at two rates, in virtual time: half of what it can serve, and a quarter more.
 func TestMoreThanItCanServeIsOverloaded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a thousand requests at two rates")
-	}
 	capacity := 16 / serving(t, 16, 16) // requests a second
 	below, above := arriving(t, 0.5*capacity), arriving(t, 1.25*capacity)
 	t.Logf("capacity %.3g/s: at half %+v; at 1.25 %+v", capacity, below, above)
