@@ -2,21 +2,25 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/stat"
 	"github.com/llmsweep/llmsweep/harness/workload/dataset"
 )
 
-// trace makes a file like Mooncake's: each prompt goes on from a beginning of chance of one before, or is new.
-func trace(requests int, seed uint64) string {
+// trace makes a file like Mooncake's: each prompt goes on from a beginning of chance of one before, or is new. Request i comes at(i) milliseconds.
+func trace(requests int, seed uint64, at func(i int) int) string {
 	draw := rand.New(rand.NewPCG(seed, 8))
 	var b strings.Builder
 	var all [][]uint64
@@ -33,7 +37,7 @@ func trace(requests int, seed uint64) string {
 		}
 		all = append(all, ids)
 		fmt.Fprintf(&b, `{"timestamp": %d, "input_length": %d, "output_length": 2, "hash_ids": [%s]}`+"\n",
-			20*i, 512*len(ids)-draw.IntN(512)*draw.IntN(2), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]"))
+			at(i), 512*len(ids)-draw.IntN(512)*draw.IntN(2), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]"))
 	}
 	return b.String()
 }
@@ -45,7 +49,7 @@ func TestTraceIsFollowed(t *testing.T) {
 	if testing.Short() {
 		requests = 500
 	}
-	content := trace(requests, 2)
+	content := trace(requests, 2, func(i int) int { return 20 * i })
 	d, err := dataset.Read("trace", strings.NewReader(content), int64(len(content)), "")
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -77,6 +81,78 @@ func TestTraceIsFollowed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "open loop by the trace's times x 25")
 	assert.Regexp(t, `(?m)^ +trace +\d`, string(text))
+}
+
+// TestTraceIsPunctual replays a thousand requests in real time, which come by chance, some of them in the same millisecond, against a mock server in a
+// process of its own: each is scheduled when the trace says, none is lost or early, and at p99 they are less than a millisecond later than what the machine
+// lets an idle process sleep, before the run and beside it. One of three runs has to be so, or else this process woke late, too, in all of them: by more
+// than half of the limit, where a tenth of a millisecond is usual. The median is below the limit on any machine.
+func TestTraceIsPunctual(t *testing.T) {
+	const requests, limitMS = 1000, 1.0
+	draw, now := rand.New(rand.NewPCG(3, 8)), 0.0
+	stamps := make([]int, requests)
+	for i := 1; i < requests; i++ {
+		now += 4 * draw.ExpFloat64()
+		stamps[i] = int(now)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "trace.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(trace(requests, 2, func(i int) int { return stamps[i] })), 0o600))
+	var runs [3]replay
+	medians := math.Inf(1)
+	for i := range runs {
+		r := replayed(t, filepath.Join(dir, fmt.Sprint(i)), path, stamps)
+		if medians = min(medians, r.p50); r.p99-max(r.floor, r.beside) < limitMS && r.p50 < limitMS {
+			return
+		}
+		runs[i] = r
+	}
+	assert.Less(t, medians, limitMS)
+	for _, r := range runs {
+		assert.Greater(t, r.beside, limitMS/2, "late by %.3f ms at p99, and nothing else on the machine was", r.p99)
+	}
+}
+
+// replay is how late the requests of a trace were, and sleeps of idle processes at p99: the client's before the run, and ours beside it. In milliseconds.
+type replay struct{ p50, p99, floor, beside float64 }
+
+// replayed replays a trace, whose requests come at stamps, and checks that each was sent as planned.
+func replayed(t *testing.T, dir, path string, stamps []int) replay {
+	t.Helper()
+	server, err := calibration{}.serve("-ttft=0s", "-speedup-ratio=0")
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	seen := napping(stop)
+	child{args: []string{"-endpoint=" + server.url, "-input-file=" + path, "-fixed-schedule", "-benchmark-name=punctual", "-plot=false", "-output-dir=" + dir}}.passes(t)
+	close(stop)
+	naps := seen()
+	require.NoError(t, server.stop())
+	l := readLevel(t, filepath.Join(dir, "punctual", "trace"))
+	assert.Equal(t, record.Counts{Planned: len(stamps), Outcomes: map[record.Outcome]int{record.OK: len(stamps)}}, l.Counts)
+	samples := readSamples(t, filepath.Join(dir, "punctual", "trace"))
+	slices.SortFunc(samples, func(a, b *record.Sample) int { return a.Index - b.Index })
+	var late, slept []float64
+	previous := int64(-1)
+	for i, s := range samples {
+		at := samples[0].ScheduledNS + max(int64(stamps[i])*1e6, previous+1)
+		previous = at - samples[0].ScheduledNS
+		require.Equal(t, at, s.ScheduledNS, "request %d", i)
+		require.GreaterOrEqual(t, s.StartNS, s.ScheduledNS, "request %d", i)
+		late = append(late, float64(s.StartNS-s.ScheduledNS)/1e6)
+	}
+	for _, n := range naps {
+		if n.due.After(l.StartedAt) && n.due.Before(l.StartedAt.Add(time.Duration(l.EndedNS))) {
+			slept = append(slept, n.late)
+		}
+	}
+	slices.Sort(late)
+	slices.Sort(slept)
+	require.Greater(t, len(slept), 300)
+	require.NotNil(t, l.Instrument.TimerFloor)
+	r := replay{p50: stat.Percentile(late, 50), p99: stat.Percentile(late, 99), floor: l.Instrument.TimerFloor.LateP99MS, beside: stat.Percentile(slept, 99)}
+	t.Logf("%d requests in %.1f s, late by %.3f ms at p50 and %.3f ms at p99; sleeps by %.3f ms before the run and %.3f ms beside it", len(samples), float64(l.EndedNS)/1e9, r.p50, r.p99, r.floor, r.beside)
+	assert.InDelta(t, r.p99, l.Instrument.Lateness.P99MS, 1e-6, "as the level has it")
+	return r
 }
 
 // TestTraceThatCannotBeFollowed is refused before anything is sent.
@@ -112,7 +188,7 @@ func TestTraceThatCannotBeFollowed(t *testing.T) {
 // blocks as large as the trace's and for smaller ones.
 func TestTraceHitsAreThoseOfANaiveReplay(t *testing.T) {
 	const requests = 300
-	content := trace(requests, 1)
+	content := trace(requests, 1, func(i int) int { return 20 * i })
 	d, err := dataset.Read("trace", strings.NewReader(content), int64(len(content)), "")
 	require.NoError(t, err)
 	require.Equal(t, dataset.Mooncake, d.Format)
