@@ -153,7 +153,7 @@ func (o Open) gap(r *rand.Rand) float64 {
 // nothing cancels, whether the rate rises or falls.
 func (o Open) when(due float64) float64 {
 	ramp := o.Ramp.Seconds()
-	during := (o.RampFrom + o.Rate) / 2 * ramp
+	during := float64((o.RampFrom + o.Rate) / 2 * ramp)
 	if due >= during {
 		return float64(o.Ramp) + (due-during)*1e9/o.Rate
 	}

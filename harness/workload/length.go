@@ -72,7 +72,7 @@ type logNormal struct{ center, std int }
 func (l logNormal) draw(r *rand.Rand) int {
 	spread := float64(l.std) / float64(l.center)
 	variance := math.Log1p(spread * spread)
-	middle := math.Log(float64(l.center)) - variance/2
+	middle := math.Log(float64(l.center)) - float64(variance/2)
 	for {
 		// Package math's functions differ in their last bits from machine to machine, by which one length in 10^11 could be another.
 		if x := math.Floor(math.Exp(middle+float64(math.Sqrt(variance)*r.NormFloat64())) + 0.5); within(x) {
