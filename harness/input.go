@@ -157,6 +157,8 @@ func (s *Sweep) inputWarnings(at places) []string {
 			s.input.name, requests, records))
 	case s.Plan.FixedSchedule && s.Plan.block != nil:
 		warnings = append(warnings, fmt.Sprintf("input-file %q: all runs of this comparison replay the same part of the trace: a server that caches prefixes answers what it knows faster", s.input.name))
+	case s.Plan.FixedSchedule && s.Plan.Repeats > 1:
+		warnings = append(warnings, fmt.Sprintf("input-file %q: all runs replay the same part of the trace: a server that caches prefixes answers what it knows faster", s.input.name))
 	case at.end > p.Records: // all say the same, for it to be said once
 		warnings = append(warnings, fmt.Sprintf("input-file %q: its %d records are used up by the blocks of this comparison, of which each run asks %d, and prompts repeat: a server that caches prefixes answers those faster",
 			s.input.name, p.Records, requests))

@@ -27,7 +27,8 @@ func (p places) of(level int) map[record.Phase]int {
 
 // places gives each phase of the levels records of its own, one behind the other, as far as the file has them. How many requests a closed loop comes to
 // within a time nobody knows: what the others leave of a run's part of the file is shared by those phases evenly. Runs of a comparison follow each
-// other in the file by their blocks, both arms in the same place: what is compared is asked alike, and no block asks what one before it has asked.
+// other in the file by their blocks, both arms in the same place: what is compared is asked alike, and no block asks what one before it has asked. A
+// trace that is followed begins at its begin in each run.
 func (s *Sweep) places() (at places) {
 	if s.input == nil {
 		return at
@@ -50,6 +51,9 @@ func (s *Sweep) places() (at places) {
 	at.levels, at.more = make([]map[record.Phase]int, len(s.levels)), unknown > 0
 	next := 0
 	for i := range s.levels {
+		if s.Plan.FixedSchedule {
+			next = 0
+		}
 		at.levels[i] = map[record.Phase]int{}
 		for _, phase := range phases {
 			l := &s.levels[i]
@@ -62,7 +66,7 @@ func (s *Sweep) places() (at places) {
 			}
 		}
 	}
-	if s.Plan.block != nil && !s.Plan.FixedSchedule { // a trace begins at its begin
+	if s.Plan.block != nil && !s.Plan.FixedSchedule {
 		at.first = s.Plan.block.turn * next
 	}
 	for i := range at.levels {

@@ -54,6 +54,28 @@ func TestLevelsByTimeHaveRecordsOfTheirOwn(t *testing.T) {
 	})
 }
 
+// TestRunsOfATraceBeginAtItsBegin: each of -repeats replays what the first one does, however little of the trace that is, and a warning says what a cache
+// makes of it.
+func TestRunsOfATraceBeginAtItsBegin(t *testing.T) {
+	path := inputFile(t, strings.Join([]string{
+		`{"timestamp":0,"text":"0"}`, `{"timestamp":300,"text":"1"}`, `{"timestamp":1000,"text":"2"}`, `{"timestamp":1200,"text":"3"}`, "",
+	}, "\n"))
+	var server listener
+	perform(t, []string{"-input-file=" + path, "-custom-dataset-type=single_turn", "-fixed-schedule", "-repeats=2", "-request-count=3"}, server.answer, func(t *testing.T, s stage) {
+		require.Len(t, s.sweep.Levels(), 3, "the sentinel too")
+		for i := range s.sweep.Levels() {
+			s.run(t, i)
+			var starts []int64
+			for _, x := range s.byIndex(t, i) {
+				starts = append(starts, x.StartNS/1e6)
+			}
+			assert.Equal(t, []int64{0, 300, 1000}, starts)
+			assert.Equal(t, upTo(0, 3), server.prompts(t)[3*i:])
+		}
+		assert.Equal(t, []string{`input-file "` + path + `": all runs replay the same part of the trace: a server that caches prefixes answers what it knows faster`}, s.sweep.run.Warnings)
+	})
+}
+
 // bodiesOf are the bodies of a run of a comparison, by level.
 func bodiesOf(t *testing.T, p *Plan, block, attempt int) (s *Sweep, bodies []string) {
 	t.Helper()
