@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sort"
+	"time"
 
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/workload"
@@ -121,13 +123,38 @@ func (s *Sweep) followable(requests int) error {
 	return nil
 }
 
-// inputNotes say how the file was understood where nobody had said it.
-func (s *Sweep) inputNotes() []string {
-	if s.input == nil || s.input.data.Detected == "" {
+// timely is how many of the first requests of a trace come within a -duration.
+func (s *Sweep) timely(requests int) (n int, err error) {
+	p, d := s.Plan, s.input.data
+	if p.Duration == 0 {
+		return requests, nil
+	}
+	at := func(i int) (stamp time.Duration) {
+		e, failed := d.Entry(i)
+		if failed != nil {
+			err = failed
+			return 0
+		}
+		return e.Timestamp
+	}
+	first := at(0)
+	n = sort.Search(requests, func(i int) bool { return float64(at(i)-first)*p.TimeScale >= float64(p.Duration) })
+	return n, err
+}
+
+// inputNotes say how the file was understood where nobody had said it, and how much of a trace is replayed.
+func (s *Sweep) inputNotes() (notes []string) {
+	if s.input == nil {
 		return nil
 	}
-	d := s.input.data
-	return []string{fmt.Sprintf("input-file %q: read as %s: %s", s.input.name, d.Format, d.Detected)}
+	d, p := s.input.data, s.Plan
+	if d.Detected != "" {
+		notes = append(notes, fmt.Sprintf("input-file %q: read as %s: %s", s.input.name, d.Format, d.Detected))
+	}
+	if p.FixedSchedule && len(s.levels) > 0 && s.levels[0].Requests < d.Len() {
+		notes = append(notes, fmt.Sprintf("input-file %q: the first %d of its %d records are replayed", s.input.name, s.levels[0].Requests, d.Len()))
+	}
+	return notes
 }
 
 // inputWarnings are what to know of the file beside the figures.

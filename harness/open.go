@@ -78,8 +78,7 @@ func (l *Level) time(p *record.Plan, phase record.Phase, rate float64, requests 
 	return nil
 }
 
-// follow has the level start its requests as its workload's trace says, as many as come within a -duration. It returns what stands for that in the
-// level's fingerprint.
+// follow has the level start its requests as its workload's trace says. It returns what stands for that in the level's fingerprint.
 func (l *Level) follow(p *record.Plan) (string, error) {
 	stamps, err := l.work.Timestamps(record.Profiling)
 	if err != nil {

@@ -242,6 +242,34 @@ func TestDuration(t *testing.T) {
 	require.ErrorContains(t, err, "no request comes within -duration 1s: make it longer, or the rate higher")
 }
 
+// TestTraceWithinADuration: of a trace those requests are planned that come within -duration, and the level ends with the last of them; where another
+// would have come later nobody waits for that. One that comes at its end does not come within it.
+func TestTraceWithinADuration(t *testing.T) {
+	path := inputFile(t, strings.Join([]string{`{"timestamp":5000,"input_length":9}`, `{"timestamp":5300,"input_length":9}`, `{"timestamp":6000,"input_length":9}`, `{"timestamp":99000,"input_length":9}`, ""}, "\n"))
+	for args, want := range map[string]struct {
+		planned int
+		ended   time.Duration
+	}{
+		"-duration=1h":                     {4, 94*time.Second + 50*time.Millisecond},
+		"-duration=1001ms":                 {3, 1050 * time.Millisecond},
+		"-duration=1s":                     {2, 350 * time.Millisecond},
+		"-duration=1h -time-scale=1e4":     {2, 3000*time.Second + 50*time.Millisecond},
+		"-duration=1h -request-count=2":    {2, 350 * time.Millisecond},
+		"-duration=320ms -grace-period=1s": {2, 350 * time.Millisecond},
+		"-duration=1ns":                    {1, 50 * time.Millisecond},
+	} {
+		perform(t, append(strings.Fields(args), "-fixed-schedule", "-input-file="+path), answerAfter(50*time.Millisecond), func(t *testing.T, s stage) {
+			l := s.run(t, 0)
+			assert.Equal(t, record.Done, l.Status)
+			assert.Equal(t, record.Counts{Planned: want.planned, Outcomes: map[record.Outcome]int{record.OK: want.planned}}, l.Counts, args)
+			assert.Equal(t, want.ended, time.Duration(l.EndedNS), args)
+			assert.Empty(t, l.Warnings, args)
+			replayed := fmt.Sprintf("the first %d of its 4 records are replayed", want.planned)
+			assert.Equal(t, want.planned < 4, strings.Contains(strings.Join(s.sweep.inputNotes(), "\n"), replayed), args)
+		})
+	}
+}
+
 // TestSchedulesOfDays: a rate with which the requests take more than a day has a warning, unless it was said how long they are sent.
 func TestSchedulesOfDays(t *testing.T) {
 	trace := inputFile(t, `{"timestamp":0,"input_length":9}`+"\n"+`{"timestamp":86400001,"input_length":9}`+"\n")

@@ -250,6 +250,9 @@ func (s *Sweep) draw() error {
 			if err := s.followable(l.Requests); err != nil {
 				return err
 			}
+			if l.Requests, err = s.timely(l.Requests); err != nil {
+				return err
+			}
 		}
 		if schedules[i], err = l.schedule(&p.Plan); err != nil {
 			return err
