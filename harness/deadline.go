@@ -27,18 +27,37 @@ func (s *Sweep) StopBefore(ctx context.Context, at time.Time) (context.Context, 
 	return ctx, nil
 }
 
-// forecast warns if the levels that are left will not fit before the deadline, taking their requests to be as fast as those of the
-// level that just ended.
+// forecast warns if the levels that are left will not fit before the deadline.
 func (s *Sweep) forecast(ended Level, took time.Duration) {
-	left := 0
+	need := time.Duration(0)
 	for _, l := range s.levels {
 		if l.Number > ended.Number && !s.Finished(l) {
-			left += l.Requests
+			need += l.like(&ended, took)
 		}
 	}
-	need := took * time.Duration(left) / time.Duration(max(ended.Requests, 1))
 	if s.deadline.IsZero() || s.Plan.Virtual || time.Now().Add(need).Before(s.deadline.Add(-spare)) {
 		return
 	}
 	s.progress.print(fmt.Sprintf("warning: about %v of measurement are left, but go test ends this run at %s: add -timeout 0", need.Round(time.Second), s.deadline.Format(time.TimeOnly)))
+}
+
+// like is how long a level will take if one that ended took so long: as long where both send for the same time, as much more or less as its schedule is
+// longer or shorter, or else with requests as fast as those.
+func (l *Level) like(ended *Level, took time.Duration) time.Duration {
+	switch {
+	case l.uncounted && ended.uncounted:
+		return took
+	case l.Open() && ended.Open():
+		return max(took+l.sends(record.Profiling)-ended.sends(record.Profiling), 0)
+	}
+	return time.Duration(float64(took) * float64(l.Requests) / float64(max(ended.Requests, 1)))
+}
+
+// sends is when the last request of a phase starts, of an open loop.
+func (l *Level) sends(phase record.Phase) time.Duration {
+	starts := l.starts[phase]
+	if len(starts) == 0 {
+		return 0
+	}
+	return starts[len(starts)-1]
 }

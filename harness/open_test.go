@@ -236,6 +236,9 @@ func TestDuration(t *testing.T) {
 			assert.Equal(t, c.planned, l.Counts.Planned, c.args)
 			assert.Equal(t, c.unsent, l.Counts.NotStarted, c.args)
 			assert.Equal(t, c.ended, time.Duration(l.EndedNS), c.args)
+			shown := s.sweep.Levels()[0]
+			assert.Equal(t, strings.HasPrefix(c.args[0], "-c") && !strings.Contains(fmt.Sprint(c.args), "-request-count"), shown.uncounted, c.args)
+			assert.Equal(t, time.Second, shown.lasts)
 		})
 	}
 	_, err := resolveHere(t, "-request-rate=0.001", "-duration=1s")

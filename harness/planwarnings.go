@@ -59,16 +59,16 @@ func (s *Sweep) slowWarnings() []string {
 			flag = "time-scale"
 		}
 		for _, phase := range []struct {
-			starts            []time.Duration
+			name              record.Phase
 			limit             time.Duration
 			whose, flag, ends string
 		}{
-			{l.starts[record.Warmup], p.WarmupDuration, "its warm-up's", "warmup-request-rate", "warmup-duration"},
-			{l.starts[record.Profiling], p.Duration, "its", flag, "duration"},
+			{record.Warmup, p.WarmupDuration, "its warm-up's", "warmup-request-rate", "warmup-duration"},
+			{record.Profiling, p.Duration, "its", flag, "duration"},
 		} {
-			if n := len(phase.starts); n > 0 && phase.limit == 0 && phase.starts[n-1] > longSending {
+			if last := l.sends(phase.name); phase.limit == 0 && last > longSending {
 				warnings = append(warnings, fmt.Sprintf("%s: %s requests, %d, are sent over %.3g days: -%s makes that shorter, -%s ends it",
-					l.Name, phase.whose, n, phase.starts[n-1].Hours()/24, phase.flag, phase.ends))
+					l.Name, phase.whose, len(l.starts[phase.name]), last.Hours()/24, phase.flag, phase.ends))
 			}
 		}
 	}

@@ -168,10 +168,7 @@ func (l *Level) forecast(p *record.Plan, phase record.Phase) forecast.Phase {
 		f.Ends = f.Limit + *grace
 	}
 	if f.Open = at.Open(); f.Open {
-		f.Concurrency, f.Ramp = p.MaxInFlight, 0
-		if starts := l.starts[phase]; len(starts) > 0 {
-			f.Sends = starts[len(starts)-1]
-		}
+		f.Concurrency, f.Ramp, f.Sends = p.MaxInFlight, 0, l.sends(phase)
 	} else {
 		f.Concurrency = at.Concurrency
 	}

@@ -82,7 +82,11 @@ func (p *progress) begin(l Level) {
 	if l.warmupText != "" {
 		warmup = " after a warm-up of " + l.warmupText
 	}
-	p.print(fmt.Sprintf("%-5s %d requests%s (level %d of %d)", l.Name, l.Requests, warmup, l.Number, l.Of))
+	requests := fmt.Sprintf("%d requests", l.Requests)
+	if l.uncounted {
+		requests = fmt.Sprintf("requests for %v", l.lasts)
+	}
+	p.print(fmt.Sprintf("%-5s %s%s (level %d of %d)", l.Name, requests, warmup, l.Number, l.Of))
 	every := logEvery
 	if p.Terminal != nil {
 		every = drawEvery
@@ -178,7 +182,10 @@ func (p *progress) line() string {
 	if p.warming {
 		return fmt.Sprintf("%-5s warm-up: %d requests ended in %.0f s", p.level.Name, p.warmed, elapsed.Seconds())
 	}
-	line := fmt.Sprintf("%-5s %d/%d", p.level.Name, p.done, p.level.Requests)
+	line := fmt.Sprintf("%-5s %d", p.level.Name, p.done)
+	if !p.level.uncounted {
+		line += fmt.Sprintf("/%d", p.level.Requests)
+	}
 	switch {
 	case p.failed > 0 && p.planned > 0:
 		line += fmt.Sprintf(" (%d failed, %d by plan)", p.failed, p.planned)
@@ -189,9 +196,17 @@ func (p *progress) line() string {
 	}
 	tokens := p.tokensSoFar()
 	line += fmt.Sprintf("  %.0f tok/s  TTFT %s  ITL %s", tokens/elapsed.Seconds(), p.ttft.text("ms"), p.itl.text("ms"))
-	if p.tokens > 0 && p.done < p.level.Requests { // before, the pace of the first tokens is all that is known
+	switch lasts := p.level.lasts; {
+	case p.level.uncounted && elapsed >= lasts:
+		line += fmt.Sprintf("  %v over", lasts)
+	case p.level.uncounted:
+		line += fmt.Sprintf("  %v of %v", elapsed.Round(time.Second), lasts)
+	case p.tokens > 0 && p.done < p.level.Requests: // before, the pace of the first tokens is all that is known
 		expect := float64(p.tokens) / float64(p.done) * float64(p.level.Requests) // servers may give fewer tokens than asked for
 		left := time.Duration(float64(elapsed) * max(expect/max(tokens, 1)-1, 0))
+		if lasts > 0 {
+			left = min(left, max(lasts-elapsed, 0))
+		}
 		line += fmt.Sprintf("  ~%v left", left.Round(time.Second))
 	}
 	return line

@@ -50,6 +50,35 @@ func TestLiveLine(t *testing.T) {
 	})
 }
 
+// TestLineOfALevelByTime: of a closed loop that runs for a time nobody knows how many requests there will be, and the line has the time in their place.
+// Beside a number of requests the time bounds what is left.
+func TestLineOfALevelByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		p := newProgress(Output{Log: &log, Live: true})
+		p.begin(Level{Name: "c250", Requests: 300_000, uncounted: true, lasts: time.Minute, Number: 2, Of: 7})
+		assert.Equal(t, "c250  requests for 1m0s (level 2 of 7)\n", log.String())
+		s := ended()
+		p.sample(s, metric.NewCalculator().Of(s), false)
+		p.chunks.Add(50)
+		time.Sleep(9900 * time.Millisecond)
+		assert.Equal(t, "c250  1  10 tok/s  TTFT 100 ms  ITL 5 ms  10s of 1m0s", p.line())
+		s.Outcome, s.Error = record.Cut, &record.Error{Message: "cut"}
+		p.sample(s, metric.NewCalculator().Of(s), false)
+		time.Sleep(50100 * time.Millisecond)
+		assert.Equal(t, "c250  2 (1 failed)  2 tok/s  TTFT 100 ms  ITL 5 ms  1m0s over", p.line())
+		p.close()
+
+		p.begin(Level{Name: "c250", Requests: 100, lasts: time.Minute})
+		s = ended()
+		p.sample(s, metric.NewCalculator().Of(s), false)
+		p.chunks.Add(20)
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, "c250  1/100  4 tok/s  TTFT 100 ms  ITL 5 ms  ~50s left", p.line())
+		p.close()
+	})
+}
+
 // TestPlainLinesEveryTenSeconds: without a terminal there is a line every ten seconds and one at the end.
 func TestPlainLinesEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -41,6 +41,8 @@ type Level struct {
 	warmups     int                              // and the requests of that
 	starts      map[record.Phase][]time.Duration // of an open loop
 	rate        float64                          // of the measured ones, in the mean
+	lasts       time.Duration                    // sending is over by then; 0: when all are sent
+	uncounted   bool                             // Requests are as many as are prepared: how many it will be by then nobody knows
 	own         int                              // records of a file that it has for itself by each phase of which nobody knows the number of requests; 0: no file
 	inFlight    map[record.Phase]int             // at most, as far as can be told
 	connected   map[record.Phase]int             // connections to make beforehand
@@ -244,8 +246,9 @@ func (s *Sweep) draw() error {
 		at := run.point
 		l := Level{
 			Name: filepath.Join(at.Name(), run.folder), Point: at, Requests: p.Requests(at), warmups: p.Warmups(at), warmupText: p.Warmup(), Number: i + 1, Of: len(runs), Again: i / len(p.Points()),
-			seed: run.spec(spec).Seed,
+			seed: run.spec(spec).Seed, lasts: p.Duration,
 		}
+		l.uncounted = l.unknown(&p.Plan, record.Profiling)
 		if at.Trace {
 			if err := s.followable(l.Requests); err != nil {
 				return err
