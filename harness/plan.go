@@ -79,6 +79,7 @@ const (
 	maxTokens      = workload.MaxTokens // of one prompt or answer
 	maxRequests    = 10_000_000
 	maxRepeats     = 100
+	maxTime        = 1_000_000 * time.Hour // two of them are no more than a time.Duration can say
 	// A comparison of fewer blocks can prove nothing: 1/2^5 is above any level that would be asked for.
 	minBlocks, maxBlocks = 6, 60
 )
@@ -181,10 +182,7 @@ func (c *checks) cancels(p *Plan) {
 	if !(p.CancelRate >= 0 && p.CancelRate <= 100) { // not a number is neither
 		c.fault("cancel-rate", p.CancelRate, "must be a percentage from 0 to 100")
 	}
-	switch {
-	case p.CancelDelay < 0:
-		c.fault("cancel-delay", p.CancelDelay, "must not be negative")
-	case p.CancelDelay > 0 && p.CancelRate == 0:
+	if p.CancelDelay > 0 && p.CancelRate == 0 {
 		c.fault("cancel-delay", p.CancelDelay, "is for -cancel-rate: say how many percent of the requests are to be cancelled")
 	}
 }
@@ -271,16 +269,24 @@ func (c *checks) name(name string) {
 
 // limits checks times and caps. The smallest of them, 0, is no limit; of an error rate it is the strictest.
 func (c *checks) limits(p *Plan) {
+	grace := time.Duration(0)
+	if p.WarmupGrace != nil {
+		grace = *p.WarmupGrace
+	}
 	for _, limit := range []struct {
 		name  string
 		value time.Duration
 	}{
 		{"wait-ready", p.WaitReady}, {"request-timeout", p.RequestTimeout}, {"first-token-timeout", p.FirstTokenTimeout},
 		{"idle-timeout", p.IdleTimeout}, {"duration", p.Duration}, {"grace-period", p.GracePeriod}, {"warmup-duration", p.WarmupDuration}, {"connect-timeout", p.ConnectTimeout}, {"max-duration", p.MaxDuration},
-		{"concurrency-ramp-duration", p.ConcurrencyRamp},
+		{"concurrency-ramp-duration", p.ConcurrencyRamp}, {"cancel-delay", p.CancelDelay}, {"warmup-grace-period", grace},
+		{"request-rate-ramp-duration", max(p.RateRamp, 0)}, // what is wrong below that its process says
 	} {
-		if limit.value < 0 {
+		switch {
+		case limit.value < 0:
 			c.fault(limit.name, limit.value, "must not be negative")
+		case limit.value > maxTime:
+			c.fault(limit.name, limit.value, fmt.Sprintf("must be at most %.0fh", maxTime.Hours()))
 		}
 	}
 	if p.MaxTokensTotal < 0 {

@@ -227,6 +227,18 @@ func TestPrefillCapWithoutEffect(t *testing.T) {
 	assert.Contains(t, few, warning(4, 4)[0], "a level has no more in flight than it has requests")
 }
 
+// TestTimesAreBounded: no sum of two of them is more than a time.Duration can say, after which it would be negative.
+func TestTimesAreBounded(t *testing.T) {
+	for flag, with := range map[string]string{
+		"duration": "", "grace-period": "-duration=1h", "warmup-duration": "", "warmup-grace-period": "-warmup-duration=1h", "cancel-delay": "-cancel-rate=5", "max-duration": "",
+		"concurrency-ramp-duration": "", "request-rate-ramp-duration": "-request-rate=5", "request-timeout": "", "first-token-timeout": "", "idle-timeout": "", "connect-timeout": "", "wait-ready": "",
+	} {
+		_, err := resolve(t, nil, strings.Fields("-"+flag+"=1000000h1ns -request-count=4 "+with)...)
+		require.EqualError(t, err, flag+` "1000000h0m0.000000001s": must be at most 1000000h`)
+		planOf(t, nil, strings.Fields("-"+flag+"=1000000h -request-count=4 "+with)...)
+	}
+}
+
 func TestLoadIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -26,11 +26,7 @@ func (c *checks) warmup(p *Plan) {
 	if p.WarmupConcurrency > 0 && none {
 		c.fault("warmup-concurrency", p.WarmupConcurrency, alone)
 	}
-	switch grace := p.WarmupGrace; {
-	case grace == nil:
-	case *grace < 0:
-		c.fault("warmup-grace-period", *grace, "must not be negative")
-	case p.WarmupDuration == 0:
+	if grace := p.WarmupGrace; grace != nil && *grace >= 0 && p.WarmupDuration == 0 {
 		c.fault("warmup-grace-period", *grace, "is what follows a -warmup-duration, which is missing")
 	}
 	if p.WarmupRate == 0 {
