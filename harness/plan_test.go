@@ -205,6 +205,20 @@ func TestWarnings(t *testing.T) {
 	}, planOf(t, nil, "-concurrencies=1,5,10,50", "-request-count=5").Warnings())
 }
 
+// TestRampBeyondTheEnd is worth a warning: the level would never have its load.
+func TestRampBeyondTheEnd(t *testing.T) {
+	const why = "-duration is 10s, so that no level comes to its load: make that longer, or the ramp shorter"
+	for args, want := range map[string][]string{
+		"-duration=10s -concurrency-ramp-duration=10s":                  {"concurrency-ramp-duration 10s: " + why},
+		"-duration=10s -concurrency-ramp-duration=9s":                   nil,
+		"-concurrency-ramp-duration=9s":                                 nil,
+		"-duration=10s -request-rate=5 -request-rate-ramp-duration=11s": {"request-rate-ramp-duration 11s: " + why},
+		"-duration=10s -request-rate=5":                                 nil,
+	} {
+		assert.Equal(t, want, planOf(t, nil, strings.Fields(args)...).Warnings(), args)
+	}
+}
+
 // TestPrefillCapWithoutEffect is worth a warning where no level can have as many requests in flight that one would wait.
 func TestPrefillCapWithoutEffect(t *testing.T) {
 	warning := func(capped, most int) []string {

@@ -17,7 +17,19 @@ func (p *Plan) Warnings() []string {
 				record.LevelName(c), n, n))
 		}
 	}
-	return slices.Concat(warnings, p.prefillWarnings(), p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
+	return slices.Concat(warnings, p.rampWarnings(), p.prefillWarnings(), p.tokenizerWarnings(), p.forwardWarnings(), p.tlsWarnings())
+}
+
+// rampWarnings are about levels that are over before they have their load.
+func (p *Plan) rampWarnings() []string {
+	flag, ramp := "concurrency-ramp-duration", p.ConcurrencyRamp
+	if p.RateRamp > 0 {
+		flag, ramp = "request-rate-ramp-duration", p.RateRamp
+	}
+	if p.Duration == 0 || ramp < p.Duration {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s %v: -duration is %v, so that no level comes to its load: make that longer, or the ramp shorter", flag, ramp, p.Duration)}
 }
 
 // prefillWarnings are about a cap that no level can reach.
