@@ -33,7 +33,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 		_, err = readPEM("ca-cert", name)
 		require.EqualError(t, err, fmt.Sprintf("ca-cert %q: %s", name, want))
 		_, err = readTokenizer(t.Context(), name, nil)
-		require.EqualError(t, err, "there is no such file: "+want)
+		require.EqualError(t, err, want)
 		_, err = openRegular(filepath.Join(dir, name))
 		require.EqualError(t, err, fmt.Sprintf("input-file %q: no such file or directory", filepath.Join(dir, name)))
 	}

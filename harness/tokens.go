@@ -94,7 +94,7 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 	case err == nil:
 		return readTokenizerFile(from, path)
 	case filepath.IsAbs(from) || strings.HasPrefix(from, ".") || strings.HasSuffix(from, ".json"):
-		return nil, fmt.Errorf("there is no such file: %w", missing(from, cause(err)))
+		return nil, missing(from, cause(err))
 	}
 	file, err := h.Read(ctx, from, name)
 	if err != nil {

@@ -77,9 +77,9 @@ func TestNamedTokenizerMustBeHad(t *testing.T) {
 	for from, want := range map[string]string{
 		"Org/Missing":      `tokenizer "Org/Missing": tokenizer.json of "Org/Missing" is not in the cache`,
 		empty:              "no such file",
-		"/nowhere/at/all":  "there is no such file",
-		"./nowhere":        "there is no such file",
-		"nowhere.json":     "there is no such file",
+		"/nowhere/at/all":  "no such file or directory",
+		"./nowhere":        "no such file or directory",
+		"nowhere.json":     "no such file or directory",
 		"no model at all!": "is no id of a model on the Hub",
 		broken:             `model "Unigram" is not supported`,
 		"harness/tokenizer/testdata/reference/mistral.json": "prompts of an exact length need 16",
