@@ -298,26 +298,6 @@ func TestStopBefore(t *testing.T) {
 		s.levels = []Level{{Point: record.Point{Concurrency: 1}, Requests: 10, Number: 1}, {Point: record.Point{Concurrency: 2}, Requests: 100, Number: 2}}
 		s.forecast(s.levels[0], time.Minute) // ten minutes to go, less than a minute left
 		assert.Contains(t, log.String(), "warning: about 10m0s of measurement are left")
-
-		// Levels of a time take that time, however many requests are prepared for more slots.
-		log.Reset()
-		for i := range s.levels {
-			s.levels[i].uncounted = true
-		}
-		s.deadline = time.Now().Add(2 * time.Minute)
-		s.forecast(s.levels[0], time.Minute)
-		assert.Empty(t, log.String())
-		s.forecast(s.levels[0], 91*time.Second)
-		assert.Contains(t, log.String(), "warning: about 1m31s of measurement are left")
-
-		// A schedule has its end: a second more than the last start, as before.
-		log.Reset()
-		s.levels = []Level{{Point: record.Point{Rate: 1}, Requests: 10, Number: 1}, {Point: record.Point{Rate: 20}, Requests: 1000, Number: 2}}
-		for i, last := range []time.Duration{20 * time.Second, 91 * time.Second} {
-			s.levels[i].starts = map[record.Phase][]time.Duration{record.Profiling: {0, last}}
-		}
-		s.forecast(s.levels[0], 21*time.Second)
-		assert.Contains(t, log.String(), "warning: about 1m32s of measurement are left")
 	})
 }
 
