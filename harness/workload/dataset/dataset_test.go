@@ -105,13 +105,13 @@ func TestDetect(t *testing.T) {
 		}
 	}
 	for content, want := range map[string]string{
-		"":                           "is empty",
-		"\n \n":                      "is empty",
-		"\x1f\x8b\x08":               "is compressed (gzip): unpack it first",
-		"PAR1\x00":                   "is compressed (parquet): unpack it first",
-		"a,b\n1,2\n":                 `"a,b": is neither JSON nor a table with the columns of burst_gpt_trace: name its form with -custom-dataset-type`,
+		"":             "is empty",
+		"\n \n":        "is empty",
+		"\x1f\x8b\x08": "is compressed (gzip): unpack it first",
+		"PAR1\x00":     "is compressed (parquet): unpack it first",
+		"a,b\n1,2\n":   `"a,b": is neither JSON nor a table with the columns of burst_gpt_trace: name its form with -custom-dataset-type`,
+		`{"session_id":"s","turns":[{"text":"a"}]}`: `its first record has turns: conversations are not followed, each record is a request of its own: write the turns as records of single_turn`,
 		`{"b":1,"a":2}`:              `no form of a dataset is known by the keys of its first record ("a, b"): name its form with -custom-dataset-type`,
-		`{"turns":[{"text":"a"}]}`:   `by the keys of its first record ("turns")`,
 		`{"text`:                     "by the keys of its first record",
 		`{"data":{}}`:                "by the keys of its first record",
 		strings.Repeat("x", 100_000): "…: is neither JSON",
@@ -129,9 +129,11 @@ func TestParseFormat(t *testing.T) {
 		assert.Equal(t, format, got)
 	}
 	_, err := dataset.ParseFormat("multi_turn")
-	require.ErrorContains(t, err, `"multi_turn": must be single_turn, random_pool, sharegpt, mooncake_trace, burst_gpt_trace, inputs_json or raw_payload`)
+	require.EqualError(t, err, `"multi_turn": conversations are not followed, each record is a request of its own: write the turns as records of single_turn`)
+	_, err = dataset.ParseFormat("csv")
+	require.ErrorContains(t, err, `"csv": must be single_turn, random_pool, sharegpt, mooncake_trace, burst_gpt_trace, inputs_json or raw_payload`)
 	_, err = read("x", "multi_turn")
-	assert.ErrorContains(t, err, `data.jsonl: "multi_turn": must be`)
+	assert.ErrorContains(t, err, `data.jsonl: "multi_turn": conversations are not followed`)
 }
 
 // TestBadRecords: each line alone, and its number where it is the third.

@@ -18,6 +18,9 @@ func ParseFormat(name string) (Format, error) {
 	if f == "" || slices.Contains(Formats(), f) {
 		return f, nil
 	}
+	if name == "multi_turn" {
+		return "", fmt.Errorf("%q: %s", name, notFollowed)
+	}
 	names := make([]string, 0, len(Formats()))
 	for _, f := range Formats() {
 		names = append(names, string(f))
@@ -87,6 +90,9 @@ func ofObject(decoder *json.Decoder) (Format, string, error) {
 		keys[fmt.Sprint(key)] = string(value)
 	}
 	format, by := ofKeys(keys)
+	if _, turns := keys["turns"]; turns && format == "" {
+		return "", "", fmt.Errorf("its first record has turns: %s", notFollowed)
+	}
 	if format == "" {
 		names := make([]string, 0, len(keys))
 		for key := range keys {
@@ -97,6 +103,9 @@ func ofObject(decoder *json.Decoder) (Format, string, error) {
 	}
 	return format, by, nil
 }
+
+// notFollowed is said of AIPerf's multi_turn.
+const notFollowed = "conversations are not followed, each record is a request of its own: write the turns as records of single_turn"
 
 var errKeys = errors.New("no form of a dataset is known by the keys")
 
