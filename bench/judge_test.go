@@ -79,8 +79,8 @@ func TestRecordedOpenLoopsAreJudgedBySchedule(t *testing.T) {
 	assert.NotContains(t, r.output, "TestGate/r8.5/time_to_first_token")
 }
 
-// TestReportsHaveTheGatesVerdict: of a benchmark that the gate measured its page has the verdict, and of recorded ones each report that is made later.
-func TestReportsHaveTheGatesVerdict(t *testing.T) {
+// TestReportsHaveTheVerdict: of a benchmark that the gate measured its page has the verdict, and of recorded ones each report that is made later.
+func TestReportsHaveTheVerdict(t *testing.T) {
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate.yaml")
 	require.NoError(t, os.WriteFile(gate, []byte("limits: [{metric: request_latency, max: 1}, {metric: inter_token_latency, max: 1000}]"), 0o600))
