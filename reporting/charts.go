@@ -103,7 +103,7 @@ func seriesOf(benchmarks []*results.Benchmark, of func(*results.Benchmark, *resu
 		for i := range b.Levels {
 			l := &b.Levels[i]
 			if p, ok := of(b, l); ok && l.Unusable() == "" {
-				p.Hollow = l.Doubtful()
+				p.Hollow = len(doubtsOf(l)) > 0
 				s.Points = append(s.Points, p)
 			}
 		}
@@ -150,28 +150,54 @@ func gaps(benchmarks []*results.Benchmark) []string {
 	return warnings
 }
 
-// doubts says which points are hollow, and why; "" if none is.
+// doubts says which points are hollow, and why, and which levels have none; "" if there is nothing to say.
 func doubts(benchmarks []*results.Benchmark) string {
-	var reasons []string
-	reason := func(why string, of func(*results.Benchmark) string) {
-		var where []string
-		for _, b := range benchmarks {
-			if levels := of(b); levels != "" {
-				where = append(where, b.Name+" at "+levels)
-			}
-		}
-		if len(where) > 0 {
-			reasons = append(reasons, fmt.Sprintf("%s (%s)", why, strings.Join(where, "; ")))
+	var hollow []string
+	for _, why := range reasonsForDoubt() {
+		where := levelsWhere(benchmarks, func(l *results.Level) bool { return l.Unusable() == "" && slices.Contains(doubtsOf(l), why) })
+		if where != "" {
+			hollow = append(hollow, fmt.Sprintf("%s (%s)", why, where))
 		}
 	}
-	reason(string(steady.Invalid), (*results.Benchmark).Invalid)
-	for _, verdict := range []record.ClientVerdict{record.ClientLimited, record.ClientSuspect} {
-		reason(string(verdict), func(b *results.Benchmark) string { return b.Judged(verdict) })
+	var all []string
+	if len(hollow) > 0 {
+		all = append(all, "Hollow: "+strings.Join(hollow, ", "))
 	}
-	if len(reasons) == 0 {
-		return ""
+	if where := levelsWhere(benchmarks, func(l *results.Level) bool { return l.Unusable() != "" }); where != "" {
+		all = append(all, fmt.Sprintf("Left out: not finished (%s)", where))
 	}
-	return "Hollow: " + strings.Join(reasons, ", ")
+	return strings.Join(all, ". ")
+}
+
+// reasonsForDoubt are all that doubtsOf may find.
+func reasonsForDoubt() []string {
+	return []string{string(steady.Invalid), string(record.ClientLimited), string(record.ClientSuspect), string(steady.Overloaded)}
+}
+
+// doubtsOf is why the figures of a level are in doubt.
+func doubtsOf(l *results.Level) []string {
+	var all []string
+	if l.Validity.Broken(false) != "" {
+		all = append(all, string(steady.Invalid))
+	}
+	if c := l.Record.Client(); c == record.ClientLimited || c == record.ClientSuspect {
+		all = append(all, string(c))
+	}
+	if l.Window.Verdict == steady.Overloaded {
+		all = append(all, string(steady.Overloaded))
+	}
+	return all
+}
+
+// levelsWhere names the levels of which something holds, or is "".
+func levelsWhere(benchmarks []*results.Benchmark, holds func(*results.Level) bool) string {
+	var where []string
+	for _, b := range benchmarks {
+		if levels := b.Loads(holds); levels != "" {
+			where = append(where, b.Name+" at "+levels)
+		}
+	}
+	return strings.Join(where, "; ")
 }
 
 // byBenchmark says something of each benchmark: once if it is the same of all that it is said of, else with their names. "" is said of none.

@@ -107,17 +107,42 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.Contains(t, string(markdown), "| inconclusive, client limited | c4 |")
 }
 
-// TestInvalidLevelsAreHollow: a chart that is shown by itself says which points are of another load than was planned.
-func TestInvalidLevelsAreHollow(t *testing.T) {
-	invalid := steady.Judge(steady.Facts{Ended: 4, Failed: 1})
-	level := func(concurrency int, v steady.Validity) results.Level {
-		return results.Level{Point: record.Point{Concurrency: concurrency}, Record: &record.Level{Status: record.Done}, Validity: v,
-			Figures: results.Figures{"inter_token_latency": {"avg": 5, "p50": 5, "count": 9}}}
+// TestDoubtfulLevelsAreHollow: a chart that is shown by itself says which points are of another load than was planned, or depend on how long it was, and which
+// levels have none.
+func TestDoubtfulLevelsAreHollow(t *testing.T) {
+	level := func(concurrency int, f steady.Facts, status record.Status, window steady.Verdict) results.Level {
+		return results.Level{Point: record.Point{Concurrency: concurrency}, Record: &record.Level{Status: status}, Validity: steady.Judge(f), Window: steady.Window{Verdict: window},
+			Figures: results.Figures{"inter_token_latency": {"avg": 5, "p50": 5, "count": 9}}, Distributions: map[string]results.Distribution{"inter_token_latency": {Steps: []results.Step{{Value: 5}}}}}
 	}
-	b := &results.Benchmark{Name: "ours", Levels: []results.Level{level(1, steady.Judge(steady.Facts{Ended: 4})), level(4, invalid)}}
+	good, bad := steady.Facts{Ended: 4}, steady.Facts{Ended: 4, Failed: 1}
+	b := &results.Benchmark{Name: "ours", Run: &record.Run{}, Levels: []results.Level{
+		level(1, good, record.Done, steady.Steady), level(4, bad, record.Done, steady.TooShort), level(8, good, record.Done, steady.Overloaded), level(9, bad, record.Failed, steady.TooShort),
+	}}
 	pictures, _ := charts([]*results.Benchmark{b})
-	assert.Contains(t, pictures[0].Note, "Hollow: INVALID (ours at 4)")
-	require.Len(t, pictures[0].Series[0].Points, 2)
-	assert.False(t, pictures[0].Series[0].Points[0].Hollow)
-	assert.True(t, pictures[0].Series[0].Points[1].Hollow)
+	assert.Equal(t, "Hollow: INVALID (ours at 4), OVERLOADED (ours at 8). Left out: not finished (ours at 9)", pictures[0].Note)
+	var hollow []bool
+	for _, p := range pictures[0].Series[0].Points {
+		hollow = append(hollow, p.Hollow)
+	}
+	assert.Equal(t, []bool{false, true, true}, hollow)
+
+	notes := map[string]string{}
+	for _, c := range furtherCharts([]*results.Benchmark{b}) {
+		if c.Title == "Inter-Token Latency Distribution, Concurrency "+strings.TrimPrefix(c.Choice, "c") {
+			notes[c.Choice] = c.Note
+		}
+	}
+	assert.Equal(t, map[string]string{
+		"c1": "Of requests that ended well.", "c4": "Of requests that ended well. In doubt: INVALID.", "c8": "Of requests that ended well. In doubt: OVERLOADED.",
+	}, notes)
+}
+
+// TestWarmUpIsMarked: a time line that begins later than its axis says why.
+func TestWarmUpIsMarked(t *testing.T) {
+	level := results.Level{Point: record.Point{Concurrency: 1}, Record: &record.Level{Status: record.Done}, Timeline: results.Timeline{WidthNS: 1e9, FirstNS: 6e9, Bins: make([]results.Bin, 2)}}
+	b := &results.Benchmark{Name: "ours", Run: &record.Run{}, Levels: []results.Level{level}}
+	s := sampledLevels([]*results.Benchmark{b})[0]
+	assert.Empty(t, s.timeline("", "", "", "").Note)
+	b.Run.Plan.WarmupRequests = 3
+	assert.Equal(t, "Warm-up until 6 s.", s.timeline("", "", "", "").Note)
 }

@@ -149,7 +149,7 @@ func alike(texts []string) bool {
 
 // takesPart reports whether the level's figure in the column may be called the best.
 func takesPart(c summary.Column, l *results.Level) bool {
-	return l.Unusable() == "" && !l.Doubtful() && l.Validity.Standing != steady.Invalid && l.Window.Verdict != steady.Overloaded && summary.Worth(c.Cell.Text(l))
+	return l.Unusable() == "" && len(doubtsOf(l)) == 0 && l.Validity.Standing != steady.Invalid && summary.Worth(c.Cell.Text(l))
 }
 
 func (b *best) mark(l *results.Level) page.Mark {

@@ -122,7 +122,7 @@ func distributions(benchmarks []*results.Benchmark) []chart.Chart {
 				}
 				return shares(l.Distributions[of[0]])
 			})
-			c.Note = sentences("Of requests that ended well", s.origin(), s.leftOut())
+			c.Note = sentences("Of requests that ended well", s.inDoubt(), s.origin(), s.leftOut())
 			c.Help = sentences(help(benchmarks, of[0]), "A step at each request; of more than 200 some are kept, so that no share is off by 0.5 % or more, the percentiles 95, 99 and 99.9 and the maximum exactly")
 			all = append(all, c)
 		}
@@ -136,6 +136,32 @@ func (s sampled) leftOut() string {
 		return "Left out: " + text
 	}
 	return ""
+}
+
+// inDoubt says whose figures are, and why: lines over requests have no points that could be hollow.
+func (s sampled) inDoubt() string {
+	text := s.say(func(l *results.Level) string {
+		if l.Unusable() != "" {
+			return ""
+		}
+		return strings.Join(doubtsOf(l), ", ")
+	})
+	if text != "" {
+		return "In doubt: " + text
+	}
+	return ""
+}
+
+// warmups says until when levels were warmed up: what they did in that time is not shown.
+func (s sampled) warmups() string {
+	text := byBenchmark(s.benchmarks, func(b *results.Benchmark) string {
+		l := s.levels[slices.Index(s.benchmarks, b)]
+		if l == nil || b.Run == nil || b.Run.Plan.WarmupRequests == 0 && b.Run.Plan.WarmupDuration == 0 || len(l.Sampled().Timeline.Bins) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("warm-up until %s s", chart.Number(seconds(l.Sampled().Timeline.FirstNS)))
+	})
+	return capital(text)
 }
 
 // shares are the steps in percent, from zero.
@@ -198,7 +224,7 @@ func (s sampled) timeline(file, title, y, how string) chart.Chart {
 			c.Spans = append(c.Spans, chart.Span{Series: i, From: seconds(w.StartNS), To: seconds(w.EndNS), Label: "steady window"})
 		}
 	}
-	c.Note = sentences(s.origin(), capital(s.say(func(l *results.Level) string {
+	c.Note = sentences(s.inDoubt(), s.warmups(), s.origin(), capital(s.say(func(l *results.Level) string {
 		if why := l.Sampled().Unusable(); why != "" {
 			return "its figures do not count: " + why
 		}

@@ -69,7 +69,11 @@ func pareto(benchmarks []*results.Benchmark) chart.Chart {
 		y, also := l.Figures.Get(total, "avg")
 		return chart.Point{X: x, Y: y / float64(gpus), Label: l.Value(), N: requests(l, perUser)}, ok && also
 	})
-	if assumed := assumedGPUs(benchmarks); len(assumed) > 0 {
+	switch assumed := assumedGPUs(benchmarks); len(assumed) {
+	case 0:
+	case len(benchmarks):
+		c.Note += ". 1 GPU is assumed"
+	default:
 		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
 	}
 	if note := doubts(benchmarks); note != "" {

@@ -107,24 +107,13 @@ func (l *Level) Instrument() *record.Instrument {
 	return l.Record.Instrument
 }
 
-// Doubtful reports whether the client did not keep up with itself, so that the level's figures may be its own more than the server's, or the
-// level is INVALID for another reason, so that they are those of another load.
-func (l *Level) Doubtful() bool {
-	c := l.Record.Client()
-	return c == record.ClientSuspect || c == record.ClientLimited || l.Validity.Broken(false) != ""
-}
-
-// Invalid lists the loads of the levels that are INVALID for another reason than their client, or "".
-func (b *Benchmark) Invalid() string {
-	return b.loads(func(l *Level) bool { return l.Validity.Broken(false) != "" })
-}
-
 // Judged lists the loads of the levels whose client has the verdict, or "". Those of all levels stand for the verdict "".
 func (b *Benchmark) Judged(verdict record.ClientVerdict) string {
-	return b.loads(func(l *Level) bool { return verdict == "" || l.Record.Client() == verdict })
+	return b.Loads(func(l *Level) bool { return verdict == "" || l.Record.Client() == verdict })
 }
 
-func (b *Benchmark) loads(of func(*Level) bool) string {
+// Loads lists the loads of the levels of which something holds, or is "".
+func (b *Benchmark) Loads(of func(*Level) bool) string {
 	var levels []string
 	for i := range b.Levels {
 		if of(&b.Levels[i]) {
