@@ -61,7 +61,7 @@ func headline(benchmarks []ranked, columns []summary.Column, named bool) page.Ta
 			l := &b.Levels[i]
 			var row []page.Cell
 			if named {
-				row = append(row, page.Cell{Text: b.Name, Series: b.place + 1})
+				row = append(row, page.Cell{Text: b.Name, Series: b.place + 1, Cut: true})
 			}
 			for k, c := range columns {
 				row = append(row, page.Cell{Text: c.Cell.Text(l), Detail: interval(b.Benchmark, l, c.Cell.Of), Mark: bests[k].mark(l)})

@@ -58,7 +58,7 @@ func (pic picture) drawBands(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	for i, s := range pic.series {
 		if len(pic.series) > mostFilled {
-			highest := pic.bandCount()
+			highest := bandCount(pic.series)
 			for _, run := range runs(s.Points, max(highest, 1)) {
 				var top []vg.Point
 				for _, pt := range run {
@@ -72,7 +72,7 @@ func (pic picture) drawBands(c draw.Canvas, p *plot.Plot) {
 			}
 			continue
 		}
-		for k := range pic.bandCount() {
+		for k := range bandCount(pic.series) {
 			color := faded(palette()[i], 0.34/float64(k+1))
 			for _, run := range runs(s.Points, k+1) {
 				var low, high []vg.Point
@@ -114,9 +114,9 @@ func runs(points []Point, bands int) (all [][]Point) {
 }
 
 // bandCount is how many bands the points have at most.
-func (pic picture) bandCount() int {
+func bandCount(series []Series) int {
 	n := 0
-	for _, s := range pic.series {
+	for _, s := range series {
 		for _, p := range s.Points {
 			n = max(n, len(p.Bands))
 		}
@@ -124,15 +124,16 @@ func (pic picture) bandCount() int {
 	return n
 }
 
-// bandKey says what line and bands are.
-func (pic picture) bandKey() string {
-	n := pic.bandCount()
-	if n == 0 || n >= len(pic.BandNames) {
+// BandKey says what lines and bands are, where the bands are filled or, of many series, a dashed line; "" without any.
+func (c Chart) BandKey(filled bool) string {
+	series, _ := c.Drawable()
+	n := bandCount(series)
+	if n == 0 || n >= len(c.BandNames) {
 		return ""
 	}
-	above := pic.BandNames[1 : n+1]
-	if len(pic.series) > mostFilled {
-		return fmt.Sprintf("Line: %s; dashed: %s.", pic.BandNames[0], above[n-1])
+	above := c.BandNames[1 : n+1]
+	if !filled {
+		return fmt.Sprintf("Line: %s; dashed: %s.", c.BandNames[0], above[n-1])
 	}
-	return fmt.Sprintf("Line: %s; shaded, fainter each: up to %s.", pic.BandNames[0], strings.Join(above, ", "))
+	return fmt.Sprintf("Line: %s; shaded, fainter each: up to %s.", c.BandNames[0], strings.Join(above, ", "))
 }

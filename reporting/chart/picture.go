@@ -66,10 +66,7 @@ func (pic picture) footnote(area draw.Canvas) draw.Canvas {
 
 // footnoteText is the footnote with what the eye needs to read the bands.
 func (pic picture) footnoteText() string {
-	if key := pic.bandKey(); key != "" {
-		return strings.TrimSpace(key + " " + pic.Footnote())
-	}
-	return pic.Footnote()
+	return strings.TrimSpace(pic.BandKey(len(pic.series) <= mostFilled) + " " + pic.Footnote())
 }
 
 // legend writes the names at the bottom of area and returns the rest of it.

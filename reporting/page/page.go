@@ -43,6 +43,9 @@ import (
 // Fact is a name with a value: "Model", "Qwen/Qwen3-0.6B".
 type Fact struct{ Name, Value string }
 
+// Long reports whether the value would make a high column of its place.
+func (f Fact) Long() bool { return len(f.Value) > 100 }
+
 // Badge is a verdict at the head of the page: "VALID", "all 7 levels".
 type Badge struct {
 	State  State
@@ -87,7 +90,7 @@ func (p Page) Write(w io.Writer) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	document, err := template.New("page").Parse(pageTemplate)
+	document, err := template.New("page").Funcs(template.FuncMap{"halves": halves}).Parse(pageTemplate)
 	if err != nil {
 		return fmt.Errorf("parsing the page template: %w", err)
 	}

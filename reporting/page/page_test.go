@@ -265,6 +265,7 @@ func TestFiguresHaveTheirPlace(t *testing.T) {
 	v, err := newView(Page{Charts: []chart.Chart{
 		of("one", "", chart.Lines, "a", "b"), of("one", "", chart.Scatter, "a", "b"), of("two", "c1", chart.Curves, "a"), of("two", "c9", chart.Curves, "a"),
 		of("one", "", chart.Lines, "a", "c"), of("one", "", chart.Lines, "a"), of("two", "c9", chart.Curves, "a"),
+		of("three", "", chart.Lines, "a"), of("three", "c9", chart.Curves, "a"), of("three", "c9", chart.Curves, "a"),
 	}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"c1", "c9"}, v.Choices)
@@ -287,7 +288,32 @@ one chart-6 hidden false wide false alone false
 two chart-3 hidden true wide false alone true
 two chart-4 hidden false wide false alone false
 two chart-7 hidden false wide false alone false
+three chart-8 hidden false wide false alone false
+three chart-9 hidden false wide false alone false
+three chart-10 hidden false wide false alone true
 `, strings.Join(places, ""))
+}
+
+// TestLongNamesAreCutInTheMiddle: what tells names apart, often their ends, stays where there is no room for all of them.
+func TestLongNamesAreCutInTheMiddle(t *testing.T) {
+	const long = "dynamo-disaggregated-router-kv-aware-llama-70b-fp8-h100-n01"
+	p := sample()
+	p.Headline[0].Rows[0][0] = Cell{Text: long, Series: 1, Cut: true}
+	p.Headline[0].Rows[1][0] = Cell{Text: long, Series: 1}
+	p.Charts[0].Series[0].Name = long
+	document := written(t, p)
+	const name = `<span class="name" title="` + long + `"><span class="begin">dynamo-disaggregated-router-kv-aware-llama-70</span><span class="end">b-fp8-h100-n01</span></span>`
+	assert.Contains(t, document, name+"</th>")
+	assert.Contains(t, document, "</svg>"+long+"</th>")
+	assert.Contains(t, document, name+"</button>")
+}
+
+// TestBandsHaveAKey: what the shades are stands below the chart.
+func TestBandsHaveAKey(t *testing.T) {
+	c := chart.Chart{Kind: chart.Lines, Note: "Why.", BandNames: []string{"p50", "p99"}, Series: []chart.Series{{Name: "a", Points: []chart.Point{{X: 1, Y: 1, Bands: []float64{2}}}}}}
+	assert.Equal(t, "Line: p50; shaded, fainter each: up to p99. Why.", newFigure("", c).Note)
+	c.Series[0].Points[0].Bands = nil
+	assert.Equal(t, "Why.", newFigure("", c).Note)
 }
 
 func TestPageWithoutDataSaysSoAndNeedsNoScript(t *testing.T) {

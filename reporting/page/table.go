@@ -45,6 +45,7 @@ type Cell struct {
 	Mark   Mark
 	Badges []Badge // in place of a text
 	Series int     // the marker of series Series-1 stands before the text; 0: none
+	Cut    bool    // the text is a name that stands whole elsewhere, and may be cut in its middle
 }
 
 // Texts are cells that are texts and no more.
@@ -115,3 +116,13 @@ func (c Cell) Marker() *Marker {
 type Marker struct{ Symbol, Color string }
 
 func markerOf(i int) Marker { return Marker{Symbol: chart.SymbolPath(i), Color: chart.Color(i)} }
+
+// halves cuts a long name where it may be shortened: what tells names apart is more often at their ends. It is nil for one that is short enough.
+func halves(name string) []string {
+	const most, tail = 24, 14 // characters
+	runes := []rune(name)
+	if len(runes) <= most {
+		return nil
+	}
+	return []string{string(runes[:len(runes)-tail]), string(runes[len(runes)-tail:])}
+}

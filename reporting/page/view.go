@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strings"
 
 	"github.com/llmsweep/llmsweep/reporting/chart"
 )
@@ -124,7 +125,7 @@ func newView(p Page) (view, error) {
 		v.Drawn = append(v.Drawn, d)
 	}
 	for _, g := range v.Groups {
-		for _, choice := range append(v.Choices, "") {
+		for _, choice := range g.choices() {
 			g.fill(choice)
 		}
 	}
@@ -135,6 +136,20 @@ func newView(p Page) (view, error) {
 func hashOf(script string) string {
 	sum := sha256.Sum256([]byte(script))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// choices are the levels that figures of the group are of, or "" if none is of one.
+func (g group) choices() []string {
+	var all []string
+	for _, fig := range g.Figures {
+		if fig.Choice != "" && !slices.Contains(all, fig.Choice) {
+			all = append(all, fig.Choice)
+		}
+	}
+	if all == nil {
+		return []string{""}
+	}
+	return all
 }
 
 // fill lets the figures that have nobody beside them, where a level is chosen, take their row alone.
@@ -177,10 +192,18 @@ func (v *view) place(fig figure, c chart.Chart) {
 	}
 }
 
+// noteOf is the footnote, after what the eye needs to read the bands.
+func noteOf(c chart.Chart) string {
+	if c.Kind != chart.Lines {
+		return c.Footnote()
+	}
+	return strings.TrimSpace(c.BandKey(true) + " " + c.Footnote())
+}
+
 func newFigure(id string, c chart.Chart) figure {
 	series, _ := c.Drawable()
 	fig := figure{
-		ID: id, Title: c.Title, Note: c.Footnote(), File: c.File, Help: c.Help, Choice: c.Choice, Wide: c.Kind == chart.Scatter,
+		ID: id, Title: c.Title, Note: noteOf(c), File: c.File, Help: c.Help, Choice: c.Choice, Wide: c.Kind == chart.Scatter,
 		Empty: !slices.ContainsFunc(series, func(s chart.Series) bool { return len(s.Points) > 0 }),
 	}
 	for i, name := range chart.PartNames(series) {

@@ -158,11 +158,23 @@ function addSpans(drawing, series, c) {
   }
 }
 
+// inTwo breaks the name of an axis that is longer than it into two lines, at the blank nearest to its middle.
+function inTwo(name, length) {
+  const perCharacter = 6.2;
+  if (!name || name.length * perCharacter <= length) return name;
+  const middle = name.length / 2;
+  const blanks = [...name.matchAll(/ /g)].map((blank) => blank.index);
+  if (blanks.length === 0) return name;
+  const at = blanks.reduce((best, k) => (Math.abs(k - middle) < Math.abs(best - middle) ? k : best));
+  return name.slice(0, at) + "\n" + name.slice(at + 1);
+}
+
 function axisFor(drawing, axis, view, c, series) {
   const given = drawing.option[axis + "Axis"][0];
+  const length = axis === "x" ? view.chart.getWidth() - 90 : view.chart.getHeight() - 60;
   const common = {
-    name: given.name, nameLocation: "middle", nameGap: axis === "x" ? 30 : 46, type: given.type === "category" ? "category" : "value",
-    nameTextStyle: { color: c.soft, fontSize: 12 },
+    name: inTwo(given.name, length), nameLocation: "middle", nameGap: axis === "x" ? 30 : 46, type: given.type === "category" ? "category" : "value",
+    nameTextStyle: { color: c.soft, fontSize: 12, lineHeight: 14 },
     axisLabel: { color: c.soft, fontSize: 11, hideOverlap: true, formatter: (value) => formatted(value) },
     axisLine: { show: axis === "x", lineStyle: { color: c.rule } },
     axisTick: { show: axis === "x", lineStyle: { color: c.rule } },
@@ -171,7 +183,7 @@ function axisFor(drawing, axis, view, c, series) {
   if (given.type === "category") {
     return { ...common, data: drawing.categories || [], axisLabel: { ...common.axisLabel, formatter: undefined }, axisTick: { show: false } };
   }
-  if (!view.log[axis]) return common;
+  if (!view.log[axis]) return { ...common, splitNumber: axis === "x" ? Math.max(2, Math.min(5, Math.floor(length / 60))) : 5, dataMax: given.max };
   const range = axis === "x" && drawing.ticks ? { min: given.min, max: given.max, ticks: drawing.ticks } : logRange(series, axis);
   return {
     ...common, type: "log", min: range.min, max: range.max,

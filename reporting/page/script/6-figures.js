@@ -48,7 +48,7 @@ function draw(figure) {
 
 // fit gives a chart the size of its place; paper's is known only while it is printed on.
 function fit({ chart, plot }) {
-  const [width, height] = page.printing ? [640, 280] : [plot.clientWidth, plot.clientHeight];
+  const [width, height] = page.printing ? [640, 240] : [plot.clientWidth, plot.clientHeight];
   if (chart.getWidth() !== width || chart.getHeight() !== height) chart.resize({ width, height });
 }
 
