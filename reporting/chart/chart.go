@@ -163,6 +163,16 @@ func (p Point) bands() []float64 {
 	return slices.Clone(p.Bands)
 }
 
+// Few reports whether there are so few points that small dots would be lost on the page.
+func (c Chart) Few() bool {
+	const most = 60
+	n := 0
+	for _, s := range c.Series {
+		n += len(s.Points)
+	}
+	return n <= most
+}
+
 func (c Chart) canDraw(p Point) bool {
 	return finite(p.X) && finite(p.Y) && (c.Kind != Lines || p.X > 0) &&
 		!slices.ContainsFunc(p.Parts, func(part Part) bool { return !finite(part.Value) || part.Value < 0 })

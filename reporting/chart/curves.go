@@ -10,6 +10,7 @@ const (
 	stripHeight vg.Length = 3 // of a span's strip above the plot
 	stripGap    vg.Length = 1.5
 	dotScale    vg.Length = 0.45 // of a dot beside a marker
+	fewScale    vg.Length = 0.8  // of one of few
 )
 
 // drawCurves draws lines without markers.
@@ -38,10 +39,14 @@ func steps(points []vg.Point) []vg.Point {
 // drawDots draws small markers, of which a later one lets an earlier one show through.
 func (pic picture) drawDots(c draw.Canvas, p *plot.Plot) {
 	pic.drawSpans(c, p)
+	scale := dotScale
+	if pic.Few() {
+		scale = fewScale
+	}
 	for i, points := range pic.positions(c, p) {
 		c.SetColor(faded(palette()[i], 0.65))
 		for _, at := range points {
-			c.Fill(pic.outline(i, at, dotScale))
+			c.Fill(pic.outline(i, at, scale))
 		}
 	}
 }

@@ -187,6 +187,46 @@ func TestPartsStandOnEachOther(t *testing.T) {
 	assert.Equal(t, [2]vg.Length{bars[0][0], bars[1][1]}, [2]vg.Length{rim[0].Pos.Y, rim[2].Pos.Y})
 }
 
+// TestBarsAreNoWalls: where there are few, they do not fill their room, and stand around the middle of their category.
+func TestBarsAreNoWalls(t *testing.T) {
+	bar := func(x float64) Point { return Point{X: x, Y: 1, Parts: []Part{{"ok", 1}}} }
+	c := Chart{Kind: Stacks, Categories: []string{"c1", "c10"}, Series: []Series{{Name: "a", Points: []Point{bar(0), bar(1)}}, {Name: "b", Points: []Point{bar(0), bar(1)}}}}
+	paths := strokes(c)
+	left, right := paths[len(paths)-4], paths[len(paths)-2] // the rims at c1
+	assert.InDelta(t, float64(widestBar), float64(left[1].Pos.X-left[0].Pos.X), 1e-6)
+	assert.Greater(t, right[0].Pos.X, left[1].Pos.X)
+	for range 5 {
+		c.Series = append(c.Series, c.Series...)
+	}
+	c.Series = c.Series[:MaxSeries]
+	paths = strokes(c)
+	width := paths[len(paths)-1][1].Pos.X - paths[len(paths)-1][0].Pos.X
+	assert.Less(t, width, widestBar)
+	assert.Greater(t, width, vg.Length(10))
+}
+
+// TestFewDotsAreLarge: a trace of four requests is seen from the back of the room.
+func TestFewDotsAreLarge(t *testing.T) {
+	size := func(n int) vg.Length {
+		c := Chart{Kind: Dots, Series: []Series{{Points: make([]Point, n)}}}
+		var canvas recorder.Canvas
+		newPicture(c).plot(draw.NewCanvas(&canvas, 600, 400)).Draw(draw.NewCanvas(&canvas, 600, 400))
+		var last vg.Path
+		for _, action := range canvas.Actions {
+			if a, ok := action.(*recorder.Fill); ok {
+				last = a.Path
+			}
+		}
+		low, high := last[0].Pos.X, last[0].Pos.X
+		for _, p := range last[:len(last)-1] { // which closes it
+			low, high = min(low, p.Pos.X), max(high, p.Pos.X)
+		}
+		return high - low
+	}
+	assert.Greater(t, size(4), 1.5*size(61))
+	assert.Equal(t, size(61), size(1000))
+}
+
 func TestPartsHaveColoursOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range MaxSeries {

@@ -10,8 +10,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// groupWidth is the part of a category's room that its bars take.
-const groupWidth = 0.8
+const (
+	groupWidth           = 0.8 // the part of a category's room that its bars take at most
+	widestBar  vg.Length = 54
+)
 
 // PartNames lists the names of the parts of all bars, in the order in which they first come.
 func PartNames(series []Series) []string {
@@ -45,10 +47,11 @@ func partColor(k int) color.NRGBA {
 func (pic picture) drawStacks(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	names := PartNames(pic.series)
-	room := groupWidth / float64(max(len(pic.series), 1))
+	bars := float64(max(len(pic.series), 1))
+	room := min(groupWidth/bars, float64(widestBar/(toX(1)-toX(0)))/0.88)
 	for i, s := range pic.series {
 		for _, pt := range s.Points {
-			left := pt.X - groupWidth/2 + float64(i)*room
+			left := pt.X + (float64(i)-bars/2)*room
 			x0, x1 := toX(left+0.06*room), toX(left+0.94*room)
 			bar := func(from, to float64) []vg.Point {
 				return []vg.Point{{X: x0, Y: toY(from)}, {X: x1, Y: toY(from)}, {X: x1, Y: toY(to)}, {X: x0, Y: toY(to)}}

@@ -137,11 +137,15 @@ func lineOption(c chart.Chart) map[string]any {
 func dotOption(c chart.Chart) map[string]any {
 	scatter := charts.NewScatter()
 	scatter.SetGlobalOptions(common(c)...)
+	dotSize := 4
+	if c.Few() {
+		dotSize = 7
+	}
 	for i := range c.Series {
 		looks := opts.ScatterChart{Symbol: symbol(i), SymbolSize: 13, SymbolKeepAspect: opts.Bool(true)}
 		style := opts.ItemStyle{Color: chart.Color(i), BorderWidth: 1, Opacity: opts.Float(0.9)}
 		if c.Kind == chart.Dots {
-			looks = opts.ScatterChart{Symbol: "circle", SymbolSize: 4}
+			looks = opts.ScatterChart{Symbol: "circle", SymbolSize: dotSize}
 			style = opts.ItemStyle{Color: chart.Color(i), Opacity: opts.Float(0.55)}
 		}
 		scatter.AddSeries(seriesName(i), nil,

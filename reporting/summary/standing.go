@@ -15,7 +15,7 @@ func Verdict(b *results.Benchmark) string {
 	if b.Run == nil {
 		return "not known: of a run of " + b.Sources() + " there are aggregates only"
 	}
-	var unfinished, invalid, good []string
+	var unfinished, invalid, overloaded, good []string
 	for i := range b.Levels {
 		l := &b.Levels[i]
 		switch {
@@ -25,6 +25,9 @@ func Verdict(b *results.Benchmark) string {
 			invalid = append(invalid, fmt.Sprintf("%s (%s)", l.Value(), l.Validity.Broken(true)))
 		default:
 			good = append(good, l.Value())
+			if l.Window.Verdict == steady.Overloaded {
+				overloaded = append(overloaded, l.Value())
+			}
 		}
 	}
 	var parts []string
@@ -40,6 +43,9 @@ func Verdict(b *results.Benchmark) string {
 		parts = append(parts, "VALID: every level was under the load that was planned")
 	default:
 		parts = append(parts, "VALID at "+strings.Join(good, ", "))
+	}
+	if len(overloaded) > 0 {
+		parts = append(parts, "OVERLOADED at "+strings.Join(overloaded, ", "))
 	}
 	return strings.Join(parts, "; ") + "; " + verdict(b) + ceiling(b)
 }
@@ -176,7 +182,11 @@ func instruments(b *strings.Builder, benchmarks []*results.Benchmark) {
 		}
 		first = false
 		b.WriteString("\n")
-		writeWrapped(b, " ", plain(benchmark.Name)+". "+timerFloor(levels))
+		head := plain(benchmark.Name)
+		if floor := timerFloor(levels); floor != "" {
+			head += ". " + floor
+		}
+		writeWrapped(b, " ", head)
 		writeTable(b, InstrumentColumns(benchmark), levels)
 	}
 }

@@ -64,10 +64,14 @@ func Windowed(b *results.Benchmark) []results.Level {
 
 // Unwindowed says which levels have no window and why; "" if all have one.
 func Unwindowed(b *results.Benchmark) string {
-	var short, needs, parts []string
+	var short, needs, wrong, parts []string
 	for i := range b.Levels {
 		switch l := &b.Levels[i]; l.Window.Verdict {
 		case steady.TooShort:
+			if l.Unusable() != "" || l.Validity.Standing == steady.Invalid {
+				wrong = append(wrong, l.Name())
+				continue
+			}
 			short, needs = append(short, l.Name()), append(needs, fmt.Sprint(l.Window.Needs))
 		case steady.NotSteady, steady.Overloaded:
 			parts = append(parts, fmt.Sprintf("%s: %s: %s", l.Name(), l.Window.Verdict, l.Window.Reason))
@@ -76,6 +80,9 @@ func Unwindowed(b *results.Benchmark) string {
 	if len(short) > 0 {
 		parts = append(parts, fmt.Sprintf("levels too short for one, with nothing wrong: %s (they take -request-count %s or so)",
 			strings.Join(short, ", "), strings.Join(needs, ", ")))
+	}
+	if len(wrong) > 0 {
+		parts = append(parts, "INVALID or not finished, and too short for one: "+strings.Join(wrong, ", "))
 	}
 	return strings.Join(parts, "; ")
 }

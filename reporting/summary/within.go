@@ -39,7 +39,36 @@ func WithinColumns(b *results.Benchmark) []WithinColumn {
 
 // Within writes the intervals within each run, a line each metric of a level, in 100 columns for usual figures.
 func Within(w io.Writer, b *results.Benchmark) {
-	writeIntervals(w, WithinHead(b), WithinColumns(b), WithinRows(b))
+	var table strings.Builder
+	writeIntervals(&table, WithinHead(b), WithinColumns(b), WithinRows(b))
+	if wide(table.String()) {
+		rows := WithinRows(b)
+		for _, row := range rows {
+			sayNeedOnly(row)
+		}
+		table.Reset()
+		writeIntervals(&table, WithinHead(b), WithinColumns(b), rows)
+	}
+	fmt.Fprint(w, table.String())
+}
+
+// wide reports whether a line has more than 100 characters.
+func wide(table string) bool {
+	for line := range strings.Lines(table) {
+		if len(line) > 100+len("\n") {
+			return true
+		}
+	}
+	return false
+}
+
+// sayNeedOnly leaves out of the cells how many there are of what they need.
+func sayNeedOnly(row []string) {
+	for k, cell := range row {
+		if need, _, cut := strings.Cut(cell, ", have "); cut {
+			row[k] = strings.TrimSuffix(strings.TrimSuffix(need, " requests"), " gaps") + ")"
+		}
+	}
 }
 
 // WithinBrief is Within in the 80 columns of a terminal: without the numbers of requests.
@@ -47,11 +76,7 @@ func WithinBrief(w io.Writer, b *results.Benchmark) {
 	columns, rows := WithinColumns(b), WithinRows(b)
 	for i, row := range rows {
 		rows[i] = append(row[:2:2], row[4:]...)
-		for k, cell := range rows[i] {
-			if need, _, cut := strings.Cut(cell, ", have "); cut {
-				rows[i][k] = strings.TrimSuffix(strings.TrimSuffix(need, " requests"), " gaps") + ")"
-			}
-		}
+		sayNeedOnly(rows[i])
 	}
 	writeIntervals(w, WithinHead(b), append(columns[:2:2], columns[4:]...), rows)
 }

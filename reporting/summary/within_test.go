@@ -51,6 +51,14 @@ func TestIntervalsFit100Columns(t *testing.T) {
 	}
 	assert.Equal(t, " 250! TTFT ms 298   298 11022 [10022, 12022] 11022 [10022, 12022] n/a (needs 299 requests, have 298)", lines[2])
 
+	level.Within[0].Tag = "scheduled_time_to_first_token"
+	b.Reset()
+	Within(&b, &results.Benchmark{Run: &record.Run{}, Levels: []results.Level{level}})
+	for line := range strings.Lines(b.String()) {
+		assert.LessOrEqual(t, len(line), 100+1, line)
+	}
+	assert.Contains(t, b.String(), "TTFT ms from schedule 298   298 11022 [10022, 12022] 11022 [10022, 12022] n/a (needs 299)\n")
+
 	b.Reset()
 	Within(&b, &results.Benchmark{Levels: []results.Level{{}}})
 	assert.Empty(t, b.String())
