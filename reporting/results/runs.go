@@ -215,29 +215,41 @@ func pooledLoad(runs []*Level) steady.Load {
 // requests, and the smallest of these is what counts.
 func overRuns(runs []Figures) Figures {
 	all := Figures{}
-	for tag, statistics := range runs[0] {
-		for statistic := range statistics {
-			values, ok := valuesOf(runs, tag, statistic)
-			if !ok {
-				continue
-			}
-			if all[tag] == nil {
-				all[tag] = map[string]float64{}
-			}
-			if statistic == "count" {
-				all[tag][statistic] = slices.Min(values)
-			} else {
-				all[tag][statistic] = centre(values)
+	for _, f := range runs { // the first may not have what another one counted
+		for tag, statistics := range f {
+			for statistic := range statistics {
+				if _, done := all.Get(tag, statistic); !done {
+					all.over(runs, tag, statistic)
+				}
 			}
 		}
 	}
 	return all
 }
 
+// over takes in a statistic of runs that all have it.
+func (f Figures) over(runs []Figures, tag, statistic string) {
+	values, ok := valuesOf(runs, tag, statistic)
+	if !ok {
+		return
+	}
+	if f[tag] == nil {
+		f[tag] = map[string]float64{}
+	}
+	if statistic == "count" {
+		f[tag][statistic] = slices.Min(values)
+	} else {
+		f[tag][statistic] = centre(values)
+	}
+}
+
+// valuesOf are a statistic of each run. A run that does not have a count of requests has counted none: AIPerf leaves out what is zero.
 func valuesOf(runs []Figures, tag, statistic string) (values []float64, ok bool) {
+	d, _ := metric.Lookup(tag)
+	zero := d.Unit == "requests" && !d.PerRequest
 	for _, f := range runs {
 		v, ok := f.Get(tag, statistic)
-		if !ok {
+		if !ok && !zero {
 			return nil, false
 		}
 		values = append(values, v)

@@ -166,6 +166,20 @@ func TestRunsThatFailedAreLeftOut(t *testing.T) {
 	assert.Len(t, b.Levels[0].Runs, 4)
 }
 
+// TestErrorsOfOneRunCount: AIPerf leaves out counts that are zero, so that only the runs that have errors have their number. A limit of a gate must see it.
+func TestErrorsOfOneRunCount(t *testing.T) {
+	clean := Figures{"request_count": {"avg": 10}, "time_to_first_token": {"avg": 5, "count": 10}}
+	errors := Figures{"request_count": {"avg": 7}, "error_request_count": {"avg": 3}, "error_isl": {"avg": 4, "count": 3}}
+	for _, runs := range [][]Figures{{clean, errors, clean}, {errors, clean, clean}} {
+		over := overRuns(runs)
+		assert.Equal(t, map[string]float64{"avg": 1}, over["error_request_count"])
+		assert.InEpsilon(t, math.Cbrt(700), over["request_count"]["avg"], 1e-12)
+		assert.NotContains(t, over, "time_to_first_token", "what a run has not is no zero")
+		assert.NotContains(t, over, "error_isl")
+		assert.NotContains(t, over, "osl_mismatch_count", "of none")
+	}
+}
+
 // besidesValidity leaves out what is said of the recordings of these tests, whose requests do not overlap.
 func besidesValidity(warnings []string) []string {
 	return slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return strings.Contains(w, "INVALID") })
