@@ -124,11 +124,12 @@ func TestVLLMResultsOfOthers(t *testing.T) {
  "mean_ttft_ms":50.5,"p99_ttft_ms":90,"median_ttft_ms":49,"mean_tpot_ms":9,"p99.9_itl_ms":30,"ttfts":[1,2,3],"request_rate":"inf"}
 {"completed":`), dir, "a", "c8", "b.json")
 	put(t, []byte(`{"completed":0,"failed":9,"request_throughput":0.0,"mean_ttft_ms":0.0,"request_goodput":null}`), dir, "a", "c9", "r.json")
+	put(t, []byte(`{"completed":9,"request_throughput":9.0,"request_goodput:":7.0}`), dir, "a", "c16", "benchmark_serving.json")
 	put(t, []byte(`{"x":1}`), dir, "a", "c8", "a.json")
 	b, err := results.Read(dir, "a")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"c8: b.json has several results: the last one is shown"}, b.Warnings)
-	require.Len(t, b.Levels, 2)
+	require.Len(t, b.Levels, 3)
 	l := &b.Levels[0]
 	assert.Equal(t, map[string]float64{"avg": 50.5, "p50": 49, "p99": 90, "count": 300}, l.Figures["time_to_first_token"])
 	assert.Equal(t, map[string]float64{"avg": 9, "count": 300}, l.Figures["inter_token_latency"])
@@ -136,6 +137,7 @@ func TestVLLMResultsOfOthers(t *testing.T) {
 	assert.Equal(t, map[string]float64{"avg": 5}, l.Figures["goodput"])
 	assert.NotContains(t, b.Levels[1].Figures, "time_to_first_token", "the tool's 0 is no time")
 	assert.NotContains(t, b.Levels[1].Figures, "goodput")
+	assert.Equal(t, map[string]float64{"avg": 7}, b.Levels[2].Figures["goodput"])
 	var table strings.Builder
 	require.NoError(t, PrintTable(&table, dir, "a"))
 	assert.Contains(t, table.String(), "   300/2 50.5 49.0 90.0 9.00 n/a n/a  n/a n/a n/a n/a  1500  7.50")

@@ -225,9 +225,9 @@ func vllmFigures(document result) (native, ours Figures) {
 			native[key], ours[tag] = map[string]float64{"avg": v}, map[string]float64{"avg": v}
 		}
 	}
-	for _, of := range [][2]string{
+	for _, of := range [][2]string{ // benchmark_serving.py, and the first versions that were part of vllm, have a colon in the key of their goodput
 		{"completed", "request_count"}, {"failed", "error_request_count"}, {"duration", "benchmark_duration"}, {"request_throughput", "request_throughput"},
-		{"request_goodput", "goodput"}, {"output_throughput", "output_token_throughput"}, {"total_token_throughput", "total_token_throughput"},
+		{"request_goodput:", "goodput"}, {"request_goodput", "goodput"}, {"output_throughput", "output_token_throughput"}, {"total_token_throughput", "total_token_throughput"},
 		{"total_input_tokens", "total_isl"}, {"total_output_tokens", "total_osl"},
 	} {
 		one(of[0], of[1])
