@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	assert.Contains(t, table.String(), "warning: c4: client limited: why\n")
 
 	page := read("plots", PageFile)
-	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", `<span class="badge bad">client limited</span> <span class="detail">1 of 5 levels: ours at 4</span>`, "ours: c4: client limited: why", "client limited at 4, suspect at 1", "! client limited: "} {
+	for _, want := range []string{"<td>1~</td>", "<td>4!</td>", `<span class="badge bad">client limited</span> <span class="detail">1 of 5 levels: ours at 4</span>`, "ours: c4: client limited: why", "client limited at 4, suspect at 1", "~ client suspect: ", "! INVALID: "} {
 		assert.Contains(t, page, want)
 	}
 	assert.Less(t, strings.Index(page, "ours: c4: client limited: why"), strings.Index(page, "<table"), "on the first screen")
@@ -105,6 +106,27 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(markdown), "| fail, client suspect | c1 |")
 	assert.Contains(t, string(markdown), "| inconclusive, client limited | c4 |")
+}
+
+// TestInvalidLevelsAreMarked in every table whose rows are levels, of whatever reason they are INVALID, and so does what a sweep prints at its end. Of c1 a quarter failed.
+func TestInvalidLevelsAreMarked(t *testing.T) {
+	dir := t.TempDir()
+	writeTroubled(t, filepath.Join(dir, "troubled"))
+	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Markdown: true, SLO: objective(t, "time_to_first_token:300")})
+	require.NoError(t, err)
+	for name, of := range map[string]struct{ marked, bare string }{ // what a row of c1 begins with, and what none does
+		SummaryFile:  {"\n   1! ", `(?m)^ +[123]\*? `},
+		MarkdownFile: {"\n| 1! |", `(?m)^\| [123](\\\*)? \|`},
+		PageFile:     {`<th scope="row">1!`, `<th scope="row">[123]\*?<`},
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, "plots", name))
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, strings.Count(string(text), of.marked), 5, "%s: validity, results, goodput, intervals, outcomes", name)
+		assert.Empty(t, regexp.MustCompile(of.bare).FindString(string(text)), name)
+	}
+	var table bytes.Buffer
+	require.NoError(t, PrintTable(&table, dir, "troubled"))
+	assert.Contains(t, table.String(), "\n   1!   0.8     3/1 ")
 }
 
 // TestDoubtfulLevelsAreHollow: a chart that is shown by itself says which points are of another load than was planned, or depend on how long it was, and which

@@ -23,7 +23,7 @@ func TestFailuresAreShown(t *testing.T) {
 	b, err := results.Read(dir, "troubled")
 	require.NoError(t, err)
 	assert.Equal(t, page.TextRows([][]string{
-		{"1", "rejected", "http 503", "1", "25"}, {"2", "cut", "before the first token", "2", "100"}, {"3", "cancelled", "signal", "1", "50"},
+		{"1!", "rejected", "http 503", "1", "25"}, {"2*!", "cut", "before the first token", "2", "100"}, {"3*!", "cancelled", "signal", "1", "50"},
 	}), failures(b).Rows)
 	p := page.Page{Title: "t", Tables: []page.Table{failures(b)}}
 	require.NoError(t, p.Validate())
@@ -53,7 +53,7 @@ func TestFailuresAreShown(t *testing.T) {
 // Counts of before there were reasons are shown without.
 func TestFailuresOfOldResults(t *testing.T) {
 	b := &results.Benchmark{Name: "old", Levels: []results.Level{{
-		Point: record.Point{Concurrency: 5}, Record: &record.Level{Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
+		Point: record.Point{Concurrency: 5}, Record: &record.Level{Status: record.Done, Counts: record.Counts{Outcomes: map[record.Outcome]int{record.OK: 7, record.TimedOut: 1}}},
 	}, {Point: record.Point{Concurrency: 6}}}}
 	assert.Equal(t, page.TextRows([][]string{{"5", "timed out", "not recorded", "1", "12.5"}}), failures(b).Rows)
 	assert.Equal(t, "Concurrency", failures(b).Columns[0].Name)

@@ -33,7 +33,7 @@ func TestGoodputOfARecording(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "plots", SummaryFile))
 	require.NoError(t, err)
 	assert.Contains(t, string(text), " Goodput (AIPerf formulas): time_to_first_token <= 300 ms\n")
-	for _, row := range []string{"    1    2  4 50.00 [needs 40] 0.500       1\n", "   2*    0  3  0.00 [needs 40] 0.000       0\n", "   3*    1  3 33.33 [needs 40]  1.00       0\n"} {
+	for _, row := range []string{"   1!    2  4 50.00 [needs 40] 0.500       1\n", "  2*!    0  3  0.00 [needs 40] 0.000       0\n", "  3*!    1  3 33.33 [needs 40]  1.00       0\n"} {
 		assert.Contains(t, string(text), row)
 	}
 	pictures, _ := charts(report.Benchmarks)

@@ -68,8 +68,8 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	return p
 }
 
-// marks explains the marks of a client in doubt.
-const marks = "~ client suspect: this machine stamped late. ! client limited: by so much that the figures are as much its own."
+// marks explains the marks of levels in doubt.
+const marks = "~ client suspect: this machine stamped late. ! INVALID: the figures are as much the client's own (client limited), or those of another load than was planned."
 
 // subtitle says what the levels are.
 func subtitle(benchmarks []*results.Benchmark) string {
@@ -185,13 +185,10 @@ func filled(rows [][]string) [][]string {
 
 // failures lists the requests that did not end well, by level, outcome and reason, with their share of all that ended.
 func failures(b *results.Benchmark) page.Table {
-	load := page.Column{Name: "Concurrency"}
-	if b.Open() {
-		load = page.Column{Name: "Request rate", Unit: "1/s"}
-	}
+	load := summary.LoadColumn(b)
 	t := page.Table{
 		Title: b.Name + ": requests that did not end well", Caption: "Share is of all requests that ended, those that were cancelled among them.",
-		Columns: []page.Column{load, {Name: "Outcome", Text: true}, {Name: "Reason", Text: true}, {Name: "Requests"}, {Name: "Share", Unit: "%"}},
+		Columns: []page.Column{{Name: load.Title, Unit: load.Unit}, {Name: "Outcome", Text: true}, {Name: "Reason", Text: true}, {Name: "Requests"}, {Name: "Share", Unit: "%"}},
 	}
 	for i := range b.Levels {
 		l := &b.Levels[i]
@@ -200,7 +197,7 @@ func failures(b *results.Benchmark) page.Table {
 		}
 		c := &l.Record.Counts
 		row := func(o record.Outcome, reason string, n int) {
-			t.Rows = append(t.Rows, page.Texts(l.Value(), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
+			t.Rows = append(t.Rows, page.Texts(load.Cell.Text(l), strings.ReplaceAll(string(o), "_", " "), reason, fmt.Sprint(n),
 				fmt.Sprintf("%.3g", 100*float64(n)/float64(c.Ended()))))
 		}
 		for _, o := range append(record.FailedOutcomes(), record.Cancelled) {

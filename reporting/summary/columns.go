@@ -14,7 +14,7 @@ import (
 func Columns(b *results.Benchmark) []Column {
 	c := b.Convention
 	head := c.Title() + " formulas"
-	load := loadColumn(b)
+	load := LoadColumn(b)
 	load.Group = head
 	columns := []Column{load, {head, "reach", "Reached", "", Cell{Text: reached}}, {head, "ok/fail", "OK / failed", "requests", Cell{Text: okFail}}}
 	if cancels(b) {
@@ -36,8 +36,8 @@ func Columns(b *results.Benchmark) []Column {
 	}
 }
 
-// loadColumn names the levels of a benchmark.
-func loadColumn(b *results.Benchmark) Column {
+// LoadColumn names the levels of a benchmark, with the marks of those whose figures need the reader's care.
+func LoadColumn(b *results.Benchmark) Column {
 	cell := Cell{Text: func(l *results.Level) string { return l.Value() + mark(l) }}
 	if b.Open() {
 		return Column{"", "rate", "Request rate", "1/s", cell}

@@ -22,7 +22,7 @@ const GoodputCaption = "A good request ended well and meets every objective. Att
 // GoodputColumns are the columns of the table of goodput, a line each level that was judged by an SLO.
 func GoodputColumns(b *results.Benchmark) []Column {
 	return []Column{
-		loadColumn(b),
+		LoadColumn(b),
 		{"", "good", "Good", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.Good) }}},
 		{"", "of", "Of", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Attained.Of) }}},
 		{"attained %", "share", "Attained", "%", Cell{Text: share}},

@@ -31,7 +31,7 @@ const OverCaption = "By AIPerf's formulas: geometric means over runs, with Stude
 
 // OverColumns heads the columns of OverRows.
 func OverColumns(b *results.Benchmark) []WithinColumn {
-	load := loadColumn(b)
+	load := LoadColumn(b)
 	return []WithinColumn{
 		{load.Name, load.Title, false}, {"", "Figure", true}, {"runs", "Runs", false}, {"avg", "Average", true}, {"p50", "p50", true}, {"p99", "p99", true},
 	}

@@ -13,7 +13,7 @@ const OwnHead = "Metrics of your own"
 
 // OwnColumns heads the columns of OwnRows.
 func OwnColumns(b *results.Benchmark) []WithinColumn {
-	load := loadColumn(b)
+	load := LoadColumn(b)
 	return []WithinColumn{
 		{load.Name, load.Title, false}, {"", "Figure", true}, {"n", "Requests", false}, {"avg", "Average", false}, {"p50", "p50", false}, {"p99", "p99", false}, {"max", "Maximum", false},
 	}

@@ -71,7 +71,7 @@ func toldTable(b *results.Benchmark, head, caption string, pick picker, columns 
 	if len(engines) > 0 {
 		t.Head += " (" + strings.Join(engines, ", ") + ")"
 	}
-	t.Columns = []Column{loadColumn(b)}
+	t.Columns = []Column{LoadColumn(b)}
 	for _, c := range columns(pick) {
 		if slices.ContainsFunc(t.Levels, func(l results.Level) bool { return c.Cell.Text(&l) != missing }) {
 			t.Columns = append(t.Columns, c)

@@ -90,7 +90,7 @@ func OutcomeColumns(b *results.Benchmark) []Column {
 		return Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Outcomes[o]) }}
 	}
 	return []Column{
-		loadColumn(b),
+		LoadColumn(b),
 		{"", "planned", "Planned", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Record.Counts.Planned) }}},
 		{"", "ok", "OK", "requests", of(record.OK)},
 		{"", "rejected", "Rejected", "requests", of(record.Rejected)},
@@ -128,7 +128,7 @@ func InstrumentColumns(b *results.Benchmark) []Column {
 		}}
 	}
 	return []Column{
-		loadColumn(b),
+		LoadColumn(b),
 		{"", "client", "Client", "", Cell{Text: func(l *results.Level) string {
 			return cellText(strings.TrimPrefix(string(l.Record.Client()), "client "))
 		}}},

@@ -142,7 +142,8 @@ const legend = `How to read the tables
   ?         one GPU is assumed: pass -gpus
   *         the level did not run to its planned end, see the warnings
   ~         client suspect: this machine stamped late, see the warnings
-  !         client limited: by so much that the figures are as much its own
+  !         INVALID: the figures are as much the client's own (client limited),
+            or those of another load than was planned
   VALID     the load was the planned one, and the client could measure it; !
             behind a reading: beyond its limit
   window    the level without its warm-up and drain, if it is long enough`

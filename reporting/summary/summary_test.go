@@ -290,7 +290,7 @@ func TestValidityOfALevelThatStartedNothing(t *testing.T) {
 	assert.Equal(t, `Validity
               failed % rate off % waited % OSL off %
  rate verdict   max 1   max 1  max 0   max 1       client
-    2 INVALID   0.000 unknown 25.0 ! unknown not measured
+   2! INVALID   0.000 unknown 25.0 ! unknown not measured
     2   VALID unknown unknown    n/a unknown not measured
 
 `, table.String())

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -98,16 +99,16 @@ const missing = "n/a"
 // Worth reports whether a cell has a figure, and one of enough requests.
 func Worth(cell string) bool { return cell != missing && !strings.HasSuffix(cell, "~") }
 
-// mark is what stands behind the concurrency of a level whose figures need the reader's care.
+// mark is what stands behind the load of a level whose figures need the reader's care. A level whose client was limited is INVALID, too.
 func mark(l *results.Level) string {
 	text := ""
 	if unfinished(l) {
 		text = "*"
 	}
-	switch l.Record.Client() {
-	case record.ClientSuspect:
+	if l.Record.Client() == record.ClientSuspect {
 		text += "~"
-	case record.ClientLimited:
+	}
+	if l.Validity.Standing == steady.Invalid || l.Record.Client() == record.ClientLimited {
 		text += "!"
 	}
 	return text

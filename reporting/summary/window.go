@@ -20,7 +20,7 @@ func WindowColumns(b *results.Benchmark) []Column {
 		return Cell{Text: func(l *results.Level) string { return fmt.Sprintf("%.1f", float64(ns(&l.Window))/1e9) }}
 	}
 	return []Column{
-		loadColumn(b),
+		LoadColumn(b),
 		{"window s", "from", "From", "s", seconds(func(w *steady.Window) int64 { return w.StartNS })},
 		{"window s", "to", "To", "s", seconds(func(w *steady.Window) int64 { return w.EndNS })},
 		{"", "ok", "OK", "requests", Cell{Text: func(l *results.Level) string { return fmt.Sprint(l.Window.Requests) }}},
@@ -108,7 +108,7 @@ func ValidityColumns(b *results.Benchmark) []Column {
 		return Cell{Text: func(l *results.Level) string { return reading(l.Validity.Readings[place]) }}
 	}
 	columns := []Column{
-		loadColumn(b),
+		LoadColumn(b),
 		{"", "verdict", "Verdict", "", Cell{Text: func(l *results.Level) string { return string(l.Validity.Standing) }}},
 		{"failed %", fmt.Sprintf("max %d", steady.MostErrors), "Failed", fmt.Sprintf("%%, at most %d", steady.MostErrors), of(1)},
 		{"reached %", fmt.Sprintf("min %.0f", steady.LeastReached), "Reached", fmt.Sprintf("%%, at least %.0f", steady.LeastReached), of(2)},

@@ -30,7 +30,7 @@ type WithinColumn struct {
 
 // WithinColumns heads the columns of WithinRows.
 func WithinColumns(b *results.Benchmark) []WithinColumn {
-	load := loadColumn(b)
+	load := LoadColumn(b)
 	return []WithinColumn{
 		{load.Name, load.Title, false}, {"", "Figure", true}, {"n", "Requests", false}, {"n_eff", "n_eff", false},
 		{"avg", "Average", true}, {"p50", "p50", true}, {"p99", "p99", true},
