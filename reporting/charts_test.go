@@ -111,8 +111,8 @@ func TestFurtherCharts(t *testing.T) {
 	assert.Equal(t, "Of requests that ended well. In doubt: INVALID (fine); INVALID, client limited (failing). No requests recorded (aiperf).", shares.Note)
 	distribution := fine.Levels[1].Distributions["time_to_first_token"]
 	require.Len(t, shares.Series[1].Points, len(distribution.Steps)+1)
-	assert.Equal(t, chart.Point{X: distribution.Steps[0].Value, N: 700}, shares.Series[1].Points[0])
-	assert.Equal(t, chart.Point{X: of["max"], Y: 100, N: 40}, shares.Series[2].Points[len(shares.Series[2].Points)-1])
+	assert.Equal(t, chart.Point{X: distribution.Steps[0].Value, N: 700, Hollow: true}, shares.Series[1].Points[0])
+	assert.Equal(t, chart.Point{X: of["max"], Y: 100, N: 40, Hollow: true}, shares.Series[2].Points[len(shares.Series[2].Points)-1])
 
 	inFlight := named(charts, "time_line_in_flight_c10.png")
 	integral := 0.0
@@ -126,6 +126,7 @@ func TestFurtherCharts(t *testing.T) {
 	}
 	assert.InDelta(t, want, integral, 1e-9)
 	assert.Positive(t, want)
+	assert.Contains(t, named(charts, "time_line_in_flight_c50.png").Note, "In doubt: INVALID (fine); INVALID, client limited (failing).")
 	assert.Contains(t, inFlight.Note, "Its figures do not count: it failed: 10 of 40 (failing)")
 	failed := named(charts, "time_line_failed_requests_c10.png")
 	total := 0.0

@@ -69,6 +69,11 @@ func TestDoubtIsOnEveryOutput(t *testing.T) {
 	const hollow = "Hollow: client limited (ours at 4), client suspect (ours at 1)"
 	pictures, _ := charts(report.Benchmarks)
 	pictures = append(pictures, furtherCharts(report.Benchmarks)...)
+	for _, c := range pictures {
+		if c.Choice == "c4" {
+			assert.Contains(t, c.Note, "In doubt: client limited", c.File)
+		}
+	}
 	pictures = slices.DeleteFunc(pictures, func(c chart.Chart) bool { return c.Kind != chart.Lines && c.Kind != chart.Scatter })
 	assert.Equal(t, len(pictures), strings.Count(page, hollow), "each chart of figures of levels has its note")
 	for _, c := range pictures {

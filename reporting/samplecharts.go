@@ -60,8 +60,12 @@ func (s sampled) series(of func(*results.Level) []chart.Point) []chart.Series {
 	all := make([]chart.Series, len(s.levels))
 	for i, l := range s.levels {
 		all[i].Name = s.benchmarks[i].Name
-		if l != nil {
-			all[i].Points = of(l.Sampled())
+		if l == nil {
+			continue
+		}
+		all[i].Points = of(l.Sampled())
+		for k := range all[i].Points {
+			all[i].Points[k].Hollow = len(doubtsOf(l)) > 0
 		}
 	}
 	return all

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llmsweep/llmsweep/harness/scrape"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/chart"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -17,6 +18,7 @@ func TestToldOverTime(t *testing.T) {
 	simulated{name: "a", levels: []int{1}, requests: 20, tokens: 4, pace: 1}.write(t, dir)
 	simulated{name: "b", levels: []int{1}, requests: 20, tokens: 4, pace: 1}.write(t, dir)
 	all := read(t, dir, "a", "b")
+	all[1].Levels[0].Validity = steady.Validity{}
 	all[1].Levels[0].Server = &results.Told{Tracks: []scrape.Track{
 		{Quantity: scrape.Running, Unit: "requests", Points: []scrape.Point{{AtNS: 0, Value: 1}, {AtNS: 1e9, Value: 4}}},
 		{Quantity: scrape.Generated, Unit: "tokens", Counter: true, Points: []scrape.Point{{AtNS: 5e8, Value: 0}, {AtNS: 15e8, Value: 30}, {AtNS: 35e8, Value: 40}}},

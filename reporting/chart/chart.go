@@ -57,7 +57,7 @@ type Point struct {
 	Label string // text beside the dot in a Scatter, such as the concurrency; unused in Lines
 	// Low and High are the ends of a bar through the point of a Lines chart, such as those of an interval; equal ones are none.
 	Low, High float64
-	// Hollow draws the marker without its filling: the value is in doubt. The note of the chart should say why.
+	// Hollow draws the marker without its filling: the value is in doubt. The note of the chart should say why. Curves and Dots show no difference.
 	Hollow bool
 	// N is of how many samples the value is; 0 is not said.
 	N int

@@ -72,8 +72,13 @@ func optionOf(c chart.Chart) (map[string]any, error) {
 		if n > 0 {
 			look["n"] = n
 		}
+		hollow := (c.Kind == chart.Curves || c.Kind == chart.Dots) && allHollow(s.Points)
+		if hollow { // many points, which need not each say so
+			look["hollow"] = true
+		}
 		data := make([]any, len(s.Points))
 		for k, p := range s.Points {
+			p.Hollow = p.Hollow && !hollow
 			data[k] = item(p, n)
 		}
 		look["data"] = data
@@ -112,6 +117,10 @@ func sharedCount(points []chart.Point) int {
 		return 0
 	}
 	return points[0].N
+}
+
+func allHollow(points []chart.Point) bool {
+	return len(points) > 0 && !slices.ContainsFunc(points, func(p chart.Point) bool { return !p.Hollow })
 }
 
 func lineOption(c chart.Chart) map[string]any {

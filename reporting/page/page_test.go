@@ -226,11 +226,15 @@ func TestPointsSayWhatTheyCan(t *testing.T) {
 		},
 	}
 	steps := chart.Chart{Kind: chart.Curves, Steps: true, Choice: "c1", Spans: []chart.Span{{Series: 0, From: 1, To: 2, Label: "window"}, {Series: 7, From: 1, To: 2}}, Series: full.Series[1:]}
+	doubtful := chart.Chart{Kind: chart.Curves, Series: []chart.Series{
+		{Name: "a", Points: []chart.Point{{X: 1, Y: 2, N: 9, Hollow: true}, {X: 2, Y: 3, N: 9, Hollow: true}}},
+		{Name: "b", Points: []chart.Point{{X: 1, Y: 2, N: 9, Hollow: true}, {X: 2, Y: 3, N: 9}}},
+	}}
 	stacks := chart.Chart{Kind: chart.Stacks, Categories: []string{"1", "2"}, Series: []chart.Series{
 		{Name: "a", Points: []chart.Point{{X: 0, Y: 5, N: 5, Parts: []chart.Part{{Name: "ok", Value: 3}, {Name: "cut", Value: 2}}}}},
 		{Name: "b", Points: []chart.Point{{X: 1, Y: 4, Parts: []chart.Part{{Name: "ok", Value: 4}}}}},
 	}}
-	drawings := drawingsOf(t, written(t, Page{Charts: []chart.Chart{full, steps, stacks}}))
+	drawings := drawingsOf(t, written(t, Page{Charts: []chart.Chart{full, steps, stacks, doubtful}}))
 	encoded := func(tree any) string {
 		text, err := json.Marshal(tree)
 		require.NoError(t, err)
@@ -243,6 +247,9 @@ func TestPointsSayWhatTheyCan(t *testing.T) {
 	assert.Equal(t, "end", at(t, drawings[1].Option, "series", 0, "step"))
 	assert.Equal(t, []span{{Series: 0, From: 1, To: 2, Label: "window"}}, drawings[1].Spans)
 	assert.Equal(t, "c1", drawings[1].Choice)
+	assert.JSONEq(t, `[[1,2],[2,3]]`, encoded(at(t, drawings[3].Option, "series", 0, "data")))
+	assert.Equal(t, true, at(t, drawings[3].Option, "series", 0, "hollow"), "said once where all are in doubt")
+	assert.JSONEq(t, `[{"value":[1,2],"hollow":true},[2,3]]`, encoded(at(t, drawings[3].Option, "series", 1, "data")))
 	var parts []any
 	for _, s := range at(t, drawings[2].Option, "series").([]any) {
 		parts = append(parts, at(t, s, "name"), at(t, s, "stack"), at(t, s, "part"), encoded(at(t, s, "data")), at(t, s, "itemStyle", "color"))

@@ -34,3 +34,6 @@ function button(text, label) {
 
 // A point is [x, y], or an object with these as its value and more to say.
 const valueOf = (point) => (Array.isArray(point) ? point : point.value);
+
+// inDoubt reports whether a value is in doubt; of many points the series says it.
+const inDoubt = (series, point) => Boolean(point.hollow || series.hollow);

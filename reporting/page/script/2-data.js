@@ -23,7 +23,7 @@ function pointData(drawing, shown) {
   const rows = drawing.option.series.flatMap((series, i) => (shown(i) ? series.data : []).map((point) => {
     const [low, high] = point.bar || [];
     const higher = bands.slice(1).map((_, k) => (point.bands || [])[k]);
-    return [drawing.names[i], point.name, ...valueOf(point), low, high, ...higher, point.n || series.n, point.hollow ? "yes" : undefined];
+    return [drawing.names[i], point.name, ...valueOf(point), low, high, ...higher, point.n || series.n, inDoubt(series, point) ? "yes" : undefined];
   }));
   return { columns, rows };
 }

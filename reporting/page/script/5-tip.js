@@ -39,7 +39,7 @@ function tipAlong(drawing, view, params) {
   drawing.option.series.forEach((series, i) => {
     const point = view.shown(i) && pointAt(drawing, series, Number(at));
     if (!point) return;
-    const value = element("td", measured(valueOf(point)[1], drawing.yLabel) + (point.hollow ? " (in doubt)" : ""));
+    const value = element("td", measured(valueOf(point)[1], drawing.yLabel) + (inDoubt(series, point) ? " (in doubt)" : ""));
     const interval = element("td", point.bar ? `[${formatted(point.bar[0])}, ${formatted(point.bar[1])}]` : "");
     interval.className = "quiet";
     const higher = bands.slice(1).map((_, k) => element("td", point.bands && point.bands[k] !== undefined ? formatted(point.bands[k]) : ""));
@@ -71,10 +71,11 @@ function pointAt(drawing, series, x) {
 function tipOfDot(drawing, params) {
   const i = indexOf(params.seriesName);
   const point = params.data;
-  const n = point.n || drawing.option.series[i].n;
+  const series = drawing.option.series[i];
+  const n = point.n || series.n;
   const rows = [drawing.xLabel, drawing.yLabel].map((label, k) => row(unitOf(label)[0], measured(valueOf(point)[k], label)));
   if (n) rows.push(row("Samples", formatted(n)));
-  if (point.hollow) rows.push(row("In doubt", "yes"));
+  if (inDoubt(series, point)) rows.push(row("In doubt", "yes"));
   return [element("b", "", ...named(drawing, i, point.name ? " · " + point.name : "")), element("table", "", ...rows)];
 }
 
