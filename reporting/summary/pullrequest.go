@@ -95,6 +95,10 @@ func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark, gates [
 	if without := Unwindowed(benchmark); without != "" {
 		fmt.Fprintf(b, "\nNo steady window: %s.\n", safe(without))
 	}
+	for _, t := range ToldTables(benchmark) {
+		section(safe(t.Head), t.Columns, t.Levels)
+		b.WriteString("\n" + safe(t.Caption) + "\n")
+	}
 	if levels := Recorded(benchmark); len(levels) > 0 {
 		section("What became of requests", OutcomeColumns(benchmark), levels)
 	}

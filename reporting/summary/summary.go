@@ -68,6 +68,9 @@ func Write(w io.Writer, in Input) error {
 	if slices.ContainsFunc(in.Benchmarks, func(b *results.Benchmark) bool { return len(b.SLO) > 0 }) {
 		b.WriteString(goodputLegend + "\n")
 	}
+	if slices.ContainsFunc(in.Benchmarks, func(b *results.Benchmark) bool { return len(ToldTables(b)) > 0 }) {
+		b.WriteString(toldLegend + "\n")
+	}
 	if slices.ContainsFunc(in.Benchmarks, cancels) {
 		b.WriteString(cancelLegend + "\n")
 	}
@@ -153,6 +156,12 @@ const openLegend = `  rate      requests a second that were to start; flight: me
             would have asked; sent: from when it did
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
+
+const toldLegend = `  server's  own figures: what its pages said, asked once a second, from the first
+            measured request to the end of the last; times are means of its
+            histograms; edge s: how far from the ends of a window a page is
+  tok/J     output tokens of requests that ended well, by the energy of all GPUs
+            from the first measured request to the end of the last`
 
 const goodputLegend = `  good      requests that ended well and meet every objective; share: of all of
             them, those that failed too; at least: what that proves of the
