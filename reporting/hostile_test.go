@@ -107,6 +107,10 @@ func TestLongAndForeignNames(t *testing.T) {
 	} {
 		assert.Contains(t, below, want)
 	}
+	page, err := os.ReadFile(filepath.Join(dir, "plots", PageFile))
+	require.NoError(t, err)
+	assert.Equal(t, 2*2, strings.Count(string(page), "</svg>modèle-😀</td>")+strings.Count(string(page), "</svg>modèle-😀</th>"), "verbatim, with its marker, in the rows of results and of the comparison")
+	assert.NotContains(t, string(page), `mod\u00e8le`)
 	markdown, err := os.ReadFile(filepath.Join(dir, "plots", MarkdownFile))
 	require.NoError(t, err)
 	prose := regexp.MustCompile("(?m)^```sh\ngo test .*\n```$").ReplaceAllString(string(markdown), "") // in which nothing is markup

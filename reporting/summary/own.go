@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/stat"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
@@ -36,7 +37,7 @@ func OwnRows(b *results.Benchmark) [][]string {
 				}
 				return fmt.Sprintf("%s (needs %d)", missing, stat.Floor(q))
 			}
-			rows = append(rows, []string{load, plain(d.Name + " " + d.Unit), fmt.Sprintf("%.0f", f["count"]), figure(f["avg"]), of(50), of(99), figure(f["max"])})
+			rows = append(rows, []string{load, record.Printable(d.Name + " " + d.Unit), fmt.Sprintf("%.0f", f["count"]), figure(f["avg"]), of(50), of(99), figure(f["max"])})
 			load = ""
 		}
 	}
@@ -45,5 +46,9 @@ func OwnRows(b *results.Benchmark) [][]string {
 
 // Own writes the figures of a reader's own metrics, a line each at each level.
 func Own(w io.Writer, b *results.Benchmark) {
-	writeIntervals(w, OwnHead, OwnColumns(b), OwnRows(b))
+	rows := OwnRows(b)
+	for _, row := range rows {
+		row[1] = plain(row[1])
+	}
+	writeIntervals(w, OwnHead, OwnColumns(b), rows)
 }

@@ -19,11 +19,7 @@ func Markdown(w io.Writer, in Input) error {
 	if len(in.Benchmarks) > 1 {
 		b.WriteString("\n## Comparison\n\n")
 		columns := CompareColumns(in.Benchmarks)
-		rows := Comparison(in.Benchmarks)
-		for _, row := range rows {
-			row[1] = named(in.Benchmarks, row[1])
-		}
-		markdownRows(&b, columns, rows)
+		markdownRows(&b, columns, Comparison(in.Benchmarks))
 	}
 	for _, benchmark := range in.Benchmarks {
 		if levels := Measured(benchmark); len(levels) > 0 {
@@ -41,16 +37,6 @@ func Markdown(w io.Writer, in Input) error {
 	markdownCommands(&b, in)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// named is a benchmark's name as it is, of the form that tables of text have.
-func named(benchmarks []*results.Benchmark, shown string) string {
-	for _, b := range benchmarks {
-		if plain(b.Name) == shown {
-			return b.Name
-		}
-	}
-	return shown
 }
 
 func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark, gates []*Gate) {

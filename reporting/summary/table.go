@@ -237,6 +237,9 @@ func Comparison(benchmarks []*results.Benchmark) [][]string {
 func writeComparison(w io.Writer, benchmarks []*results.Benchmark) {
 	groups, names := heads(CompareColumns(benchmarks))
 	rows := append([][]string{names}, Comparison(benchmarks)...)
+	for _, row := range rows[1:] {
+		row[1] = plain(row[1])
+	}
 	if tableWidth(rows) > width {
 		letters := map[string]string{}
 		var b strings.Builder
@@ -287,7 +290,7 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 		}
 	}
 	return []string{
-		plain(b.Name),
+		record.Printable(b.Name),
 		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}
