@@ -38,9 +38,9 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	others := summary.Others(r.Benchmarks)
 	last := &p.Headline[len(p.Headline)-1]
 	last.Caption = "\u2605 best of its column; bold: best at that load. Figures in doubt take no part. [a, b]: 95 % interval, within one run or over runs. " +
-		"n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. " + marks
+		summary.Marks
 	if len(others) > 0 {
-		last.Caption += " ~ as few, printed all the same by the tool whose formulas the table follows."
+		last.Caption += " " + summary.OthersMark
 	}
 	var differing page.Table
 	p.Facts, differing = measured(r.Benchmarks)
@@ -67,9 +67,6 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 	p.Definitions = append(definitions(), otherDefinitions(others)...)
 	return p
 }
-
-// marks explains the marks of levels in doubt.
-const marks = "~ client suspect: this machine stamped late. ! INVALID: the figures are as much the client's own (client limited), or those of another load than was planned."
 
 // subtitle says what the levels are.
 func subtitle(benchmarks []*results.Benchmark) string {
@@ -214,7 +211,7 @@ func failures(b *results.Benchmark) page.Table {
 
 // comparison puts the benchmarks side by side, level by level.
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: "Averages of each level, by AIPerf's formulas. ? one GPU is assumed. * did not run to its planned end. " + marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
+	t := page.Table{Title: "Comparison", Caption: summary.CompareCaption + " " + summary.Marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
 	for i, c := range summary.CompareColumns(benchmarks) {
 		text := c.Name == "benchmark"
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: text})

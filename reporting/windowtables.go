@@ -12,7 +12,7 @@ func validityTables(benchmarks []*results.Benchmark) []page.Table {
 	for _, b := range benchmarks {
 		if levels := summary.Judged(b); len(levels) > 0 {
 			t := tableOf(b.Name+": validity", summary.ValidityColumns(b), levels)
-			t.Caption = "An invalid level's times and rates are those of another load than was planned. ! beyond its limit; unknown makes no level invalid."
+			t.Caption = summary.ValidityCaption
 			tables = append(tables, t)
 		}
 	}
@@ -28,7 +28,7 @@ func windowTables(benchmarks []*results.Benchmark) []page.Table {
 			continue
 		}
 		t := tableOf(b.Name+": steady window (AIPerf formulas)", summary.WindowColumns(b), levels)
-		t.Caption = "Latencies of the requests issued in the window, throughput without its last median latency; figures over the whole level stand above."
+		t.Caption = summary.WindowCaption
 		if without != "" {
 			t.Caption += " No window: " + without + "."
 		}

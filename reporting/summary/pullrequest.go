@@ -20,6 +20,7 @@ func Markdown(w io.Writer, in Input) error {
 		b.WriteString("\n## Comparison\n\n")
 		columns := CompareColumns(in.Benchmarks)
 		markdownRows(&b, columns, Comparison(in.Benchmarks))
+		markdownCaption(&b, CompareCaption)
 	}
 	for _, benchmark := range in.Benchmarks {
 		if levels := Measured(benchmark); len(levels) > 0 {
@@ -45,24 +46,30 @@ func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark, gates [
 	for _, g := range gates {
 		fmt.Fprintf(b, "\n**Gate: %s**\n", safe(g.Fact()))
 	}
-	section := func(title string, columns []Column, levels []results.Level) {
-		if len(levels) > 0 {
-			fmt.Fprintf(b, "\n%s\n\n", title)
-			markdownTable(b, columns, levels)
+	section := func(title string, columns []Column, levels []results.Level, caption string) {
+		if len(levels) == 0 {
+			return
 		}
+		fmt.Fprintf(b, "\n%s\n\n", safe(title))
+		markdownTable(b, columns, levels)
+		markdownCaption(b, caption)
 	}
 	if levels := Judged(benchmark); len(levels) > 0 {
-		section("Validity", ValidityColumns(benchmark), levels)
+		section("Validity", ValidityColumns(benchmark), levels, ValidityCaption)
 	}
 	b.WriteString("\n| | |\n|---|---|\n")
 	for _, fact := range facts[1:] {
 		fmt.Fprintf(b, "| %s | %s |\n", safe(fact[0]), safe(fact[1]))
 	}
-	section(benchmark.Convention.Title()+" formulas", Columns(benchmark), benchmark.Levels)
-	if levels := Promised(benchmark); len(levels) > 0 {
-		section(safe(GoodputHead(benchmark)), GoodputColumns(benchmark), levels)
+	caption := Marks
+	if len(Others([]*results.Benchmark{benchmark})) > 0 {
+		caption += " " + OthersMark
 	}
-	folded := func(title string, columns []WithinColumn, rows [][]string) {
+	section(benchmark.Convention.Title()+" formulas", Columns(benchmark), benchmark.Levels, caption)
+	if levels := Promised(benchmark); len(levels) > 0 {
+		section(GoodputHead(benchmark), GoodputColumns(benchmark), levels, GoodputCaption)
+	}
+	folded := func(title string, columns []WithinColumn, rows [][]string, caption string) {
 		if len(rows) == 0 {
 			return
 		}
@@ -72,21 +79,21 @@ func markdownBenchmark(b *strings.Builder, benchmark *results.Benchmark, gates [
 		}
 		fmt.Fprintf(b, "\n<details><summary>%s</summary>\n\n", inHTML(title))
 		markdownRows(b, heads, rows)
+		markdownCaption(b, caption)
 		b.WriteString("\n</details>\n")
 	}
-	folded(OwnHead, OwnColumns(benchmark), OwnRows(benchmark))
-	folded(WithinHead(benchmark), WithinColumns(benchmark), WithinRows(benchmark))
-	folded(OverHead(benchmark), OverColumns(benchmark), OverRows(benchmark))
-	section("Steady window (AIPerf formulas)", WindowColumns(benchmark), Windowed(benchmark))
+	folded(OwnHead, OwnColumns(benchmark), OwnRows(benchmark), "")
+	folded(WithinHead(benchmark), WithinColumns(benchmark), WithinRows(benchmark), WithinCaption)
+	folded(OverHead(benchmark), OverColumns(benchmark), OverRows(benchmark), OverCaption)
+	section("Steady window (AIPerf formulas)", WindowColumns(benchmark), Windowed(benchmark), WindowCaption)
 	if without := Unwindowed(benchmark); without != "" {
 		fmt.Fprintf(b, "\nNo steady window: %s.\n", safe(without))
 	}
 	for _, t := range ToldTables(benchmark) {
-		section(safe(t.Head), t.Columns, t.Levels)
-		b.WriteString("\n" + safe(t.Caption) + "\n")
+		section(t.Head, t.Columns, t.Levels, t.Caption)
 	}
 	if levels := Recorded(benchmark); len(levels) > 0 {
-		section("What became of requests", OutcomeColumns(benchmark), levels)
+		section("What became of requests", OutcomeColumns(benchmark), levels, "")
 	}
 }
 
@@ -113,6 +120,13 @@ func markdownTable(b *strings.Builder, columns []Column, levels []results.Level)
 		}
 	}
 	markdownRows(b, columns, rows)
+}
+
+// markdownCaption writes what explains the table above it.
+func markdownCaption(b *strings.Builder, caption string) {
+	if caption != "" {
+		b.WriteString("\n" + safe(caption) + "\n")
+	}
 }
 
 // markdownRows writes rows under the titles of columns: words at the left, figures at the right.

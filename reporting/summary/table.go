@@ -99,6 +99,13 @@ const missing = "n/a"
 // Worth reports whether a cell has a figure, and one of enough requests.
 func Worth(cell string) bool { return cell != missing && !strings.HasSuffix(cell, "~") }
 
+// Marks explains what stands in tables beside and in place of figures.
+const Marks = "n/a: too few requests for that percentile (p50 needs 5, p99 needs 299). * did not run to its planned end. ~ client suspect: this machine stamped late. " +
+	"! INVALID: the figures are as much the client's own (client limited), or those of another load than was planned."
+
+// OthersMark explains a mark of tables that follow another tool.
+const OthersMark = "~ behind a percentile: too few requests, printed all the same by the tool whose formulas the table follows."
+
 // mark is what stands behind the load of a level whose figures need the reader's care. A level whose client was limited is INVALID, too.
 func mark(l *results.Level) string {
 	text := ""
@@ -213,6 +220,9 @@ func CompareColumns(benchmarks []*results.Benchmark) []Column {
 		{Group: "tok/s", Name: "/GPU", Title: "Per GPU", Unit: "tokens/s"},
 	}
 }
+
+// CompareCaption explains the table that compares benchmarks.
+const CompareCaption = "Averages of each level, by AIPerf's formulas. ? one GPU is assumed."
 
 // Comparison puts the benchmarks side by side, level by level, averages each, by AIPerf's definitions, which every recording has; "?" marks a
 // figure that assumes one GPU.

@@ -10,6 +10,9 @@ import (
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
+// WindowCaption explains the table of windows.
+const WindowCaption = "Latencies of the requests issued in the window, throughput without its last median latency; figures over the whole level stand above."
+
 // WindowColumns are the columns of the table of windows, a line each level that has one.
 func WindowColumns(b *results.Benchmark) []Column {
 	ttft, itl, latency := "time_to_first_token", "inter_token_latency", "request_latency"
@@ -101,6 +104,9 @@ func windows(b *strings.Builder, benchmark *results.Benchmark) {
 		writeItem(b, "no window: "+without)
 	}
 }
+
+// ValidityCaption explains the validity table.
+const ValidityCaption = "An invalid level's times and rates are those of another load than was planned. ! beyond its limit; unknown makes no level invalid."
 
 // ValidityColumns are the columns of the validity table, a line each level of ours.
 func ValidityColumns(b *results.Benchmark) []Column {
