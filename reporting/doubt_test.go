@@ -129,6 +129,11 @@ func TestInvalidLevelsAreMarked(t *testing.T) {
 		assert.GreaterOrEqual(t, strings.Count(string(text), of.marked), 5, "%s: validity, results, goodput, intervals, outcomes", name)
 		assert.Empty(t, regexp.MustCompile(of.bare).FindString(string(text)), name)
 	}
+	_, err = WriteLevel(filepath.Join(dir, "troubled", "c1"))
+	require.NoError(t, err)
+	exported, err := os.ReadFile(filepath.Join(dir, "troubled", "c1", record.AggregateTable))
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(exported), "\n\nValidity,Status,Beyond Its Limit\nINVALID,done,\"failed requests 25 %, limit at most 1 %; reached in flight 83.3 %, limit at least 95 %\"\n"))
 	var table bytes.Buffer
 	require.NoError(t, PrintTable(&table, dir, "troubled"))
 	assert.Contains(t, table.String(), "\n   1!   0.8     3/1 ")

@@ -171,7 +171,7 @@ func TestVLLMOfALevel(t *testing.T) {
 		for key, want := range map[string]any{
 			"completed": 3., "failed": 1., "duration": 4., "request_throughput": 0.75, "total_input_tokens": 24., "total_output_tokens": 10., "output_throughput": 2.5,
 			"total_token_throughput": 8.5, "request_goodput": goodput, "num_prompts": 5., "request_rate": "inf", "burstiness": 1., "max_concurrency": 1.,
-			"endpoint_type": "openai-chat", "label": "troubled", "mean_e2el_ms": 1000., "max_concurrent_requests": 2., "llmsweep_validity": "INVALID",
+			"endpoint_type": "openai-chat", "label": "troubled", "mean_e2el_ms": 1000., "max_concurrent_requests": 2., "llmsweep_validity": "INVALID", "llmsweep_status": "done",
 			"date": "20260102-030405",
 		} {
 			assert.Equal(t, want, document[key], "%s with %q", key, slo)
@@ -184,6 +184,8 @@ func TestVLLMOfALevel(t *testing.T) {
 			assert.Nil(t, failed[key], key)
 		}
 		assert.InDelta(t, 2, failed["failed"], 0)
+		assert.Equal(t, "failed", failed["llmsweep_status"])
+		assert.Equal(t, "cancelled", read("c3")["llmsweep_status"])
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -19,8 +20,8 @@ func csvStatistics() []string {
 	return []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
 }
 
-// Table writes profile_export_aiperf.csv: distributions, a blank line, single values; two decimals, rows by tag. Where the client was
-// measured, its verdict follows behind another blank line.
+// Table writes profile_export_aiperf.csv: distributions, a blank line, single values; two decimals, rows by tag. That a level is INVALID, or did not
+// run to its planned end, follows behind another blank line and, where the client was measured, its verdict behind one more.
 func Table(w io.Writer, l *results.Level) error {
 	rows := slices.Clone(l.Results)
 	slices.SortFunc(rows, func(a, b metric.Result) int { return cmp.Compare(a.Tag, b.Tag) })
@@ -46,6 +47,12 @@ func Table(w io.Writer, l *results.Level) error {
 		}
 	}
 	out.Flush()
+	if l.Validity.Standing == steady.Invalid || l.Record.Status != record.Done {
+		fmt.Fprintln(w)
+		_ = out.Write([]string{"Validity", "Status", "Beyond Its Limit"})
+		_ = out.Write([]string{string(l.Validity.Standing), cell(string(l.Record.Status)), cell(l.Validity.Broken(true))})
+		out.Flush()
+	}
 	if i := l.Instrument(); i != nil {
 		fmt.Fprintln(w)
 		_ = out.Write([]string{"Client", "Stamps Late At Most (ms)"})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/stat"
 	"github.com/llmsweep/llmsweep/reporting/results"
@@ -33,7 +34,7 @@ func Runs(w io.Writer, run *record.Run, l *results.Level) error {
 			{"failed_runs", max(0, run.Plan.Repeats-len(usable))}, {"confidence_level", results.Confidence}, {"cooldown_seconds", 0}, {"run_labels", labels},
 		}},
 		{"metrics", metrics},
-		{"llmsweep", object{{"version", run.Tool.Version}, {"lost", l.Lost(run.Plan.Repeats)}}},
+		{"llmsweep", object{{"version", run.Tool.Version}, {"lost", l.Lost(run.Plan.Repeats)}, {"validity", l.Validity.Standing}, {"client", l.Record.Client()}}},
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the aggregate over runs: %w", err)
@@ -69,21 +70,25 @@ type overRun struct {
 
 // overRuns lists the figures that all usable runs have, in the order of the single runs' export.
 func overRuns(l *results.Level) []overRun {
-	usable := l.Usable()
+	var figures []results.Figures
+	var metrics []metric.Result
+	for _, run := range l.Usable() {
+		figures = append(figures, run.Figures)
+		for _, r := range run.Results {
+			if !slices.ContainsFunc(metrics, func(known metric.Result) bool { return known.Tag == r.Tag }) {
+				metrics = append(metrics, r)
+			}
+		}
+	}
 	var all []overRun
-	for _, r := range usable[0].Results {
+	for _, r := range metrics {
 		for _, name := range slices.DeleteFunc(statistics(), func(s string) bool { return s == "count" || s == "sum" }) {
 			if name != "avg" && !r.PerRequest {
 				continue
 			}
-			o := overRun{key: r.Tag + "_" + name, unit: r.Unit}
-			for _, run := range usable {
-				if v, ok := run.Figures.Get(r.Tag, name); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
-					o.values = append(o.values, v)
-				}
-			}
-			if len(o.values) == len(usable) {
-				all = append(all, o)
+			values, ok := results.ValuesOf(figures, r.Tag, name)
+			if ok && !slices.ContainsFunc(values, unprintable) {
+				all = append(all, overRun{key: r.Tag + "_" + name, unit: r.Unit, values: values})
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/results"
 )
 
@@ -33,6 +34,11 @@ func repeatedLevel(ttft ...float64) *results.Level {
 func TestFiguresOverRunsInAIPerfsForm(t *testing.T) {
 	run := &record.Run{Plan: record.Plan{Repeats: 6}}
 	l := repeatedLevel(100, 110, 121, 110, 100)
+	l.Validity = steady.Validity{Standing: steady.Invalid}
+	l.Record = &record.Level{Instrument: &record.Instrument{Verdict: record.ClientLimited}}
+	last := &l.Runs[4]
+	last.Results = append(last.Results, metric.Result{Definition: metric.Definition{Tag: "error_request_count", Unit: "requests"}, Value: 3})
+	last.Figures["error_request_count"] = map[string]float64{"avg": 3}
 	l.Runs = append(l.Runs, results.Level{Dir: "b/c4/run-6", Record: &record.Level{Status: record.Failed, Reason: "why"}})
 	var b bytes.Buffer
 	require.NoError(t, Runs(&b, run, l))
@@ -46,8 +52,9 @@ func TestFiguresOverRunsInAIPerfsForm(t *testing.T) {
 		"aggregation_type": "confidence", "num_profile_runs": 6., "num_successful_runs": 5., "failed_runs": 1., "confidence_level": 0.95, "cooldown_seconds": 0.,
 		"run_labels": []any{"run-1", "run-2", "run-3", "run-4", "run-5"},
 	}, document.Metadata)
-	assert.Equal(t, "run-6: it failed: why", document.Llmsweep["lost"])
-	require.Len(t, document.Metrics, 3, "avg and p50 of the requests, avg of the whole; counts and sums are none")
+	assert.Equal(t, map[string]any{"version": "", "lost": "run-6: it failed: why", "validity": "INVALID", "client": "client limited"}, document.Llmsweep)
+	require.Len(t, document.Metrics, 4, "avg and p50 of the requests, avg of the whole and of the errors; counts and sums are none")
+	assert.InDelta(t, 3./5, document.Metrics["error_request_count_avg"]["mean"], 1e-12, "the last run had three, the others none, which AIPerf leaves out")
 	ttft := document.Metrics["time_to_first_token_avg"]
 	std := math.Sqrt(304.8 / 4)
 	half := 2.776445 * std / math.Sqrt(5)
@@ -68,7 +75,7 @@ func TestFiguresOverRunsInAIPerfsForm(t *testing.T) {
 	require.NoError(t, RunsTable(&b, l))
 	rows, err := csv.NewReader(&b).ReadAll()
 	require.NoError(t, err)
-	require.Len(t, rows, 4)
+	require.Len(t, rows, 5)
 	assert.Equal(t, []string{"metric", "mean", "std", "min", "max", "cv", "se", "ci_low", "ci_high", "t_critical", "unit"}, rows[0])
 	assert.Equal(t, []string{"time_to_first_token_p50", "109.2"}, rows[2][:2])
 }

@@ -27,6 +27,7 @@ func VLLM(w io.Writer, run *record.Run, l *results.Level) error {
 	}
 	document = append(document, // as --metadata adds it, whose values are texts
 		field{"llmsweep_version", run.Tool.Version}, field{"llmsweep_client", string(l.Record.Client())}, field{"llmsweep_validity", string(l.Validity.Standing)},
+		field{"llmsweep_status", string(l.Record.Status)},
 	)
 	data, err := json.Marshal(document)
 	if err != nil {

@@ -229,7 +229,7 @@ func overRuns(runs []Figures) Figures {
 
 // over takes in a statistic of runs that all have it.
 func (f Figures) over(runs []Figures, tag, statistic string) {
-	values, ok := valuesOf(runs, tag, statistic)
+	values, ok := ValuesOf(runs, tag, statistic)
 	if !ok {
 		return
 	}
@@ -243,8 +243,8 @@ func (f Figures) over(runs []Figures, tag, statistic string) {
 	}
 }
 
-// valuesOf are a statistic of each run. A run that does not have a count of requests has counted none: AIPerf leaves out what is zero.
-func valuesOf(runs []Figures, tag, statistic string) (values []float64, ok bool) {
+// ValuesOf are a statistic of each run. A run that does not have a count of requests has counted none: AIPerf leaves out what is zero.
+func ValuesOf(runs []Figures, tag, statistic string) (values []float64, ok bool) {
 	d, _ := metric.Lookup(tag)
 	zero := d.Unit == "requests" && !d.PerRequest
 	for _, f := range runs {
@@ -278,12 +278,12 @@ func over(runs []Figures, tag string, q float64) (Over, bool) {
 	if q > 0 {
 		statistic = fmt.Sprintf("p%g", q)
 	}
-	values, ok := valuesOf(runs, tag, statistic)
+	values, ok := ValuesOf(runs, tag, statistic)
 	if !ok {
 		return Over{}, false
 	}
 	o := Over{Tag: tag, Statistic: statistic, Value: centre(values)}
-	if n, counted := valuesOf(runs, tag, "count"); counted && q > 0 {
+	if n, counted := ValuesOf(runs, tag, "count"); counted && q > 0 {
 		o.Requests = stat.Need{Needs: stat.Floor(q), Have: int(slices.Min(n))}
 	}
 	runsOf, need, ok := stat.Runs(values, Confidence)
@@ -348,7 +348,7 @@ func (b *Benchmark) Drifts() (level string, drifts []Drift, why string) {
 	} {
 		before, ok := first.Figures.Get(of[0], "avg")
 		after, also := l.Sentinel.Figures.Get(of[0], "avg")
-		values, all := valuesOf(runs, of[0], "avg")
+		values, all := ValuesOf(runs, of[0], "avg")
 		if !ok || !also || !all || slices.Min(values) <= 0 || after <= 0 {
 			continue
 		}
