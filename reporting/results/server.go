@@ -89,16 +89,23 @@ func (l *Level) HitRate() (percent float64, ok bool) {
 	return percent, ok
 }
 
-// TokensPerJoule is how many output tokens, of requests that ended well, came of a joule of the GPUs. ok is false where their energy is not known.
+// TokensPerJoule is how many output tokens, of requests that ended well, came of a joule of the GPUs: of several runs in those whose energy is known. ok is false
+// where it is not.
 func (l *Level) TokensPerJoule() (float64, bool) {
-	if l.GPU == nil {
-		return 0, false
+	runs := l.Usable()
+	if len(runs) == 0 {
+		runs = []*Level{l}
 	}
-	joules, _, ok := l.GPU.Figures.Joules()
-	if !ok {
-		return 0, false
+	tokens, joules := 0, 0.0
+	for _, r := range runs {
+		if r.GPU == nil {
+			continue
+		}
+		if j, _, ok := r.GPU.Figures.Joules(); ok {
+			tokens, joules = tokens+r.asked.output, joules+j
+		}
 	}
-	return scrape.Ratio(float64(l.asked.output), joules)
+	return scrape.Ratio(float64(tokens), joules)
 }
 
 // asked are tokens of measured requests that ended well.

@@ -91,6 +91,25 @@ func TestWindowOfTheServer(t *testing.T) {
 	assert.Equal(t, scrape.Gauge{Mean: 4, Max: 4, Rounds: 1, Integral: 3 + (4+1)/2.*1.5}, l.Server.Window.Gauges[scrape.Running])
 }
 
+// TestTokensPerJoule: tokens of runs whose energy nobody told came of none that is known.
+func TestTokensPerJoule(t *testing.T) {
+	run := func(tokens int, f scrape.Figures) Level {
+		return Level{Record: &record.Level{Status: record.Done}, GPU: &Told{Figures: f}, Tally: Tally{asked: asked{output: tokens}}}
+	}
+	counted := run(100, scrape.Figures{Counters: map[scrape.Quantity]float64{scrape.Energy: 40}})
+	power := run(200, scrape.Figures{Gauges: map[scrape.Quantity]scrape.Gauge{scrape.Power: {Integral: 20}}})
+	silent := run(1000, scrape.Figures{})
+	silent.GPU = nil
+	for _, c := range []struct {
+		level Level
+		want  float64
+	}{{counted, 2.5}, {power, 10}, {silent, 0}, {Level{Runs: []Level{counted, silent, power}}, 5}, {Level{Runs: []Level{silent}}, 0}} {
+		perJoule, ok := c.level.TokensPerJoule()
+		assert.InDelta(t, c.want, perJoule, 1e-12)
+		assert.Equal(t, c.want > 0, ok)
+	}
+}
+
 // TestCacheByCounters: the server's counters stand in for silent answers only where they are of this load alone.
 func TestCacheByCounters(t *testing.T) {
 	of := func(change func(l *Level)) steady.Cache {
