@@ -60,7 +60,8 @@ func TestVLLMResultsComeBack(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(level, "a.pytorch.json"), []byte("[]"), 0o600)) // stands beside it
 	theirs, err := results.Read(dir, "theirs")
 	require.NoError(t, err)
-	require.Empty(t, theirs.Warnings)
+	require.Len(t, theirs.Warnings, 1)
+	assert.Contains(t, theirs.Warnings[0], "recorded by vllm bench serve, by whose formulas its figures are, in charts and comparisons, too: ")
 	ours, err := results.Read(dir, "ours")
 	require.NoError(t, err)
 	ours.Follow(metric.VLLM)
@@ -128,7 +129,8 @@ func TestVLLMResultsOfOthers(t *testing.T) {
 	put(t, []byte(`{"x":1}`), dir, "a", "c8", "a.json")
 	b, err := results.Read(dir, "a")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"c8: b.json has several results: the last one is shown"}, b.Warnings)
+	assert.Equal(t, []string{"c8: b.json has several results: the last one is shown",
+		"recorded by vllm bench serve, by whose formulas its figures are, in charts and comparisons, too: its TTFT ends with the first event, empty or not"}, b.Warnings)
 	require.Len(t, b.Levels, 3)
 	l := &b.Levels[0]
 	assert.Equal(t, map[string]float64{"avg": 50.5, "p50": 49, "p99": 90, "count": 300}, l.Figures["time_to_first_token"])

@@ -29,8 +29,11 @@ func (b *Benchmark) Follow(c metric.Convention) {
 // followSource is Follow for aggregates. GenAI-Perf's formulas are AIPerf's, which succeeded it.
 func (b *Benchmark) followSource() {
 	b.Convention = metric.AIPerf
+	const theirs = "recorded by vllm bench serve, by whose formulas its figures are"
+	const differs = ": its TTFT ends with the first event, empty or not"
 	if sources := b.sources(); len(sources) == 1 && sources[0] == OfVLLM {
 		b.Convention = metric.VLLM
+		b.Warnings = append(b.Warnings, theirs+", in charts and comparisons, too"+differs)
 	}
 	for i := range b.Levels {
 		l := &b.Levels[i]
@@ -38,7 +41,7 @@ func (b *Benchmark) followSource() {
 			l.Shown = l.Native
 		}
 		if l.Source == OfVLLM && b.Convention != metric.VLLM {
-			b.Warnings = append(b.Warnings, l.Name()+": recorded by vllm bench serve, by whose formulas its figures are: its TTFT ends with the first event, empty or not")
+			b.Warnings = append(b.Warnings, l.Name()+": "+theirs+differs)
 		}
 	}
 }

@@ -217,17 +217,17 @@ func unusual(benchmark *results.Benchmark) string {
 
 // ceiling quotes the largest share of the client machine's calibrated ceiling that a level used.
 func ceiling(benchmark *results.Benchmark) string {
-	most, at := 0.0, 0
+	most, at := 0.0, ""
 	for i := range benchmark.Levels {
 		l := &benchmark.Levels[i]
 		if l.Record != nil && l.Record.Instrument != nil && l.Record.Instrument.CeilingShare > most {
-			most, at = l.Record.Instrument.CeilingShare, l.Concurrency
+			most, at = l.Record.Instrument.CeilingShare, l.Value()
 		}
 	}
 	if most == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; at most %.2g %% of this machine's calibrated ceiling (at %d)", 100*most, at)
+	return fmt.Sprintf("; at most %.2g %% of this machine's calibrated ceiling (at %s)", 100*most, at)
 }
 
 // deviation says how far a tokenizer that stands in for the model's is off.

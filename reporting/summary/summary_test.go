@@ -248,6 +248,15 @@ func TestVerdictOfAllLevels(t *testing.T) {
 	assert.Equal(t, "client not measured", verdict(b))
 }
 
+// TestCeilingNamesTheLevel that came nearest to it, of an open loop by its rate.
+func TestCeilingNamesTheLevel(t *testing.T) {
+	level := func(at record.Point, share float64) results.Level {
+		return results.Level{Point: at, Record: &record.Level{Instrument: &record.Instrument{CeilingShare: share}}}
+	}
+	assert.Equal(t, "; at most 25 % of this machine's calibrated ceiling (at 2.5)", ceiling(&results.Benchmark{Levels: []results.Level{level(record.Point{Rate: 2.5}, 0.25), level(record.Point{Rate: 5}, 0.2)}}))
+	assert.Equal(t, "; at most 30 % of this machine's calibrated ceiling (at 4)", ceiling(&results.Benchmark{Levels: []results.Level{level(record.Point{Concurrency: 4}, 0.3)}}))
+}
+
 // What is not the default of the requests' way stands beside the load, and nothing of it where all is usual or not known.
 func TestUnusualWayOfRequests(t *testing.T) {
 	for want, b := range map[string]*results.Benchmark{

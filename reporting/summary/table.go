@@ -224,8 +224,8 @@ func CompareColumns(benchmarks []*results.Benchmark) []Column {
 // CompareCaption explains the table that compares benchmarks.
 const CompareCaption = "Averages of each level, by AIPerf's formulas. ? one GPU is assumed."
 
-// Comparison puts the benchmarks side by side, level by level, averages each, by AIPerf's definitions, which every recording has; "?" marks a
-// figure that assumes one GPU.
+// Comparison puts the benchmarks side by side, level by level, averages each, by AIPerf's definitions or, of results of other tools, what is
+// nearest to them; "?" marks a figure that assumes one GPU.
 func Comparison(benchmarks []*results.Benchmark) [][]string {
 	var rows [][]string
 	for _, at := range points(benchmarks) {
