@@ -211,7 +211,7 @@ func failures(b *results.Benchmark) page.Table {
 
 // comparison puts the benchmarks side by side, level by level.
 func comparison(benchmarks []*results.Benchmark) page.Table {
-	t := page.Table{Title: "Comparison", Caption: summary.CompareCaption + " " + summary.Marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
+	t := page.Table{Title: "Comparison", Caption: summary.CompareCaption(benchmarks) + " " + summary.Marks, Rows: page.TextRows(summary.Comparison(benchmarks))}
 	for i, c := range summary.CompareColumns(benchmarks) {
 		text := c.Name == "benchmark"
 		t.Columns = append(t.Columns, page.Column{Name: c.Title, Unit: c.Unit, Text: text})

@@ -20,7 +20,7 @@ func Markdown(w io.Writer, in Input) error {
 		b.WriteString("\n## Comparison\n\n")
 		columns := CompareColumns(in.Benchmarks)
 		markdownRows(&b, columns, Comparison(in.Benchmarks))
-		markdownCaption(&b, CompareCaption)
+		markdownCaption(&b, CompareCaption(in.Benchmarks))
 	}
 	for _, benchmark := range in.Benchmarks {
 		if levels := Measured(benchmark); len(levels) > 0 {

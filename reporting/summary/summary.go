@@ -153,7 +153,7 @@ const legend = `How to read the tables
 
 const openLegend = `  rate      requests a second that were to start; flight: mean in flight
   schedule  times from when a request was to start, which is when its user
-            would have asked; sent: from when it did
+            would have asked: those of the comparison, too; sent: from when it did
   waited    requests that found -max-in-flight reached
   OVERLOADED  more came than was served: figures grow with the level's length`
 

@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"maps"
 	"math"
 	"os/exec"
 	"strings"
@@ -246,6 +247,24 @@ func TestVerdictOfAllLevels(t *testing.T) {
 	assert.Equal(t, "client limited at 2, not measured at 1", verdict(b))
 	b.Levels[1].Record.Instrument = nil
 	assert.Equal(t, "client not measured", verdict(b))
+}
+
+// TestComparisonOfOpenLoops: a request that was sent late has waited, whoever let it wait. Of another tool there are times from the sending only.
+func TestComparisonOfOpenLoops(t *testing.T) {
+	sent := results.Figures{"time_to_first_token": {"avg": 10}, "request_latency": {"avg": 1000}, "inter_token_latency": {"avg": 5}}
+	scheduled := maps.Clone(sent)
+	scheduled["scheduled_time_to_first_token"], scheduled["scheduled_request_latency"] = map[string]float64{"avg": 510}, map[string]float64{"avg": 1500}
+	of := func(name string, at record.Point, f results.Figures) *results.Benchmark {
+		return &results.Benchmark{Name: name, Levels: []results.Level{{Point: at, Figures: f}}}
+	}
+	all := []*results.Benchmark{of("open", record.Point{Rate: 2}, scheduled), of("theirs", record.Point{Rate: 2}, sent), of("closed", record.Point{Concurrency: 2}, scheduled)}
+	var cells [][]string
+	for _, row := range Comparison(all) {
+		cells = append(cells, row[:5])
+	}
+	assert.Equal(t, [][]string{{"c2", "closed", "10.0", "5.00", "1.00"}, {"r2", "open", "510", "5.00", "1.50"}, {"r2", "theirs", "10.0", "5.00", "1.00"}}, cells)
+	assert.Contains(t, CompareCaption(all), "TTFT and latency of an open loop are from the schedule")
+	assert.NotContains(t, CompareCaption(all[2:]), "schedule")
 }
 
 // TestCeilingNamesTheLevel that came nearest to it, of an open loop by its rate.

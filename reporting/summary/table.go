@@ -222,7 +222,13 @@ func CompareColumns(benchmarks []*results.Benchmark) []Column {
 }
 
 // CompareCaption explains the table that compares benchmarks.
-const CompareCaption = "Averages of each level, by AIPerf's formulas. ? one GPU is assumed."
+func CompareCaption(benchmarks []*results.Benchmark) string {
+	const caption = "Averages of each level, by AIPerf's formulas. ? one GPU is assumed."
+	if anyOpen(benchmarks) {
+		return caption + " TTFT and latency of an open loop are from the schedule."
+	}
+	return caption
+}
 
 // Comparison puts the benchmarks side by side, level by level, averages each, by AIPerf's definitions or, of results of other tools, what is
 // nearest to them; "?" marks a figure that assumes one GPU.
@@ -301,9 +307,17 @@ func comparison(b *results.Benchmark, l *results.Level) []string {
 	}
 	return []string{
 		record.Printable(b.Name),
-		average(l.Figures, "time_to_first_token", 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, "request_latency", 1e-3),
+		average(l.Figures, fromSchedule(l, "time_to_first_token"), 1), average(l.Figures, "inter_token_latency", 1), average(l.Figures, fromSchedule(l, "request_latency"), 1e-3),
 		average(l.Figures, "output_token_throughput", 1), average(l.Figures, "request_throughput", 1), perUser, perGPU,
 	}
+}
+
+// fromSchedule is the tag of a latency as an open loop has it. Another tool's has it from the sending only.
+func fromSchedule(l *results.Level, tag string) string {
+	if scheduled := "scheduled_" + tag; l.Open() && l.Figures[scheduled] != nil {
+		return scheduled
+	}
+	return tag
 }
 
 // Efficiency returns output tokens/s per user (the level's throughput / its concurrency, in an open loop the mean in flight) and per GPU. Where
