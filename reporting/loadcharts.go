@@ -106,7 +106,7 @@ func bands(l *results.Level, tag string) (p chart.Point, ok bool) {
 	return p, true
 }
 
-// hitRate is how much of the prompts the server had in its cache, by its own account.
+// hitRate is how much of the prompts the server had in its cache: by the usage of its answers or, where these do not tell, by its counters.
 func (x axis) hitRate(benchmarks []*results.Benchmark) chart.Chart {
 	const tag = "overall_usage_prompt_cache_read_pct"
 	c := x.line(serverGroup, "prefix_hit_rate", "Prefix Cache Hit Rate", "Prompt Tokens Found in Cache (%)")
@@ -115,13 +115,19 @@ func (x axis) hitRate(benchmarks []*results.Benchmark) chart.Chart {
 			y, ok := l.Figures.Get(tag, "avg")
 			return chart.Point{Y: y, N: requests(l, "usage_prompt_cache_read_tokens")}, ok
 		}
-		if l.Cache.Requests == 0 { // answers do not tell, but the server may
+		if l.Cache.Requests == 0 {
 			y, ok := l.HitRate()
 			return chart.Point{Y: y, N: requests(l, "request_latency")}, ok
 		}
 		return chart.Point{Y: l.Cache.Percent(l.Cache.Hits), N: l.Cache.Requests}, true
 	})
-	c.Note, c.Help = doubts(benchmarks), help(benchmarks, tag)
+	counted := byBenchmark(benchmarks, func(b *results.Benchmark) string {
+		if slices.ContainsFunc(b.Levels, func(l results.Level) bool { _, told := l.HitRate(); return told && l.Cache.Requests == 0 }) {
+			return "by the server's counters, where its answers do not tell"
+		}
+		return ""
+	})
+	c.Note, c.Help = sentences(capital(counted), doubts(benchmarks)), help(benchmarks, tag)
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/llmsweep/llmsweep/harness/record"
 	"github.com/llmsweep/llmsweep/harness/scrape"
 	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/reporting/chart"
@@ -37,6 +38,22 @@ func TestToldOverTime(t *testing.T) {
 	assert.True(t, generated.Steps)
 	assert.Equal(t, "GPU Power (W)", named(charts, "time_line_server_gpu_power_c1.png").YLabel)
 	assert.Empty(t, named(charts, "time_line_server_preemptions_c1.png").Title)
+}
+
+// TestHitRateByCounters: where answers do not tell of cached tokens, the chart says who does.
+func TestHitRateByCounters(t *testing.T) {
+	level := results.Level{
+		Point: record.Point{Concurrency: 4}, Record: &record.Level{Status: record.Done}, Figures: results.Figures{"request_latency": {"count": 9}},
+		Server: &results.Told{Figures: scrape.Figures{Counters: map[scrape.Quantity]float64{scrape.Hits: 30, scrape.Queries: 120}}},
+	}
+	silent := &results.Benchmark{Name: "silent", Levels: []results.Level{level}}
+	level.Cache = steady.Cache{Requests: 9, Prompt: 100, Hits: 10}
+	telling := &results.Benchmark{Name: "telling", Levels: []results.Level{level}}
+	all := []*results.Benchmark{silent, telling}
+	c := axes(all)[0].hitRate(all)
+	assert.Equal(t, []chart.Point{{X: 4, Y: 25, N: 9}}, c.Series[0].Points)
+	assert.Equal(t, []chart.Point{{X: 4, Y: 10, N: 9}}, c.Series[1].Points)
+	assert.Equal(t, "By the server's counters, where its answers do not tell (silent).", c.Note)
 }
 
 // TestLongTellingIsThinned: extremes of a gauge stay, and a counter's growth adds up.
