@@ -1,7 +1,6 @@
 package reporting
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/llmsweep/llmsweep/reporting/chart"
@@ -73,22 +72,4 @@ func joinNotes(a, b string) string {
 		return a + b
 	}
 	return a + ". " + b
-}
-
-// ownTables are the figures of the reader's own metrics.
-func ownTables(benchmarks []*results.Benchmark) []page.Table {
-	var tables []page.Table
-	for _, b := range benchmarks {
-		if rows := summary.OwnRows(b); len(rows) > 0 {
-			t := page.Table{Title: b.Name + ": metrics of your own", Rows: page.TextRows(rows)}
-			for _, c := range summary.OwnColumns(b) {
-				t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
-			}
-			for _, d := range b.Own {
-				t.Caption += fmt.Sprintf("%s (%s): %s. ", d.Name, d.Unit, d.Formula)
-			}
-			tables = append(tables, t)
-		}
-	}
-	return tables
 }

@@ -1,5 +1,6 @@
-// Package export writes the figures of a level in the formats that other tools read: AIPerf's aggregate as JSON (schema 1.3) and
-// CSV, and its list of requests. Values are in the units of the definitions; what has no value is absent.
+// Package export writes figures in the formats that other tools read: of a level AIPerf's aggregate as JSON (schema 1.3) and CSV, its
+// list of requests, its aggregate over runs, and the result of vllm bench serve; of all benchmarks Go's benchmark format and a tidy
+// CSV. Values are in the units of the definitions; what has no value is absent.
 package export
 
 import (

@@ -1,8 +1,8 @@
-// Package results reads recorded benchmarks, ours or AIPerf's, into figures that tables and charts are made of. It depends on
+// Package results reads recorded benchmarks, ours or other tools', into figures that tables and charts are made of. It depends on
 // files only: what it reads from a folder years later is what the run itself read at its end.
 //
-// A folder of ours has the event log, from which every figure is computed again; stored aggregates are not looked at. Of AIPerf's
-// there is the aggregate file only. What cannot be read is left out with a warning.
+// A folder of ours has the event log, from which every figure is computed again; stored aggregates are not looked at. Of AIPerf,
+// GenAI-Perf and vllm bench serve there are aggregates only. What cannot be read is left out with a warning.
 package results
 
 import (

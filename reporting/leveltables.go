@@ -1,6 +1,8 @@
 package reporting
 
 import (
+	"fmt"
+
 	"github.com/llmsweep/llmsweep/reporting/page"
 	"github.com/llmsweep/llmsweep/reporting/results"
 	"github.com/llmsweep/llmsweep/reporting/summary"
@@ -63,4 +65,22 @@ func tableOf(title string, columns []summary.Column, levels []results.Level) pag
 		t.Rows = append(t.Rows, page.Texts(row...))
 	}
 	return t
+}
+
+// ownTables are the figures of the reader's own metrics.
+func ownTables(benchmarks []*results.Benchmark) []page.Table {
+	var tables []page.Table
+	for _, b := range benchmarks {
+		if rows := summary.OwnRows(b); len(rows) > 0 {
+			t := page.Table{Title: b.Name + ": metrics of your own", Rows: page.TextRows(rows)}
+			for _, c := range summary.OwnColumns(b) {
+				t.Columns = append(t.Columns, page.Column{Name: c.Title, Text: c.Text})
+			}
+			for _, d := range b.Own {
+				t.Caption += fmt.Sprintf("%s (%s): %s. ", d.Name, d.Unit, d.Formula)
+			}
+			tables = append(tables, t)
+		}
+	}
+	return tables
 }
