@@ -76,6 +76,14 @@ func axes(benchmarks []*results.Benchmark) []axis {
 	return all
 }
 
+// on are the benchmarks that have levels on the axis.
+func (x axis) on(benchmarks []*results.Benchmark) []*results.Benchmark {
+	return slices.DeleteFunc(slices.Clone(benchmarks), func(b *results.Benchmark) bool { return b.Open() != x.open || len(b.Levels) > 0 && b.Levels[0].Trace })
+}
+
+// doubts are those about levels on the axis.
+func (x axis) doubts(benchmarks []*results.Benchmark) string { return doubts(x.on(benchmarks)) }
+
 // line is an empty chart against the load.
 func (x axis) line(group, file, title, y string) chart.Chart {
 	return chart.Chart{

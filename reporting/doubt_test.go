@@ -169,6 +169,26 @@ func TestDoubtfulLevelsAreHollow(t *testing.T) {
 	}, notes)
 }
 
+// TestDoubtsAreThoseOfTheAxis: a chart says nothing of levels that it cannot show.
+func TestDoubtsAreThoseOfTheAxis(t *testing.T) {
+	of := func(name string, at record.Point) *results.Benchmark {
+		return &results.Benchmark{Name: name, Run: &record.Run{}, Levels: []results.Level{{
+			Point: at, Record: &record.Level{Status: record.Done}, Validity: steady.Judge(steady.Facts{Ended: 4, Failed: 1}), Figures: results.Figures{"inter_token_latency": {"avg": 5, "p50": 5, "count": 9}},
+		}}}
+	}
+	all := []*results.Benchmark{of("closed", record.Point{Concurrency: 2}), of("open", record.Point{Rate: 3}), of("trace", record.Point{Trace: true})}
+	notes := map[string]string{}
+	for _, c := range slices.Concat(axes(all)[0].guide(all)[:1], axes(all)[1].guide(all)[:1], axes(all)[1].percentiles(all)[1:2], []chart.Chart{efficiency(all)}) {
+		notes[c.File] = c.Note[strings.Index(c.Note, "Hollow"):]
+	}
+	assert.Equal(t, map[string]string{
+		"p50_inter_token_latency_vs_concurrency.png":          "Hollow: INVALID (closed at 2)",
+		"p50_inter_token_latency_vs_request_rate.png":         "Hollow: INVALID (open at 3)",
+		"inter_token_latency_percentiles_vs_request_rate.png": "Hollow: INVALID (open at 3).",
+		"efficiency_tok_s_gpu_vs_user.png":                    "Hollow: INVALID (closed at 2; open at 3; trace at trace)",
+	}, notes)
+}
+
 // TestWarmUpIsMarked: a time line that begins later than its axis says why.
 func TestWarmUpIsMarked(t *testing.T) {
 	level := results.Level{Point: record.Point{Concurrency: 1}, Record: &record.Level{Status: record.Done}, Timeline: results.Timeline{WidthNS: 1e9, FirstNS: 6e9, Bins: make([]results.Bin, 2)}}

@@ -27,7 +27,7 @@ func goodputCharts(benchmarks []*results.Benchmark) []chart.Chart {
 	var all []chart.Chart
 	for _, x := range axes(benchmarks) {
 		goodput := x.line(throughputGroup, "goodput", "Goodput", "Goodput (req/s)")
-		goodput.Series, goodput.Note = x.figures(benchmarks, "goodput", "avg"), note(benchmarks, "goodput", "avg")
+		goodput.Series, goodput.Note = x.figures(benchmarks, "goodput", "avg"), x.note(benchmarks, "goodput", "avg")
 		goodput.Help = "good_request_count / benchmark_duration (AIPerf). " + summary.GoodputCaption
 		attained := x.line(requestsGroup, "slo_attainment", "SLO Attainment", "Requests That Meet Every Objective (%)")
 		attained.Series, attained.Help = x.attainment(benchmarks), summary.GoodputCaption

@@ -12,7 +12,7 @@ import (
 func (x axis) guide(benchmarks []*results.Benchmark) []chart.Chart {
 	line := func(group, file, title, y, tag, statistic string) chart.Chart {
 		c := x.line(group, file, title, y)
-		c.Series, c.Note, c.Help = x.figures(benchmarks, tag, statistic), note(benchmarks, tag, statistic), help(benchmarks, tag)
+		c.Series, c.Note, c.Help = x.figures(benchmarks, tag, statistic), x.note(benchmarks, tag, statistic), help(benchmarks, tag)
 		return c
 	}
 	ttftLabel := "Average Time to First Token (ms)"
@@ -48,14 +48,14 @@ func (x axis) figures(benchmarks []*results.Benchmark, tag, statistic string) []
 }
 
 // note explains what a chart shows beside its lines.
-func note(benchmarks []*results.Benchmark, tag, statistic string) string {
-	barred := slices.ContainsFunc(benchmarks, func(b *results.Benchmark) bool {
+func (x axis) note(benchmarks []*results.Benchmark, tag, statistic string) string {
+	barred := slices.ContainsFunc(x.on(benchmarks), func(b *results.Benchmark) bool {
 		return slices.ContainsFunc(b.Levels, func(l results.Level) bool {
 			_, ok := l.IntervalOver(tag, statistic)
 			return ok && l.Unusable() == ""
 		})
 	})
-	doubt := doubts(benchmarks)
+	doubt := x.doubts(benchmarks)
 	switch {
 	case !barred:
 		return doubt
@@ -83,7 +83,7 @@ func (x axis) percentiles(benchmarks []*results.Benchmark) []chart.Chart {
 		c := x.line(latencyGroup, of[0]+"_percentiles", of[1]+" Percentiles", label+" (ms)")
 		c.BandNames = []string{"p50", "p90", "p95", "p99"}
 		c.Series = x.series(benchmarks, func(l *results.Level) (chart.Point, bool) { return bands(l, tag) })
-		c.Note = sentences("A percentile that a level has too few requests for is left out of its band", doubts(benchmarks))
+		c.Note = sentences("A percentile that a level has too few requests for is left out of its band", x.doubts(benchmarks))
 		c.Help = help(benchmarks, tag)
 		all = append(all, c)
 	}
@@ -121,13 +121,13 @@ func (x axis) hitRate(benchmarks []*results.Benchmark) chart.Chart {
 		}
 		return chart.Point{Y: l.Cache.Percent(l.Cache.Hits), N: l.Cache.Requests}, true
 	})
-	counted := byBenchmark(benchmarks, func(b *results.Benchmark) string {
+	counted := byBenchmark(x.on(benchmarks), func(b *results.Benchmark) string {
 		if slices.ContainsFunc(b.Levels, func(l results.Level) bool { _, told := l.HitRate(); return told && l.Cache.Requests == 0 }) {
 			return "by the server's counters, where its answers do not tell"
 		}
 		return ""
 	})
-	c.Note, c.Help = sentences(capital(counted), doubts(benchmarks)), help(benchmarks, tag)
+	c.Note, c.Help = sentences(capital(counted), x.doubts(benchmarks)), help(benchmarks, tag)
 	return c
 }
 
@@ -142,7 +142,7 @@ func (x axis) client(benchmarks []*results.Benchmark) []chart.Chart {
 			late := max(p.Y, slices.Max(append(p.Bands, 0)))
 			return p, ok && late > 0 // in virtual time nothing is late
 		})
-		c.Note, c.Help = doubts(benchmarks), how
+		c.Note, c.Help = x.doubts(benchmarks), how
 		return c
 	}
 	canary := read("client_canary", "Canary Delay", "Canary Delay (ms)",
