@@ -180,7 +180,7 @@ func TestThinnedDotsSaySo(t *testing.T) {
 	c := named(furtherCharts(all), "time_line_time_to_first_token_c40.png")
 	dots := all[0].Levels[0].Timeline.Dots
 	require.Len(t, c.Series[0].Points, len(dots))
-	assert.Equal(t, chart.Point{X: float64(dots[7].StartNS) / 1e9, Y: dots[7].TTFT, N: 1}, c.Series[0].Points[7])
+	assert.Equal(t, chart.Point{X: float64(dots[7].StartNS) / 1e9, Y: dots[7].TTFT, N: 1, Hollow: true}, c.Series[0].Points[7])
 	assert.True(t, strings.HasPrefix(c.Note, chart.Number(float64(len(dots)))+" of 5,000 requests shown: "), c.Note)
 }
 
@@ -202,7 +202,7 @@ func TestRepeatedLevelsShowOneRun(t *testing.T) {
 	shares := named(charts, "distribution_request_latency_c4.png")
 	assert.Equal(t, "Of requests that ended well. In doubt: INVALID. Run-2 of 3 runs.", shares.Note)
 	longest, _ := all[0].Levels[0].Runs[1].Figures.Get("request_latency", "max")
-	assert.Equal(t, chart.Point{X: longest, Y: 100, N: 30}, shares.Series[0].Points[len(shares.Series[0].Points)-1])
+	assert.Equal(t, chart.Point{X: longest, Y: 100, N: 30, Hollow: true}, shares.Series[0].Points[len(shares.Series[0].Points)-1])
 	assert.Contains(t, named(charts, "time_line_in_flight_c4.png").Note, "Run-2 of 3 runs.")
 }
 
