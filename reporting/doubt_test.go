@@ -169,6 +169,30 @@ func TestDoubtfulLevelsAreHollow(t *testing.T) {
 	}, notes)
 }
 
+// TestInvalidAggregatesStayInvalid where the recording that they were computed of is gone; a hostile one can be shown.
+func TestInvalidAggregatesStayInvalid(t *testing.T) {
+	dir := t.TempDir()
+	writeTroubled(t, filepath.Join(dir, "troubled"))
+	_, err := WriteLevel(filepath.Join(dir, "troubled", "c1"))
+	require.NoError(t, err)
+	aggregate, err := os.ReadFile(filepath.Join(dir, "troubled", "c1", record.AggregateFile))
+	require.NoError(t, err)
+	put(t, aggregate, dir, "kept", "c1", record.AggregateFile)
+	put(t, []byte(`{"request_count":{"unit":"requests","avg":1},"llmsweep":{"validity":{"verdict":"INVALID","readings":[{"name":"\u001b"}]}}}`), dir, "kept", "c2", record.AggregateFile)
+	report, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir, Names: []string{"kept"}})
+	require.NoError(t, err)
+	assert.Contains(t, report.AllWarnings(), "kept: c1: INVALID, as its file says: failed requests 25 %, limit at most 1 %; reached in flight 83.3 %, limit at least 95 %")
+	text, err := os.ReadFile(filepath.Join(dir, "plots", SummaryFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "\n   1!   n/a     3/1 ")
+	assert.Contains(t, string(text), "\n   2!   n/a     1/0 ")
+	bench, err := os.ReadFile(filepath.Join(dir, "plots", BenchFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(bench), "# BenchmarkServe/target=kept/concurrency=1 left out: INVALID: failed requests 25 %")
+	pictures, _ := charts(report.Benchmarks)
+	assert.Contains(t, pictures[0].Note, "Hollow: INVALID (kept at 1)")
+}
+
 // TestDoubtsAreThoseOfTheAxis: a chart says nothing of levels that it cannot show.
 func TestDoubtsAreThoseOfTheAxis(t *testing.T) {
 	of := func(name string, at record.Point) *results.Benchmark {

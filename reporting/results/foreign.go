@@ -13,6 +13,7 @@ import (
 
 	"github.com/llmsweep/llmsweep/harness/metric"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 )
 
 // Tool is another program whose results are read.
@@ -115,6 +116,11 @@ func (l *Level) readAggregate(path string) error {
 	if json.Unmarshal(document["was_cancelled"], &cancelled) == nil && cancelled {
 		l.Cancelled = true
 		l.Warnings = append(l.Warnings, "the run was cancelled")
+	}
+	var ours struct{ Validity steady.Validity } // of an aggregate that we wrote, and whose recording is not there any more
+	if json.Unmarshal(document["llmsweep"], &ours) == nil && ours.Validity.Standing == steady.Invalid {
+		l.Validity = ours.Validity
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s, as its file says: %s", steady.Invalid, l.Validity.Broken(true)))
 	}
 	return nil
 }

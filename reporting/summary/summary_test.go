@@ -308,7 +308,7 @@ func TestLoadInOneLine(t *testing.T) {
 // TestValidityOfALevelThatStartedNothing: an open loop that was stopped before its first request lacks a reading that the others have.
 func TestValidityOfALevelThatStartedNothing(t *testing.T) {
 	rate := func(f steady.Facts) results.Level {
-		return results.Level{Point: record.Point{Rate: 2}, Validity: steady.Judge(f)}
+		return results.Level{Point: record.Point{Rate: 2}, Record: &record.Level{Status: record.Done}, Validity: steady.Judge(f)}
 	}
 	b := &results.Benchmark{Name: "open", Levels: []results.Level{
 		rate(steady.Facts{Ended: 4, Arrivals: steady.Arrivals{Requests: 4, Waited: 1}}), rate(steady.Facts{}),

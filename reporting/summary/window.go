@@ -168,7 +168,7 @@ func client(l *results.Level) string {
 func Judged(b *results.Benchmark) []results.Level {
 	var levels []results.Level
 	for i := range b.Levels {
-		if b.Levels[i].Validity.Standing != "" {
+		if b.Levels[i].Record != nil && b.Levels[i].Validity.Standing != "" {
 			levels = append(levels, b.Levels[i])
 		}
 	}
