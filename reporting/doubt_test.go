@@ -203,13 +203,13 @@ func TestDoubtsAreThoseOfTheAxis(t *testing.T) {
 	all := []*results.Benchmark{of("closed", record.Point{Concurrency: 2}), of("open", record.Point{Rate: 3}), of("trace", record.Point{Trace: true})}
 	notes := map[string]string{}
 	for _, c := range slices.Concat(axes(all)[0].guide(all)[:1], axes(all)[1].guide(all)[:1], axes(all)[1].percentiles(all)[1:2], []chart.Chart{efficiency(all)}) {
-		notes[c.File] = c.Note[strings.Index(c.Note, "Hollow"):]
+		_, notes[c.File], _ = strings.Cut(c.Note, "Hollow: ")
 	}
 	assert.Equal(t, map[string]string{
-		"p50_inter_token_latency_vs_concurrency.png":          "Hollow: INVALID (closed at 2)",
-		"p50_inter_token_latency_vs_request_rate.png":         "Hollow: INVALID (open at 3)",
-		"inter_token_latency_percentiles_vs_request_rate.png": "Hollow: INVALID (open at 3).",
-		"efficiency_tok_s_gpu_vs_user.png":                    "Hollow: INVALID (closed at 2; open at 3; trace at trace)",
+		"p50_inter_token_latency_vs_concurrency.png":          "INVALID (closed at 2)",
+		"p50_inter_token_latency_vs_request_rate.png":         "INVALID (open at 3)",
+		"inter_token_latency_percentiles_vs_request_rate.png": "INVALID (open at 3).",
+		"efficiency_tok_s_gpu_vs_user.png":                    "INVALID (closed at 2; open at 3; trace at trace)",
 	}, notes)
 }
 
