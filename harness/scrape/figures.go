@@ -10,7 +10,7 @@ import (
 type Figures struct {
 	FromNS  int64 `json:"from_ns"`
 	UntilNS int64 `json:"until_ns"`
-	// EdgeNS is how far from its two ends the nearest rounds are, at most: counters are interpolated between rounds.
+	// EdgeNS is how far from its two ends the nearest rounds in which all sources told their counters are, at most: these are interpolated between rounds.
 	EdgeNS   int64                `json:"edge_ns"`
 	Rounds   int                  `json:"rounds"` // from one end to the other
 	Engines  []string             `json:"engines"`
@@ -69,14 +69,15 @@ func (h *History) Whole(q Quantity) (total float64, ok bool) {
 }
 
 func (s *stretch) over(fromNS, untilNS int64) Figures {
-	f := Figures{FromNS: fromNS, UntilNS: untilNS, EdgeNS: max(s.nearest(fromNS), s.nearest(untilNS)), Counters: map[Quantity]float64{}, Gauges: map[Quantity]Gauge{}}
+	f := Figures{FromNS: fromNS, UntilNS: untilNS, Counters: map[Quantity]float64{}, Gauges: map[Quantity]Gauge{}}
 	for _, at := range s.at {
 		if fromNS <= at && at <= untilNS {
 			f.Rounds++
 		}
 	}
 	for _, j := range s.joined() {
-		points := clip(s.points(j.values), fromNS, untilNS)
+		all := s.points(j.values)
+		points := clip(all, fromNS, untilNS)
 		if len(points) == 0 {
 			continue
 		}
@@ -92,6 +93,7 @@ func (s *stretch) over(fromNS, untilNS int64) Figures {
 		}
 		if j.term.join == counters {
 			f.Counters[j.term.quantity] = points[len(points)-1].Value - points[0].Value
+			f.EdgeNS = max(f.EdgeNS, nearest(all, fromNS), nearest(all, untilNS))
 		} else {
 			if g := gauge(points); g.Rounds > 0 || j.term.perGPU {
 				f.Gauges[j.term.quantity] = g
@@ -131,11 +133,11 @@ func (j joined) unit() string {
 	return j.term.unit
 }
 
-// nearest is how far the nearest round is.
-func (s *stretch) nearest(ns int64) int64 {
+// nearest is how far the nearest point is.
+func nearest(points []Point, ns int64) int64 {
 	best := int64(math.MaxInt64)
-	for _, at := range s.at {
-		best = min(best, max(at-ns, ns-at))
+	for _, p := range points {
+		best = min(best, max(p.AtNS-ns, ns-p.AtNS))
 	}
 	return best
 }
@@ -217,9 +219,10 @@ func Ratio(part, whole float64) (ratio float64, ok bool) {
 	return ratio, true
 }
 
-// Joules is the energy of all GPUs: by their counters, else the integral of their power. ok is false where neither is told.
+// Joules is the energy of all GPUs: by their counters, else the integral of their power. ok is false where neither is told. A GPU that is on takes some: a
+// counter that stands still is of one that does not count it.
 func (f Figures) Joules() (joules float64, counted, ok bool) {
-	if j, told := f.Counters[Energy]; told {
+	if j := f.Counters[Energy]; j > 0 {
 		return j, true, true
 	}
 	g, ok := f.Gauges[Power]
