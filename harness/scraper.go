@@ -145,10 +145,10 @@ func (s *scraper) end(expected int) *record.Asked {
 	return &s.asked
 }
 
-// stopScrapers ends them and keeps how the asking went.
+// stopScrapers ends them and keeps how the asking went. GPUs come first: their energy goes on while a server is waited for.
 func (r *levelRun) stopScrapers() {
 	ok := r.record.Warmup.Outcomes[record.OK] + r.record.Counts.Outcomes[record.OK]
-	r.record.ServerMetrics, r.record.GPUTelemetry = r.server.end(ok), r.gpus.end(0)
+	r.record.GPUTelemetry, r.record.ServerMetrics = r.gpus.end(0), r.server.end(ok)
 }
 
 // scrapeWarnings are what a reader must know of the pages, and of what they say that does not go with what this client counted.

@@ -150,6 +150,33 @@ func TestOtherTraffic(t *testing.T) {
 	}
 }
 
+// TestGPUsAreNotWaitedWith: their energy is that of the level, however late its server counts.
+func TestGPUsAreNotWaitedWith(t *testing.T) {
+	late := &counting{chat: answerAfter(100 * time.Millisecond), page: func(k int64) string {
+		if k == 3 { // found, first, last
+			return "vllm:request_success_total{finished_reason=\"stop\"} 4\n"
+		}
+		return ""
+	}}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gpu/metrics" {
+			fmt.Fprintln(w, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION 5000")
+			return
+		}
+		late.ServeHTTP(w, r)
+	}
+	perform(t, []string{"-concurrencies=2", "-request-count=6", "-gpu-telemetry=http://server:80/gpu/metrics"}, handler, func(t *testing.T, s stage) {
+		s.sweep.findPages(s.ctx)
+		l := s.run(t, 0)
+		lastOf := func(name string) record.Round {
+			_, all := scrapesIn(t, filepath.Join(filepath.Dir(s.metricsFile(0)), name))
+			return all[len(all)-1]
+		}
+		assert.Equal(t, [2]any{l.EndedNS + 1e6, record.EdgeEnd}, [2]any{lastOf(record.GPUTelemetryFile).AtNS, lastOf(record.GPUTelemetryFile).Edge})
+		assert.Equal(t, l.EndedNS+2e6+1e9, lastOf(record.ServerMetricsFile).AtNS)
+	})
+}
+
 // hostile are pages that are none.
 func hostile() map[string]struct {
 	serve func(w http.ResponseWriter, r *http.Request)
