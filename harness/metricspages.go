@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +110,12 @@ type page struct {
 
 func pageOf(u *url.URL) page { return page{u, withoutCredentials(u).String()} }
 
-// findPages finds the pages that there are. For those that were named and cannot be read the error says so, a line each.
+// among reports whether the page is one of pages: what is asked twice would be counted twice.
+func (p page) among(pages []page) bool {
+	return slices.ContainsFunc(pages, func(other page) bool { return other.url.String() == p.url.String() })
+}
+
+// findPages finds the pages that there are, each once. For those that were named and cannot be read the error says so, a line each.
 func (s *Sweep) findPages(ctx context.Context) []preflight.Page {
 	var looked []preflight.Page
 	try := func(flag string, u *url.URL) (page, error) {
@@ -125,12 +131,12 @@ func (s *Sweep) findPages(ctx context.Context) []preflight.Page {
 		}
 	}
 	for _, u := range s.Plan.ServerPages {
-		if p, err := try("server-metrics", u); err == nil {
+		if p, err := try("server-metrics", u); err == nil && !p.among(s.serverPages) {
 			s.serverPages = append(s.serverPages, p)
 		}
 	}
 	for _, u := range s.Plan.GPUPages {
-		if p, err := try("gpu-telemetry", u); err == nil {
+		if p, err := try("gpu-telemetry", u); err == nil && !p.among(s.gpuPages) {
 			s.gpuPages = append(s.gpuPages, p)
 		}
 	}

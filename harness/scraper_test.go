@@ -339,6 +339,17 @@ func TestPagesBesideEndpoints(t *testing.T) {
 	}
 }
 
+// TestPagesAreAskedOnce, however often they are named: a counter that is told twice is not twice as large.
+func TestPagesAreAskedOnce(t *testing.T) {
+	server := &counting{chat: answerAfter(100 * time.Millisecond)}
+	args := []string{"-concurrencies=1", "-server-metrics=auto,http://server:80", "-gpu-telemetry=http://server:80/metrics,http://server:80,http://server:80/other/metrics"}
+	perform(t, args, server.ServeHTTP, func(t *testing.T, s stage) {
+		assert.Len(t, s.sweep.findPages(s.ctx), 4, "each is looked at")
+		assert.Len(t, s.sweep.serverPages, 1)
+		assert.Len(t, s.sweep.gpuPages, 2)
+	})
+}
+
 // TestFileOfScrapesIsBounded: once it is full, only the end of the level is added.
 func TestFileOfScrapesIsBounded(t *testing.T) {
 	server := &counting{chat: answerAfter(time.Second)}
