@@ -134,9 +134,9 @@ func WithinRows(b *results.Benchmark) [][]string {
 func withinName(tag string) (name string, factor float64) {
 	switch tag {
 	case "scheduled_time_to_first_token":
-		return "TTFT ms from schedule", 1
+		return "TTFT ms (schedule)", 1
 	case "scheduled_request_latency":
-		return "lat s from schedule", 1e-3
+		return "lat s (schedule)", 1e-3
 	case "time_to_first_token":
 		return "TTFT ms", 1
 	case "inter_token_latency":
