@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -23,6 +24,11 @@ func Judgeable(dir string, slo metric.SLO) (compare.Run, error) {
 		dataDir = "."
 	}
 	b, err := results.Options{SLO: slo}.Read(dataDir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, missing := choose(Inputs{DataDir: filepath.Clean(dataDir), Names: []string{name}}); missing != nil {
+			return compare.Run{}, missing // it knows which benchmarks there are
+		}
+	}
 	if err != nil {
 		return compare.Run{}, fmt.Errorf("%s: %w", dir, err)
 	}

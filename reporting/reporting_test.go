@@ -209,6 +209,10 @@ func TestNothingToReportOn(t *testing.T) {
 	_, err = Write(t.TempDir(), Inputs{DataDir: dir, Names: []string{"ours", "nope", "neither"}})
 	assert.ErrorContains(t, err, `no benchmark "nope", "neither" in`)
 	assert.ErrorContains(t, err, "there are: aiperf, ours")
+	_, err = Judgeable(filepath.Join(dir, "nope"), nil)
+	assert.EqualError(t, err, fmt.Sprintf(`no benchmark "nope" in %q; there are: aiperf, ours`, dir))
+	_, err = Judgeable(filepath.Join(dir, "missing", "nope"), nil)
+	assert.EqualError(t, err, fmt.Sprintf("data-dir %q does not exist", filepath.Join(dir, "missing")))
 	_, err = Write(t.TempDir(), Inputs{DataDir: t.TempDir()})
 	assert.ErrorContains(t, err, "no benchmark results in")
 
