@@ -88,8 +88,11 @@ func (l *Level) standingWarnings() []string {
 	}
 	if r, _ := l.Validity.Reading(steady.CacheReading); r.Verdict == steady.HeldInvalid {
 		c := l.cache()
-		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, as after a run with the same -nonce; "+
-			"leave -nonce out or start the server anew", c.Percent(c.Hits), c.Percent(c.Shared)))
+		why := "as after a run with the same -nonce; leave -nonce out or start the server anew"
+		if l.Record.Earlier != nil || l.Broken() {
+			why = "as those of its attempt before the resume; restart the server before a -resume, or measure anew with -overwrite"
+		}
+		warnings = append(warnings, fmt.Sprintf("the server had %.3g %% of the prompts' tokens in its cache, where %.3g %% are shared on purpose: it knew prompts of this level, %s", c.Percent(c.Hits), c.Percent(c.Shared), why))
 	}
 	switch l.Window.Verdict {
 	case steady.NotSteady, steady.Overloaded:

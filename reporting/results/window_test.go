@@ -37,3 +37,23 @@ func TestWindowBehindARamp(t *testing.T) {
 		assert.Equal(t, filled > 0, l.Load.Reached > 3.99, "%g in flight", l.Load.Reached)
 	}
 }
+
+// TestPromptsThatTheServerKnew: what to do depends on whose prompts these were; after a resume they are the first attempt's, since nonce and text are.
+func TestPromptsThatTheServerKnew(t *testing.T) {
+	cache := steady.Cache{Requests: 10, Prompt: 1000, Hits: 300, Unplanned: 300}
+	const known = "the server had 30 % of the prompts' tokens in its cache, where 0 % are shared on purpose: it knew prompts of this level, "
+	const again, anew = known + "as after a run with the same -nonce; leave -nonce out or start the server anew",
+		known + "as those of its attempt before the resume; restart the server before a -resume, or measure anew with -overwrite"
+	for name, c := range map[string]struct {
+		level record.Level
+		want  string
+	}{
+		"first attempt": {record.Level{}, again},
+		"repeated":      {record.Level{Earlier: &record.Earlier{Attempts: 1}}, anew},
+		"continued":     {record.Level{Breaks: []record.Break{{}}}, anew},
+	} {
+		l := &Level{Record: &c.level, Validity: steady.Judge(steady.Facts{Cache: cache})}
+		l.Cache = cache
+		assert.Contains(t, l.standingWarnings(), c.want, name)
+	}
+}
