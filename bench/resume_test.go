@@ -220,12 +220,15 @@ func TestContinuedLevelHasNoThroughput(t *testing.T) {
 	args := resumable(url, dir, "-concurrencies=3", "-request-count=120", "-plot=true")
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	defer cancel()
-	command := child{args: append(args, "-plot=false")}.command(ctx, t, "TestSweep")
+	command := child{args: append(args, "-plot=false", "-overwrite")}.command(ctx, t, "TestSweep")
+	var output bytes.Buffer
+	command.Stdout = &output
 	require.NoError(t, command.Start())
 	level := filepath.Join(dir, "x", "c3")
 	require.Eventually(t, func() bool { return begun.Load() > 10 }, childLimit, 5*time.Millisecond) // of three at once: some have ended
 	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 	require.Error(t, command.Wait(), "a stopped run is no success")
+	assert.Contains(t, output.String(), "stopped: received terminated; the same command with -resume in place of -overwrite goes on")
 
 	again := child{args: append(args, "-resume=request")}.passes(t)
 	l := readLevel(t, level)

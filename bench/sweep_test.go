@@ -129,7 +129,11 @@ func runLevel(ctx context.Context, t *testing.T, sweep *harness.Sweep, level har
 	case ended.Status == record.Capped:
 		return true, ended.Reason
 	case ended.Status == record.Interrupt:
-		t.Error("stopped: " + ended.Reason)
+		instead := ""
+		if sweep.Plan.Overwrite {
+			instead = " in place of -overwrite"
+		}
+		t.Errorf("stopped: %s; the same command with -resume%s goes on", ended.Reason, instead)
 		return true, ended.Reason
 	case ended.Status != record.Done:
 		t.Error(ended.Reason)
