@@ -5,9 +5,9 @@ DATA_DIR ?= benchmarks/results
 ARGS ?=
 FUZZTIME ?= 1m
 
-# The default run replaces its own last results. A run that names a server or a benchmark must ask for that itself (ARGS=-overwrite):
-# hours of a real server's time may lie in that folder.
-named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(findstring -endpoint,$(ARGS)) $(findstring -benchmark-name,$(ARGS)))
+# The default run replaces its own last results. A run that names a server or a benchmark, perhaps in a file, must ask for that itself
+# (ARGS=-overwrite): hours of a real server's time may lie in that folder. So does one that goes on with what is there.
+named = $(strip $(ENDPOINT) $(BENCH_ENDPOINT) $(BENCH_BENCHMARK_NAME) $(BENCH_CONFIG) $(BENCH_RESUME) $(foreach flag,-endpoint -benchmark-name -config -resume,$(findstring $(flag),$(ARGS))))
 overwrite = $(if $(named),,-overwrite)
 
 .DEFAULT_GOAL := help

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,5 +49,23 @@ func TestBadConfigIsRefused(t *testing.T) {
 	for _, entry := range []string{"TestGate", "TestCompare", "TestSelfCompare", "TestCalibrate"} {
 		r := child{entry: entry, args: []string{"-benchmark-name=of-the-gate", "-print-config"}}.passes(t)
 		assert.Contains(t, r.output, "\nbenchmark-name: of-the-gate ", entry)
+	}
+}
+
+// TestMakeReplacesItsOwnResultsOnly: make sweep passes -overwrite for the default run, and where nothing names another or goes on with one.
+func TestMakeReplacesItsOwnResultsOnly(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("there is no make on this machine, whose rules this test reads")
+	}
+	for setting, replaces := range map[string]bool{
+		"ARGS=": true, "ARGS=-isl=5": true, "BENCH_ISL=5": true,
+		"ENDPOINT=http://x": false, "BENCH_ENDPOINT=http://x": false, "BENCH_BENCHMARK_NAME=x": false, "BENCH_CONFIG=x": false, "BENCH_RESUME=true": false,
+		"ARGS=-endpoint=x": false, "ARGS=-isl=5 --benchmark-name x": false, "ARGS=-config=x": false, "ARGS=-resume=request": false,
+	} {
+		command := exec.CommandContext(t.Context(), "make", "-n", "sweep")
+		command.Dir, command.Env = "..", append(cleanEnvironment(), setting)
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		assert.Equal(t, replaces, strings.Contains(string(output), " -overwrite"), "%s: %s", setting, output)
 	}
 }
