@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,8 +64,11 @@ func (p *Plan) FindTokenizer(ctx context.Context, getenv func(string) string, sa
 		p.tokens = &tokens{words: &words, count: b.Count}
 		return nil
 	}
-	if p.TokenizerNamed || ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return fmt.Errorf("tokenizer %q: %w", p.TokenizerFrom, err)
+	case p.TokenizerNamed:
+		return fmt.Errorf("tokenizer %q: %w; name a tokenizer.json, its folder or an id of the Hub, or %q to ask that for its own", p.TokenizerFrom, err, servedTokenizer)
 	}
 	return p.standIn(err)
 }
@@ -109,6 +113,9 @@ func readTokenizer(ctx context.Context, from string, h *hub.Hub) (*tokenizer.BPE
 // readTokenizerFile reads a tokenizer by the name that the user gave it.
 func readTokenizerFile(name, path string) (*tokenizer.BPE, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the folder has no %s, the form of tokenizer that is read", filepath.Base(path))
+	}
 	if err != nil {
 		return nil, err
 	}

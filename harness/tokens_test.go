@@ -76,7 +76,7 @@ func TestNamedTokenizerMustBeHad(t *testing.T) {
 	require.NoError(t, os.WriteFile(broken, []byte(`{"model":{"type":"Unigram"}}`), 0o600))
 	for from, want := range map[string]string{
 		"Org/Missing":      `tokenizer "Org/Missing": tokenizer.json of "Org/Missing" is not in the cache`,
-		empty:              "no such file",
+		empty:              fmt.Sprintf("tokenizer %q: the folder has no tokenizer.json", empty),
 		"/nowhere/at/all":  "no such file or directory",
 		"./nowhere":        "no such file or directory",
 		"nowhere.json":     "no such file or directory",
@@ -86,7 +86,8 @@ func TestNamedTokenizerMustBeHad(t *testing.T) {
 	} {
 		_, err := find(t, offline(t), "-tokenizer="+from)
 		require.ErrorContains(t, err, want)
-		assert.ErrorContains(t, err, fmt.Sprintf("tokenizer %q: ", from))
+		assert.Equal(t, 1, strings.Count(err.Error(), fmt.Sprintf("tokenizer %q: ", from)), "%v", err)
+		assert.ErrorContains(t, err, `; name a tokenizer.json, its folder or an id of the Hub, or "server" to ask that for its own`)
 	}
 	plan := planOf(t, nil, "-tokenizer="+smallQwen, "-output-dir="+empty)
 	_, err := harness.Open(t.Context(), plan, harness.Output{})

@@ -39,12 +39,12 @@ type model struct {
 }
 
 // Load reads a tokenizer.json as Hugging Face's library writes it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen, DeepSeek,
-// gpt-oss) or of characters with a fallback to bytes (Llama 2, Mistral, Gemma). name is for reports and errors. A file with any part that this
+// gpt-oss) or of characters with a fallback to bytes (Llama 2, Mistral, Gemma). name is for reports. A file with any part that this
 // package does not know is refused, with the part and the reason: a count that is wrong in silence would be worse than none.
 func Load(name string, data []byte) (*BPE, error) {
 	b, err := load(data)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer %q: %w", name, err)
+		return nil, err
 	}
 	sum := sha256.Sum256(data)
 	b.name, b.sha256 = name, hex.EncodeToString(sum[:])

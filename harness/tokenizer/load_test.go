@@ -67,7 +67,6 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.file+" "+c.path+" "+c.value, func(t *testing.T) {
 			_, err := Load("dir/tokenizer.json", changed(t, c.file, c.path, c.value))
 			require.ErrorContains(t, err, c.want)
-			assert.ErrorContains(t, err, `tokenizer "dir/tokenizer.json": `)
 		})
 	}
 	for text, want := range map[string]string{"": "unexpected end", "<html>": "is not a tokenizer.json", "[]": "is not a tokenizer.json", "{}": "it has no model", `{"model":{}} x`: "invalid character"} {

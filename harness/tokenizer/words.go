@@ -51,7 +51,7 @@ func (b *BPE) Words() (WordList, error) {
 		err = fmt.Errorf("only %d words are one token each, and prompts of an exact length need %d", len(words.Rest), fewestWords)
 	}
 	if err != nil {
-		return WordList{}, fmt.Errorf("tokenizer %q: %w", b.name, err)
+		return WordList{}, err
 	}
 	return words, nil
 }
