@@ -65,6 +65,8 @@ const (
 	logEvery  = 10 * time.Second
 	drawEvery = 250 * time.Millisecond
 	clearLine = "\r\x1b[K"
+	// A line that a narrow terminal wraps could not be cleared.
+	cutLines, wrapLines = "\x1b[?7l", "\x1b[?7h"
 )
 
 // begin starts the display of a level.
@@ -109,7 +111,7 @@ func (p *progress) tick(every time.Duration, quit <-chan struct{}) {
 			return
 		case <-ticker.C:
 			if p.Terminal != nil {
-				fmt.Fprint(p.Terminal, clearLine+p.line())
+				fmt.Fprint(p.Terminal, clearLine+cutLines+p.line()+wrapLines)
 			} else {
 				p.print(p.line())
 			}

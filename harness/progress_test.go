@@ -114,7 +114,7 @@ func TestProgressOfAWarmup(t *testing.T) {
 	})
 }
 
-// TestTerminalLineIsRedrawn: on a terminal the line is redrawn four times a second, and removed before a plain line.
+// TestTerminalLineIsRedrawn: on a terminal the line is redrawn four times a second, cut at its edge, and removed before a plain line.
 func TestTerminalLineIsRedrawn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tty")
 	synctest.Test(t, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestTerminalLineIsRedrawn(t *testing.T) {
 	})
 	drawn, err := os.ReadFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, clearLine+strings.Repeat(clearLine+"c1    0/4  0 tok/s  TTFT -  ITL -", 4)+clearLine, string(drawn))
+	assert.Equal(t, clearLine+strings.Repeat(clearLine+"\x1b[?7lc1    0/4  0 tok/s  TTFT -  ITL -\x1b[?7h", 4)+clearLine, string(drawn))
 }
 
 func TestVerboseLine(t *testing.T) {
