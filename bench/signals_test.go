@@ -167,3 +167,16 @@ func processes(dir string) []int {
 	}
 	return pids
 }
+
+// TestDumbTerminalIsLeftAlone: what cannot redraw a line, or must not be drawn over, gets plain ones.
+func TestDumbTerminalIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tty")
+	assert.Nil(t, terminal(path), "there is none")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	for kind, live := range map[string]bool{"dumb": false, "xterm": true, "": true} {
+		t.Setenv("TERM", kind)
+		tty := terminal(path)
+		assert.Equal(t, live, tty != nil, kind)
+		_ = tty.Close()
+	}
+}

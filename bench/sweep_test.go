@@ -202,10 +202,22 @@ func writeReport(t *testing.T, plan *harness.Plan) {
 // output chooses where progress is shown: the terminal that go test itself does not hand through, else plain lines.
 func output(plan *harness.Plan) harness.Output {
 	o := harness.Output{Log: os.Stdout, Live: !plan.Virtual}
-	if tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil && o.Live {
-		o.Terminal = tty
+	if o.Live {
+		o.Terminal = terminal("/dev/tty")
 	}
 	return o
+}
+
+// terminal opens a terminal to redraw a line on. Of none and of a dumb one it is nil.
+func terminal(path string) *os.File {
+	if os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	tty, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil
+	}
+	return tty
 }
 
 // deadline ends the run in good time before go test would kill it.
