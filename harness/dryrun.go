@@ -2,8 +2,11 @@ package harness
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,7 +38,7 @@ func (p *Plan) WriteDryRun(w io.Writer) error {
 	fmt.Fprintf(&b, "results   %s, about %s: event logs %s, request bodies %s\n\n", s.dir, preflight.Bytes(space.Kept()), preflight.Bytes(space.Log), preflight.Bytes(space.Inputs))
 	writeForecast(&b, levels, s.names(), measured)
 	b.WriteString("\n")
-	for _, note := range slices.Concat(s.inputNotes(), s.loadNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}) {
+	for _, note := range slices.Concat(s.inputNotes(), s.loadNotes(), p.dryRunNotes(s.run.Warnings), []string{basis}, s.resultsNotes()) {
 		for _, line := range wrap(note, 80) {
 			b.WriteString(line + "\n")
 		}
@@ -121,6 +124,20 @@ func (p *Plan) dryRunNotes(warnings []string) []string {
 		notes = append(notes, "warning: "+w)
 	}
 	return notes
+}
+
+// resultsNotes say what becomes of results that are there already.
+func (s *Sweep) resultsNotes() []string {
+	if s.Plan.Resume != "" {
+		if _, err := os.Lstat(filepath.Join(s.dir, record.RunFile)); err != nil {
+			return nil
+		}
+		return []string{"-resume leaves out those of these levels that are finished, and nothing is sent if an option is not what it was."}
+	}
+	if err := s.vacant(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []string{"warning: without -dry-run this is refused: " + err.Error()}
+	}
+	return nil
 }
 
 // measuredBefore returns the pace that an earlier run of this name found, and what the durations are based on.

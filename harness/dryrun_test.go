@@ -64,6 +64,32 @@ func TestDryRunAfterAnEarlierRun(t *testing.T) {
 	}
 }
 
+// TestDryRunOverResults: what is there already is why the sweep would be refused, and what -resume leaves out.
+func TestDryRunOverResults(t *testing.T) {
+	dir := t.TempDir()
+	dry := func(args ...string) string {
+		var b strings.Builder
+		p := planOf(t, nil, append([]string{"-benchmark-name=x", "-endpoint=server", "-output-dir=" + dir, "-concurrencies=3", "-dry-run"}, args...)...)
+		require.NoError(t, p.WriteDryRun(&b))
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	const refused, kept = "warning: without -dry-run this is refused: benchmark-name \"x\": ", "-resume leaves out those of these levels that are finished"
+	for _, args := range [][]string{nil, {"-resume"}, {"-overwrite"}} {
+		text := dry(args...)
+		assert.NotContains(t, text, "refused")
+		assert.NotContains(t, text, kept)
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "x", "c3"), 0o700))
+	require.NoError(t, record.WriteJSON(filepath.Join(dir, "x", record.RunFile), record.Run{}))
+	assert.NotContains(t, dry(), "refused", "nothing was measured")
+	require.NoError(t, record.WriteJSON(filepath.Join(dir, "x", "c3", record.LevelFile), record.Level{Status: record.Done}))
+	assert.Contains(t, dry(), refused+filepath.Join(dir, "x")+" holds results already; choose another name or pass -overwrite, or -resume")
+	assert.NotContains(t, dry("-overwrite"), "refused")
+	resumed := dry("-resume")
+	assert.Contains(t, resumed, kept)
+	assert.NotContains(t, resumed, "refused")
+}
+
 // TestDryRunOfRepeats lists each run, in their order, the one at the end too.
 // TestDryRunOfALoad says how many requests the seed chose to be cancelled, and what caps there are.
 func TestDryRunOfALoad(t *testing.T) {
