@@ -277,8 +277,8 @@ func TestWarmerCache(t *testing.T) {
 
 func TestBadRules(t *testing.T) {
 	for want, text := range map[string]string{
-		"field metrik not found":                                                   "limits: [{metrik: x, max: 1}]",
-		`limit 1: metric "x": no such tag`:                                         "limits: [{metric: x, max: 1}]",
+		"field metrik not found": "limits: [{metrik: x, max: 1}]",
+		`limit 1: metric "x": no such tag: name one as in the exports, such as time_to_first_token, inter_token_latency`: "limits: [{metric: x, max: 1}]",
 		"limit 1: metric is missing":                                               "limits: [{max: 1}]",
 		"limit 1: has neither max nor min":                                         "limits: [{metric: time_to_first_token}]",
 		"limit 1: max 1 is below min 2":                                            "limits: [{metric: time_to_first_token, min: 2, max: 1}]",

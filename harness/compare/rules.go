@@ -200,7 +200,7 @@ func (s *Selector) normalize() error {
 	case s.Metric == "":
 		return errors.New("metric is missing")
 	case !known:
-		return fmt.Errorf("metric %q: no such tag", s.Metric)
+		return fmt.Errorf("metric %q: no such tag: name one as in the exports, such as time_to_first_token, inter_token_latency, request_latency or output_token_throughput", s.Metric)
 	case !d.PerRequest && s.Statistic != "avg":
 		return fmt.Errorf("statistic %q: %s is one number a level: leave it out", s.Statistic, s.Metric)
 	case !slices.Contains([]string{"avg", "min", "max", "std", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99"}, s.Statistic):

@@ -57,7 +57,7 @@ func Detect(file io.Reader) (format Format, why string, err error) {
 			return BurstGPT, "of its columns", nil
 		}
 	}
-	return "", "", fmt.Errorf("%s: is neither JSON nor a table with the columns of %s: name its form with -custom-dataset-type", excerpt(line), BurstGPT)
+	return "", "", fmt.Errorf("%s: is neither JSON nor a table with the columns of %s: %s", excerpt(line), BurstGPT, nameForm)
 }
 
 // compression is how a file is packed; "": it is not.
@@ -99,13 +99,16 @@ func ofObject(decoder *json.Decoder) (Format, string, error) {
 			names = append(names, key)
 		}
 		slices.Sort(names)
-		return "", "", fmt.Errorf("%w of its first record (%s): name its form with -custom-dataset-type", errKeys, excerpt([]byte(strings.Join(names, ", "))))
+		return "", "", fmt.Errorf("%w of its first record (%s): %s", errKeys, excerpt([]byte(strings.Join(names, ", "))), nameForm)
 	}
 	return format, by, nil
 }
 
 // notFollowed is said of AIPerf's multi_turn.
 const notFollowed = "conversations are not followed, each record is a request of its own: write the turns as records of single_turn"
+
+// nameForm is what to do about a file that looks like none.
+const nameForm = `write a prompt a line as {"text": "..."}, or name its form with -custom-dataset-type`
 
 var errKeys = errors.New("no form of a dataset is known by the keys")
 
