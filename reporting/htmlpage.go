@@ -24,6 +24,9 @@ func htmlPage(r *Report, pictures []chart.Chart) page.Page {
 		Title: "LLM benchmark: " + strings.Join(names, ", "), Charts: pictures, Warnings: slices.Clone(r.Warnings),
 		Subtitle: subtitle(r.Benchmarks), Badges: append(verdicts(r.Benchmarks), r.gateBadges()...), Headline: headlines(r.Benchmarks),
 	}
+	for _, level := range sampledLevels(r.Benchmarks) {
+		p.Levels = append(p.Levels, level.Name())
+	}
 	if len(r.Benchmarks) > 3 {
 		p.Title = fmt.Sprintf("LLM benchmark: %d configurations", len(r.Benchmarks))
 	}

@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -311,4 +312,19 @@ func TestSpellingOfTheDirectoryDoesNotShow(t *testing.T) {
 func TestOneBenchmarkIsNoDataDirectory(t *testing.T) {
 	_, err := Write(t.TempDir(), Inputs{DataDir: filepath.Join(recorded, "ours")})
 	assert.ErrorContains(t, err, "it looks like one benchmark: give the directory above it")
+}
+
+// TestPageOffersLevelsByTheirLoad: a level none of whose requests has an answer has a time line alone, and keeps its place all the same.
+func TestPageOffersLevelsByTheirLoad(t *testing.T) {
+	dir := copyRecorded(t)
+	writeTroubled(t, filepath.Join(dir, "troubled"))
+	_, err := Write(filepath.Join(dir, "plots"), Inputs{DataDir: dir})
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, "plots", PageFile))
+	require.NoError(t, err)
+	var offered []string
+	for _, choice := range regexp.MustCompile(`name="choice" value="(\w+)"( checked)?`).FindAllStringSubmatch(string(text), -1) {
+		offered = append(offered, choice[1]+choice[2])
+	}
+	assert.Equal(t, []string{"c1", "c2", "c3", "c4 checked"}, offered)
 }

@@ -63,9 +63,10 @@ type Page struct {
 	Warnings    []string // what the reader must know before believing a number
 	Headline    []Table  // the figures that are looked at first
 	Charts      []chart.Chart
-	Tables      []Table // all others
-	Definitions []Fact  // terms used above, with their meaning
-	Commands    []Fact  // how each benchmark is run again
+	Levels      []string // an order of the charts' choices; those that are not among them come behind, in the order of the charts
+	Tables      []Table  // all others
+	Definitions []Fact   // terms used above, with their meaning
+	Commands    []Fact   // how each benchmark is run again
 }
 
 // Validate reports all reasons why p cannot be written: a chart that cannot be

@@ -269,13 +269,13 @@ func TestFiguresHaveTheirPlace(t *testing.T) {
 		}
 		return c
 	}
-	v, err := newView(Page{Charts: []chart.Chart{
+	v, err := newView(Page{Levels: []string{"c1", "c2", "c4", "c9"}, Charts: []chart.Chart{
 		of("one", "", chart.Lines, "a", "b"), of("one", "", chart.Scatter, "a", "b"), of("two", "c1", chart.Curves, "a"), of("two", "c9", chart.Curves, "a"),
 		of("one", "", chart.Lines, "a", "c"), of("one", "", chart.Lines, "a"), of("two", "c9", chart.Curves, "a"),
-		of("three", "", chart.Lines, "a"), of("three", "c9", chart.Curves, "a"), of("three", "c9", chart.Curves, "a"),
+		of("three", "", chart.Lines, "a"), of("three", "c9", chart.Curves, "a"), of("three", "c9", chart.Curves, "a"), of("two", "c4", chart.Curves, "a"),
 	}})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"c1", "c9"}, v.Choices)
+	assert.Equal(t, []string{"c1", "c4", "c9"}, v.Choices, "though only the last chart has c4")
 	assert.Equal(t, "c9", v.Chosen)
 	var legend []string
 	for _, e := range v.Legend {
@@ -295,6 +295,7 @@ one chart-6 hidden false wide false alone false
 two chart-3 hidden true wide false alone true
 two chart-4 hidden false wide false alone false
 two chart-7 hidden false wide false alone false
+two chart-11 hidden true wide false alone true
 three chart-8 hidden false wide false alone false
 three chart-9 hidden false wide false alone false
 three chart-10 hidden false wide false alone true

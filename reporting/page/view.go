@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -103,11 +104,7 @@ func newView(p Page) (view, error) {
 		Style: template.CSS(pageStyle), Library: template.JS(echartsScript), Script: template.JS(own), Hashes: hashOf(echartsScript) + " " + hashOf(own),
 		Notice: echartsNotice, License: echartsLicense + "\n\nlicenses/LICENSE-d3:\n\n" + echartsLicenseD3,
 	}}
-	for _, c := range p.Charts {
-		if c.Choice != "" && !slices.Contains(v.Choices, c.Choice) {
-			v.Choices = append(v.Choices, c.Choice)
-		}
-	}
+	v.Choices = p.choices()
 	if len(v.Choices) > 0 {
 		v.Chosen = v.Choices[len(v.Choices)-1]
 	}
@@ -130,6 +127,25 @@ func newView(p Page) (view, error) {
 		}
 	}
 	return v, nil
+}
+
+// choices are those that charts have, in the order of the levels: the first chart may lack one that a later chart has.
+func (p Page) choices() []string {
+	var choices []string
+	for _, c := range p.Charts {
+		if c.Choice != "" && !slices.Contains(choices, c.Choice) {
+			choices = append(choices, c.Choice)
+		}
+	}
+	slices.SortStableFunc(choices, func(a, b string) int { return cmp.Compare(p.rank(a), p.rank(b)) })
+	return choices
+}
+
+func (p Page) rank(choice string) int {
+	if i := slices.Index(p.Levels, choice); i >= 0 {
+		return i
+	}
+	return len(p.Levels)
 }
 
 // hashOf names a script in a Content-Security-Policy.
