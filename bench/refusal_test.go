@@ -116,3 +116,10 @@ func TestEntryPointsWaitToBeNamed(t *testing.T) {
 	r = child{args: []string{"-test.run=^Test[S]weep$"}}.passes(t)
 	assert.Contains(t, r.output, "sends load: run it with -run Sweep")
 }
+
+// TestBadMockArgsAreRefused with the name that was meant, and where all are.
+func TestBadMockArgsAreRefused(t *testing.T) {
+	r := child{args: []string{"-mock-args=-blok-size=1", "-output-dir=" + t.TempDir()}}.run(t)
+	assert.Equal(t, 1, r.code)
+	assert.Contains(t, r.output, `nothing was sent: mock-args "-blok-size=1": flag provided but not defined: -blok-size; did you mean "block-size"? (go run ./mockserver/cmd/mockserver -h lists its flags)`)
+}

@@ -265,7 +265,7 @@ func mockOptions(t *testing.T, plan *harness.Plan) (mockserver.Options, mockcmd.
 	options.Model, options.Virtual, options.FineTimer = plan.Model, plan.Virtual, !plan.Virtual
 	options, aside, err := mockcmd.Options(options, harness.Resolve, plan.MockArgs)
 	if err != nil {
-		t.Fatalf("nothing was sent: mock-args %q: %v", strings.Join(plan.MockArgs, " "), err)
+		t.Fatalf("nothing was sent: mock-args %q: %v (go run ./mockserver/cmd/mockserver -h lists its flags)", strings.Join(plan.MockArgs, " "), err)
 	}
 	return options, aside
 }
