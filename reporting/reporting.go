@@ -161,7 +161,9 @@ func estimates(l *results.Level, tag string) string {
 // standing is whether the level is valid, and how its window came out.
 func standing(l *results.Level) []Attribute {
 	text := string(l.Validity.Standing)
-	if broken := l.Validity.Broken(true); broken != "" {
+	if why := l.Unusable(); why != "" {
+		text = "NOT FINISHED: " + why // whatever the part that ran is
+	} else if broken := l.Validity.Broken(true); broken != "" {
 		text += ": " + record.Printable(broken)
 	}
 	attributes := []Attribute{{"validity", text}}

@@ -249,7 +249,13 @@ func TestAttributesHaveKeysThatJUnitTakes(t *testing.T) {
 		assert.NotContains(t, a.Key, " ")
 		assert.NotContains(t, a.Value, "\n")
 	}
-	assert.Equal(t, Attribute{"requests", "ok=12 failed=0 in_flight=4.00"}, attributes[0])
+	assert.Equal(t, []Attribute{{"requests", "ok=12 failed=0 in_flight=4.00"}, {"validity", "VALID"}}, attributes[:2])
+	for status, want := range map[record.Status]string{
+		record.Interrupt: "NOT FINISHED: it was stopped: why", record.Failed: "NOT FINISHED: it failed: why", record.Running: "NOT FINISHED: its run was killed", record.Capped: "VALID",
+	} {
+		level.Record.Status, level.Record.Reason = status, "why"
+		assert.Contains(t, Attributes(level), Attribute{"validity", want})
+	}
 }
 
 func TestPrintTable(t *testing.T) {
