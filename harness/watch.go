@@ -120,7 +120,7 @@ func exceeded(i *record.Instrument) string {
 	case record.ClientSuspect:
 		return text + fmt.Sprintf("; stamps may be %.3g ms late", i.ErrorMS)
 	case record.ClientLimited:
-		return text + "; the figures are the client's as much as the server's"
+		return text + "; the figures are the client's as much as the server's: leave the machine to the run, or take a larger one"
 	default:
 		return ""
 	}

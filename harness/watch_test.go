@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"github.com/llmsweep/llmsweep/harness/instrument"
 	"github.com/llmsweep/llmsweep/harness/openai"
 	"github.com/llmsweep/llmsweep/harness/record"
+	"github.com/llmsweep/llmsweep/harness/steady"
 	"github.com/llmsweep/llmsweep/mockserver/memnet"
 )
 
@@ -155,7 +155,9 @@ func TestClientWarnings(t *testing.T) {
 	}, clientWarnings(i))
 	i = instrument.Judge(record.Readings{Canary: &record.Canary{Chunks: 3000, DelayP99MS: 25}}, instrument.Medians{ITL: 20})
 	assert.Len(t, clientWarnings(i), 1)
-	assert.True(t, strings.HasPrefix(clientWarnings(i)[0], "client limited: canary delay p99 25 ms, limit 1 ms; "), clientWarnings(i))
+	const reason = "client limited: canary delay p99 25 ms, limit 5 ms"
+	assert.Equal(t, []string{reason + "; the figures are the client's as much as the server's: leave the machine to the run, or take a larger one"}, clientWarnings(i))
+	assert.Contains(t, steady.Judge(steady.Facts{Instrument: i}).Broken(true), "canary delay p99 25 ms, limit at most 5 ms", "one reading has one limit")
 }
 
 // TestCanariesOverHTTP2 speak it, too, and what they cannot see is said.

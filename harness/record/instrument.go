@@ -46,9 +46,13 @@ type Check struct {
 	Verdict      ClientVerdict `json:"verdict"`
 }
 
-// String is the check in one line.
+// String is the check in one line, with the limit that its verdict is by.
 func (c Check) String() string {
-	text := fmt.Sprintf("%s %.3g %s, limit %.3g %s", c.Reading, c.Value, c.Unit, c.Limit, c.Unit)
+	limit := c.Limit
+	if c.Verdict == ClientLimited {
+		limit = c.LimitedAbove
+	}
+	text := fmt.Sprintf("%s %.3g %s, limit %.3g %s", c.Reading, c.Value, c.Unit, limit, c.Unit)
 	if c.Count < c.Needed {
 		text += fmt.Sprintf(" (of %d values only, %d are needed)", c.Count, c.Needed)
 	}
