@@ -36,15 +36,17 @@ func TestGate(t *testing.T) {
 		t.Fatalf("gate %q: %v", plan.Gate.File, err)
 	}
 	requireSLO(t, plan, rules)
+	var judged *reporting.GateRecord
 	switch gate := plan.Gate; {
 	case gate.Baseline != "":
-		compareRecorded(t, plan, rules)
+		judged = compareRecorded(t, plan, rules)
 	case gate.File == "":
 		t.Fatal("nothing to judge by: pass -gate FILE with limits, or -baseline DIR and -candidate DIR, or two arms (-arm base=URL -arm candidate=URL)")
 	case gate.DataDir != "":
 		dir := filepath.Join(harness.Resolve(gate.DataDir), plan.BenchmarkName)
 		run := judgeable(t, dir, plan)
-		keep(plan, dir, run, verdict(t, rules.Check(run.Levels)))
+		judged = verdict(t, rules.Check(run.Levels))
+		keep(plan, dir, run, judged)
 	case plan.DryRun, plan.PreflightOnly:
 		sweep(t, plan)
 	default:
@@ -57,10 +59,21 @@ func TestGate(t *testing.T) {
 		}
 		dir := filepath.Join(plan.ResultsDir(), plan.BenchmarkName)
 		run := judgeable(t, dir, plan)
-		if keep(plan, dir, run, verdict(t, rules.Check(run.Levels))) && plan.Plot {
+		judged = verdict(t, rules.Check(run.Levels))
+		if keep(plan, dir, run, judged) && plan.Plot {
 			writeReport(t, plan) // that of the sweep did not know of it
 		}
 	}
+	conclude(t, judged)
+}
+
+// conclude keeps a gate that could judge nothing from being a pass.
+func conclude(t *testing.T, judged *reporting.GateRecord) {
+	t.Helper()
+	if judged == nil || t.Failed() || slices.ContainsFunc(judged.Findings, func(f compare.Finding) bool { return f.Verdict != compare.Inconclusive }) {
+		return
+	}
+	t.Skip("neither passed nor failed: every verdict is inconclusive (-inconclusive=fail makes that a failure)")
 }
 
 // requireSLO ends the test before anything is sent where a rule is about goodput and nobody said what is good.
@@ -102,7 +115,7 @@ func judgeable(t *testing.T, dir string, plan *harness.Plan) compare.Run {
 	return run
 }
 
-func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) {
+func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) *reporting.GateRecord {
 	t.Helper()
 	gate := plan.Gate
 	if sameFolder(gate) {
@@ -135,6 +148,7 @@ func compareRecorded(t *testing.T, plan *harness.Plan, rules compare.Rules) {
 	g := verdict(t, slices.Concat(rules.Compare(baseline, candidate), rules.Check(candidate.Levels)))
 	g.Baseline = baseline.Name
 	keep(plan, harness.Resolve(gate.Candidate), candidate, g)
+	return g
 }
 
 // keep writes the verdict on a run into its folder, for reports. Where that cannot be, the verdict stands all the same.
