@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/llmsweep/llmsweep/harness/ceiling"
@@ -87,14 +89,7 @@ func clientWarnings(i *record.Instrument) []string {
 	if text := exceeded(i); text != "" {
 		warnings = append(warnings, text)
 	}
-	const shown = 3
-	for k, gap := range i.Gaps {
-		if k == shown {
-			warnings = append(warnings, fmt.Sprintf("%d more such pauses are in %s", len(i.Gaps)-shown, record.LevelFile))
-			break
-		}
-		warnings = append(warnings, gap.String())
-	}
+	warnings = append(warnings, pauses(i.Gaps)...)
 	if p := i.Process; p != nil && p.StealShare != nil && *p.StealShare > 0.01 {
 		warnings = append(warnings, fmt.Sprintf("the hypervisor took %.0f %% of the machine's processor time", 100**p.StealShare))
 	}
@@ -103,6 +98,23 @@ func clientWarnings(i *record.Instrument) []string {
 	}
 	if i.Canary != nil && i.Canary.Transport == openai.HTTP2 && i.InFlight != nil && i.InFlight.Target > 1 {
 		warnings = append(warnings, "the canaries have connections of their own: that the client reads streams which share one in turn is not in its verdict")
+	}
+	return warnings
+}
+
+// pauses names the longest of the gaps, and how many others there were: of a busy machine there may be hundreds.
+func pauses(gaps []record.Gap) []string {
+	if len(gaps) == 0 {
+		return nil
+	}
+	longest := slices.MaxFunc(gaps, func(a, b record.Gap) int { return cmp.Compare(a.LengthNS, b.LengthNS) })
+	warnings := []string{longest.String()}
+	if others := len(gaps) - 1; others > 0 {
+		sum := -longest.LengthNS
+		for _, gap := range gaps {
+			sum += gap.LengthNS
+		}
+		warnings = append(warnings, fmt.Sprintf("%d more such pauses, of %.1f s in all, are in %s", others, float64(sum)/1e9, record.LevelFile))
 	}
 	return warnings
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,6 +76,9 @@ func (p *Prober) Models(ctx context.Context) ([]Model, http.Header, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber() // numbers that are only stored keep all their digits
 	if err := decoder.Decode(&list); err != nil {
+		if text := bytes.TrimSpace(body); len(text) > 0 && text[0] == '<' {
+			err = errors.New("it is a web page: is that the address of the server's API?")
+		}
 		return nil, header, fmt.Errorf("%s is not a model list: %w", p.beside("models").Path, err)
 	}
 	models := make([]Model, 0, len(list.Data))

@@ -151,7 +151,7 @@ func TestProbeErrors(t *testing.T) {
 	})
 	probe(t, openai.ChatPath, status(http.StatusOK, "<p>log in"), func(p *openai.Prober) {
 		_, _, err := p.Models(t.Context())
-		assert.ErrorContains(t, err, "/v1/models is not a model list: invalid character '<'")
+		assert.ErrorContains(t, err, "/v1/models is not a model list: it is a web page: is that the address of the server's API?")
 	})
 	probe(t, openai.ChatPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
