@@ -79,11 +79,22 @@ func ServedWords(count func(string) (int, error)) (WordList, error) {
 		return rank
 	}
 	slices.SortFunc(common, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
-	words, err := FindWords(count, common[:1000], 400)
+	words, err := FindWords(plausible(count), common[:1000], 400)
 	if err == nil && len(words.Rest) < fewestWords {
 		err = fmt.Errorf("only %d words are one token each, and prompts of an exact length need %d", len(words.Rest), fewestWords)
 	}
 	return words, err
+}
+
+// plausible refuses counts that no tokenizer gives: none, or more than a token for each byte and some for a template.
+func plausible(count func(string) (int, error)) func(string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := count(text)
+		if most := len(text) + 64; err == nil && (n < 1 || n > most) {
+			err = fmt.Errorf("it counts %d tokens in a text of %d bytes", n, len(text))
+		}
+		return n, err
+	}
 }
 
 // FindWords picks the first of the candidates that are one token each, by any way of counting, and at most so many, in alphabetical order; of
