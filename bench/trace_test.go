@@ -109,7 +109,7 @@ func TestTraceIsPunctual(t *testing.T) {
 	}
 	assert.Less(t, medians, limitMS)
 	for _, r := range runs {
-		assert.Greater(t, r.beside, limitMS/2, "late by %.3f ms at p99, and nothing else on the machine was", r.p99)
+		assert.Greater(t, r.beside, limitMS, "late by %.3f ms at p99, and nothing else on the machine was", r.p99)
 	}
 }
 
