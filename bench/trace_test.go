@@ -86,7 +86,7 @@ func TestTraceIsFollowed(t *testing.T) {
 // TestTraceIsPunctual replays a thousand requests in real time, which come by chance, some of them in the same millisecond, against a mock server in a
 // process of its own: each is scheduled when the trace says, none is lost or early, and at p99 they are less than a millisecond later than what the machine
 // lets an idle process sleep, before the run and beside it. One of three runs has to be so, or else this process woke late, too, in all of them: by more
-// than half of the limit, where a tenth of a millisecond is usual. The median is below the limit on any machine.
+// than the limit, where half of it is usual. The median is below the limit on any machine.
 func TestTraceIsPunctual(t *testing.T) {
 	const requests, limitMS = 1000, 1.0
 	draw, now := rand.New(rand.NewPCG(3, 8)), 0.0
