@@ -200,10 +200,19 @@ func doubtsOf(l *results.Level) []string {
 // levelsWhere names the levels of which something holds, or is "".
 func levelsWhere(benchmarks []*results.Benchmark, holds func(*results.Level) bool) string {
 	var where []string
+	everywhere, levels := true, 0
 	for _, b := range benchmarks {
-		if levels := b.Loads(holds); levels != "" {
-			where = append(where, b.Name+" at "+levels)
+		all := !slices.ContainsFunc(b.Levels, func(l results.Level) bool { return !holds(&l) })
+		everywhere, levels = everywhere && all, levels+len(b.Levels)
+		switch at := b.Loads(holds); {
+		case all && len(b.Levels) > 1:
+			where = append(where, b.Name+" at all levels")
+		case at != "":
+			where = append(where, b.Name+" at "+at)
 		}
+	}
+	if everywhere && levels > 1 {
+		return "all levels"
 	}
 	return strings.Join(where, "; ")
 }

@@ -98,7 +98,7 @@ func TestFurtherCharts(t *testing.T) {
 	pareto := named(charts, "pareto_tok_s_gpu_vs_tok_s_user.png")
 	assert.True(t, pareto.Front)
 	assert.Equal(t, "Output Token Throughput per GPU (tok/s/GPU)", pareto.YLabel)
-	assert.Contains(t, pareto.Note, ". 1 GPU is assumed. Hollow: INVALID (fine at 1, 50; failing at 1, 50), client limited (failing at 1, 50). Left out: not finished (aiperf at 10; failing at 10)")
+	assert.Contains(t, pareto.Note, ". 1 GPU is assumed. Hollow: INVALID (fine at all levels; failing at 1, 50), client limited (failing at 1, 50). Left out: not finished (aiperf at 10; failing at 10)")
 	x, _ := fine.Levels[1].Figures.Get("output_token_throughput_per_user", "avg")
 	y, _ := fine.Levels[1].Figures.Get("output_token_throughput", "avg")
 	assert.Equal(t, chart.Point{X: x, Y: y, Label: "50", N: 700, Hollow: true}, pareto.Series[1].Points[1])

@@ -209,7 +209,7 @@ func TestDoubtsAreThoseOfTheAxis(t *testing.T) {
 		"p50_inter_token_latency_vs_concurrency.png":          "INVALID (closed at 2)",
 		"p50_inter_token_latency_vs_request_rate.png":         "INVALID (open at 3)",
 		"inter_token_latency_percentiles_vs_request_rate.png": "INVALID (open at 3).",
-		"efficiency_tok_s_gpu_vs_user.png":                    "INVALID (closed at 2; open at 3; trace at trace)",
+		"efficiency_tok_s_gpu_vs_user.png":                    "INVALID (all levels)",
 	}, notes)
 }
 
