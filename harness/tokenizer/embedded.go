@@ -60,7 +60,7 @@ func embedded(name, sha256 string, v *vocabulary, digitRun int) *BPE {
 
 // ranksVocabulary makes a vocabulary of ranks, where any two tokens become one that together are one, the lowest rank first.
 func ranksVocabulary(ranks map[string]uint32) *vocabulary {
-	v := &vocabulary{whole: ranks, pairs: sync.OnceValue(func() *pairs { return ranksPairs(ranks) })}
+	v := &vocabulary{oneText: true, whole: ranks, pairs: sync.OnceValue(func() *pairs { return ranksPairs(ranks) })}
 	for token, rank := range ranks {
 		v.longest = max(v.longest, len(token))
 		if len(token) == 1 {

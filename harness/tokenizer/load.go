@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -298,7 +300,7 @@ func (l *loader) vocabulary() (*vocabulary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: merges: %w", err)
 	}
-	v := &vocabulary{fallback: !l.byteLevel}
+	v := &vocabulary{fallback: !l.byteLevel, oneText: l.oneText(merges)}
 	if err := l.bytes(v); err != nil {
 		return nil, err
 	}
@@ -312,7 +314,9 @@ func (l *loader) vocabulary() (*vocabulary, error) {
 		texts = spelledOut(l.ids)
 	}
 	v.settle(texts, m.IgnoreMerges)
-	l.cutAtBlanks(merges)
+	if v.oneText {
+		l.cutAtBlanks(merges)
+	}
 	return v, nil
 }
 
@@ -337,6 +341,21 @@ func (l *loader) bytes(v *vocabulary) error {
 	}
 	return nil
 }
+
+// oneText reports whether no id stands for two texts. It does where two tokens have one id, and where the name of a byte's token, "<0x41>", is itself
+// merged or looked up.
+func (l *loader) oneText(merges [][2]string) bool {
+	distinct := make(map[uint32]struct{}, len(l.ids))
+	for _, id := range l.ids {
+		distinct[id] = struct{}{}
+	}
+	if len(distinct) < len(l.ids) || l.byteLevel {
+		return len(distinct) == len(l.ids)
+	}
+	return !l.file.Model.IgnoreMerges && !slices.ContainsFunc(merges, func(m [2]string) bool { return byteName.MatchString(m[0] + m[1]) })
+}
+
+var byteName = regexp.MustCompile("<0x[0-9A-F]{2}>")
 
 // inUTF8 reports whether a byte occurs in UTF-8 (RFC 3629, 3).
 func inUTF8(b int) bool { return b != 0xC0 && b != 0xC1 && b < 0xF5 }

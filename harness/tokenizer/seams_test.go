@@ -82,7 +82,7 @@ func TestSeamsOfRandomVocabularies(t *testing.T) {
 
 // randomVocabulary has the bytes of letters as tokens and n merges of tokens.
 func randomVocabulary(draw *rand.Rand, letters string, n int) *vocabulary {
-	v, table := &vocabulary{}, newPairs(n)
+	v, table := &vocabulary{oneText: true}, newPairs(n)
 	tokens := strings.Split(letters, "")
 	ids := map[string]uint32{}
 	for id, letter := range tokens {

@@ -17,6 +17,8 @@ type vocabulary struct {
 	fallback bool
 	// blanksEnd: more tokens end in a blank than begin with one.
 	blanksEnd bool
+	// oneText: no id stands for two texts, so what is known of two ids holds wherever they meet.
+	oneText bool
 }
 
 // noToken is no id: those of a file are below.
@@ -49,8 +51,10 @@ func (v *vocabulary) token(piece string) (id uint32, ok bool) {
 // settle finds the pieces that are one token: those of the candidates that merging makes so, or all of them.
 func (v *vocabulary) settle(candidates map[string]uint32, all bool) {
 	v.whole = make(map[string]uint32, len(candidates))
-	for text, id := range candidates { // symbol asks for these
-		if _, size := utf8.DecodeRuneInString(text); text != "" && (all || size == len(text)) {
+	for text, id := range candidates {
+		_, size := utf8.DecodeRuneInString(text)
+		symbol := v.fallback && size == len(text)
+		if text != "" && (all || symbol) {
 			v.add(text, id)
 		}
 	}
