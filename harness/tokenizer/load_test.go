@@ -126,7 +126,7 @@ func TestClassRuns(t *testing.T) {
 	for _, expression := range []string{`a`, `\s+`, `\p{Lu}{1,3}`, `[^a-c\]]+$`, `[a-]`, `\s?[一-龥\p{M}]+`} {
 		assert.NotNil(t, classRunOf(expression), expression)
 	}
-	for _, expression := range []string{``, `ab`, `a*`, `a?`, `a{2}`, `a{1,}`, `a{0,2}`, `a{1,0}`, `a|b`, `(a)`, `a++`, `^a+`, `\s?a$`, `a{1,2}$`, `[a`, `[z-a]`, `\p{Greek}`, `\p{C}`, `\`, `[a\`, `.`, `[\d]`, `\S+`, `[[:alpha:]]`, `a-c`, `+`, `a-`} {
+	for _, expression := range []string{``, `ab`, `a*`, `a?`, `a{2}`, `a{1,}`, `a{0,2}`, `a{1,0}`, `a{1,+3}`, `a|b`, `(a)`, `a++`, `^a+`, `\s?a$`, `a{1,2}$`, `[a`, `[z-a]`, `\p{Greek}`, `\p{C}`, `\`, `[a\`, `.`, `[\d]`, `\S+`, `[[:alpha:]]`, `a-c`, `+`, `a-`} {
 		assert.Nil(t, classRunOf(expression), expression)
 	}
 }
@@ -226,6 +226,24 @@ func TestLongRunsOfFiles(t *testing.T) {
 			require.Less(t, time.Since(start), 30*time.Second, "%s, %q", name, unit)
 			require.Positive(t, n)
 		}
+	}
+}
+
+// TestBlanksBeforeTheEndOfNoLine: each of a million is no beginning of a match, which is known from the first.
+func TestBlanksBeforeTheEndOfNoLine(t *testing.T) {
+	run := classRunOf(`\s+$`)
+	for _, c := range []struct {
+		text string
+		want []int
+	}{
+		{strings.Repeat(" ", 1<<20) + "x", []int{1<<20 + 1}},
+		{" \n" + strings.Repeat(" ", 1<<20) + "x \n ", []int{1, 1<<20 + 3, 1<<20 + 6}},
+	} {
+		start := time.Now()
+		ends, err := scanner(run.scan).cut(nil, c.text)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, ends)
+		require.Less(t, time.Since(start), 30*time.Second)
 	}
 }
 

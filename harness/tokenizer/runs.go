@@ -53,7 +53,7 @@ func (r *classRun) quantifier(text string) (ok bool) {
 	most, closed := strings.CutSuffix(most, "}")
 	n, err := strconv.Atoi(most)
 	r.most = n
-	return isRange && closed && err == nil && n > 0
+	return isRange && closed && err == nil && n > 0 && most[0] != '+'
 }
 
 // class reads the class that text begins with, and gives what is behind it.
@@ -173,17 +173,17 @@ func (r *classRun) next(text string, at int) (from, to int) {
 			at++
 			continue
 		}
-		to, size := r.match(text, at)
+		to, none := r.match(text, at)
 		if to > 0 {
 			return at, to
 		}
-		at += size
+		at += none
 	}
 	return at, at
 }
 
-// match gives the end of the match that begins at from, or 0, and the size of the character there.
-func (r *classRun) match(text string, from int) (to, size int) {
+// match gives the end of the match that begins at from, or 0 and the length of what is there, in which no match begins.
+func (r *classRun) match(text string, from int) (to, none int) {
 	in, size := r.at(text, from)
 	if r.before != 0 {
 		if c, _ := classAt(text, from); c&r.before != 0 {
@@ -203,11 +203,12 @@ func (r *classRun) match(text string, from int) (to, size int) {
 		}
 		to += size
 	}
-	if r.atEnd && to < len(text) && text[to] != '\n' {
-		to = from + max(0, strings.LastIndexByte(text[from:to], '\n'))
+	if !r.atEnd || to == len(text) || text[to] == '\n' {
+		return to, 0
 	}
-	if to == from {
-		return 0, size
+	lastLine := strings.LastIndexByte(text[from:to], '\n')
+	if lastLine <= 0 { // nor does one begin later in the run
+		return 0, to - from
 	}
-	return to, size
+	return from + lastLine, 0
 }
