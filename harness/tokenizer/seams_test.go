@@ -80,6 +80,18 @@ func TestSeamsOfRandomVocabularies(t *testing.T) {
 	}
 }
 
+// TestPatience is spent on each byte that is merged again: of the last token of a torn chunk, and of the two tokens at a seam that is not known.
+func TestPatience(t *testing.T) {
+	const torn = 42 // 48 bytes, of which 47 are taken
+	for oneText, want := range map[bool]int{true: torn + 2*2, false: torn + 2*torn} {
+		v := randomVocabulary(rand.New(rand.NewPCG(1, 1)), "ab", 0)
+		v.oneText = oneText
+		var m merger
+		require.Len(t, m.sew(v, strings.Repeat("ab", 1000), 10_000), 2000)
+		require.Equal(t, 10_000-want, m.patience)
+	}
+}
+
 // randomVocabulary has the bytes of letters as tokens and n merges of tokens.
 func randomVocabulary(draw *rand.Rand, letters string, n int) *vocabulary {
 	v, table := &vocabulary{oneText: true}, newPairs(n)

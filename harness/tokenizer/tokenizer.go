@@ -10,8 +10,9 @@
 // 10,000 strings, and where it cuts them). It knows byte-pair encoding of bytes and of characters with a fallback to bytes, and refuses everything
 // else by name. It adds no token of a template, not even a beginning of text: that overhead is a constant which the server's usage reveals.
 //
-// One difference is left. Marks that Unicode got after its version 9 are put in order where a file asks for form NFC; that library's
-// older tables leave them where they stand.
+// Differences are left in characters that Unicode got late. Patterns do not know those that came after its version 15, which are letters, digits and marks to
+// that library: Go's tables end there. Marks that came after version 9 are put in order where a file asks for form NFC; that library's older tables
+// leave them where they stand.
 //
 // # The default
 //
@@ -88,8 +89,8 @@ func (b *BPE) Encode(dst []int, text string) ([]int, error) {
 // scratch is the memory that encoding one text takes, and its result.
 type scratch struct {
 	merger
-	segments, parts []segment
-	ends, spare     []int
+	segments, within []segment // of the text; of its parts, normalised
+	ends, spare      []int
 
 	tokens  int
 	listing bool // ids are wanted
@@ -110,8 +111,8 @@ func (b *BPE) encode(s *scratch, text string) error {
 		for _, normalize := range b.normalizers {
 			part = normalize(part)
 		}
-		s.parts = b.addedNormalized.cut(s.parts[:0], part)
-		for _, inner := range s.parts {
+		s.within = b.addedNormalized.cut(s.within[:0], part)
+		for _, inner := range s.within {
 			if inner.token != noToken {
 				s.emit(inner.token)
 				continue
@@ -179,8 +180,8 @@ func (b *BPE) acquire() *scratch {
 
 // release keeps the scratch memory for the next call, unless one giant piece has made it so large that it should not stay.
 func (b *BPE) release(s *scratch) {
-	const keep = 64 << 10 // parts, neighbours or ends of pieces
-	if max(cap(s.sewn), cap(s.chunk), cap(s.next), cap(s.ends), cap(s.spare)) <= keep {
+	const keep = 64 << 10 // parts, neighbours, ends of pieces, or segments
+	if max(cap(s.sewn), cap(s.chunk), cap(s.next), cap(s.ends), cap(s.spare), cap(s.segments), cap(s.within)) <= keep {
 		b.scratch.Put(s)
 	}
 }

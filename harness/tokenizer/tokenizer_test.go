@@ -160,6 +160,17 @@ func TestCountKeepsItsMemory(t *testing.T) {
 	assert.Less(t, allocated, 4.0*calls)
 }
 
+// TestLargeScratchIsNotKept: of a giant piece, of many pieces, of many added tokens.
+func TestLargeScratchIsNotKept(t *testing.T) {
+	for name, text := range map[string]string{"llama2": strings.Repeat("a", 1<<20), "qwen": strings.Repeat("<|im_end|>", 1<<17), "deepseek": strings.Repeat("a.", 1<<17)} {
+		b := loadReference(t, name)
+		s := b.acquire()
+		require.NoError(t, b.encode(s, text))
+		b.release(s)
+		assert.False(t, s == b.acquire(), name)
+	}
+}
+
 // randomTexts draws short strings from an alphabet chosen for the pattern's corners; the seed is fixed.
 func randomTexts(n int) []string {
 	alphabet := strings.Split("a b e n s S t R ing the of x 0 1 9 ' ' ! ... - _ ( é ß 语 한 😀 ½ ٣ \u0301 \u017f \u200d 's 'RE 'Ll \xff \xe4", " ")
