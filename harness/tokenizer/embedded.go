@@ -113,7 +113,7 @@ func parseRanks(packed []byte) (map[string]uint32, error) {
 		}
 	}
 	if len(ranks) >= 1<<24 {
-		return nil, errors.New("more than 16,777,215 tokens: merge.go packs a rank into 24 bits")
+		return nil, errors.New("more than 16,777,215 tokens: heap.go packs a rank into 24 bits")
 	}
 	return ranks, nil
 }

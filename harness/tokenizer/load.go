@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a file: a rank has 24 bits in merge.go, and the ids of two tokens make one key in pairs.go.
+// Limits of a file: a rank has 24 bits in heap.go, and the ids of two tokens make one key in pairs.go.
 const (
 	maxMerges  = 1 << 24
 	maxTokenID = 1<<31 - 1

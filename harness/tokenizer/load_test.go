@@ -123,10 +123,10 @@ func TestMergesOfBothShapes(t *testing.T) {
 
 // TestClassRuns: what is a run of one class and what is not.
 func TestClassRuns(t *testing.T) {
-	for _, expression := range []string{`a`, `\s+`, `\p{Lu}{1,3}`, `[^a-c\]]+$`, `[a-]`, `\s?[一-龥\p{M}]+`} {
+	for _, expression := range []string{`a`, `\s+`, `\p{Lu}{1,3}`, `[^a-c\]]+$`, `[a-]`, `[\s-]`, `\s?[一-龥\p{M}]+`} {
 		assert.NotNil(t, classRunOf(expression), expression)
 	}
-	for _, expression := range []string{``, `ab`, `a*`, `a?`, `a{2}`, `a{1,}`, `a{0,2}`, `a{1,0}`, `a{1,+3}`, `a|b`, `(a)`, `a++`, `^a+`, `\s?a$`, `a{1,2}$`, `[a`, `[z-a]`, `\p{Greek}`, `\p{C}`, `\`, `[a\`, `.`, `[\d]`, `\S+`, `[[:alpha:]]`, `a-c`, `+`, `a-`} {
+	for _, expression := range []string{``, `ab`, `a*`, `a?`, `a{2}`, `a{1,}`, `a{0,2}`, `a{1,0}`, `a{1,+3}`, `a|b`, `(a)`, `a++`, `^a+`, `\s?a$`, `a{1,2}$`, `[a`, `[z-a]`, `\p{Greek}`, `\p{C}`, `\`, `[a\`, `.`, `[\d]`, `[\s-a]`, `\S+`, `[[:alpha:]]`, `a-c`, `+`, `a-`} {
 		assert.Nil(t, classRunOf(expression), expression)
 	}
 }
@@ -187,7 +187,8 @@ func TestVet(t *testing.T) {
 	for expression, want := range map[string]string{
 		`^a`: `'^' is not supported`, `a$|b`: `'$' is not supported`, `[a[b]]`: `in a character class`, `[a&&b]`: `in a character class`, `a{1,3}+`: `"}+" is not supported`, `a{2}?`: `"}?" is not supported`,
 		`(?m:a)`: `the group "(?m:"`, `(?<n>a)`: `the group "(?<n"`, `\w+`: `the escape "\\w"`, `\bx`: `the escape "\\b"`, `\1`: `the escape "\\1"`, `\p{C}`: `the property "\\p{C}"`, `\p{Greek}`: `the property "\\p{Greek}"`, `\p{L`: `has no end`, `a\`: "ends in a backslash",
-		`(a*)*`: "repetition of repetitions", `(?:(?:a+)b){2,}`: "repetition of repetitions", `(?i:ss)`: "ligatures",
+		`[a\p{L}-~]`: `"\\p{L}-" begins a range with a class`,
+		`(a*)*`:      "repetition of repetitions", `(?:(?:a+)b){2,}`: "repetition of repetitions", `(?i:ss)`: "ligatures",
 	} {
 		assert.ErrorContains(t, vet(expression), want, expression)
 	}

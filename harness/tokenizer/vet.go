@@ -35,7 +35,11 @@ type vetting struct {
 func (v *vetting) step(text string) (int, error) {
 	switch c := text[0]; {
 	case c == '\\':
-		return vetEscape(text)
+		n, err := vetEscape(text)
+		if err == nil && v.class && beginsRange(text[:n], text[n:]) {
+			err = fmt.Errorf("%q begins a range with a class", text[:n+1])
+		}
+		return n, err
 	case v.class:
 		return v.inClass(text)
 	case c == '[':
@@ -52,6 +56,11 @@ func (v *vetting) step(text string) (int, error) {
 		v.groups[len(v.groups)-1] = true
 	}
 	return 1, nil
+}
+
+// beginsRange reports whether an escape that stands for many characters is where a range would begin, which Oniguruma refuses.
+func beginsRange(escape, behind string) bool {
+	return hasAnyPrefix(escape[1:], "s", "S", "p", "P") && strings.HasPrefix(behind, "-") && !strings.HasPrefix(behind, "-]")
 }
 
 // inClass reads one character of a class.
