@@ -36,7 +36,7 @@ func classRunOf(expression string) *classRun {
 	}
 	for c := range rune(utf8.RuneSelf) {
 		r.ascii[c] = r.wide(c)
-		r.starts[c] = r.ascii[c] || asciiClass[c]&r.before != 0
+		r.starts[c] = r.ascii[c] || asciiClass(byte(c))&r.before != 0
 	}
 	return r
 }
@@ -121,7 +121,7 @@ func character(text string) (c rune, rest string, ok bool) {
 	if i := strings.IndexByte("rntf", text[0]); i >= 0 {
 		return rune("\r\n\t\f"[i]), text[1:], true
 	}
-	return rune(text[0]), text[1:], text[0] < utf8.RuneSelf && asciiClass[text[0]]&symbol != 0
+	return rune(text[0]), text[1:], text[0] < utf8.RuneSelf && asciiClass(text[0])&symbol != 0
 }
 
 func (r *classRun) wide(c rune) bool {

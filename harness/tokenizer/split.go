@@ -5,32 +5,32 @@ import (
 	"unicode/utf8"
 )
 
-// class is a set of kinds of characters. A character has one of the first five; [fineAt] adds the kind of letter or of symbol.
+// class is a set of kinds of characters. A character has one kind; classAt, which does not look so closely, gives all of letters and all of symbols.
 type class uint16
 
 const (
-	letter  class = 1 << iota // \p{L}
-	number                    // \p{N}
-	newline                   // \r and \n
-	blank                     // any other \s, which is Unicode's White_Space
-	symbol                    // the rest: punctuation, marks, controls, bytes that are not UTF-8
+	upper     class = 1 << iota // \p{Lu} and \p{Lt}
+	lower                       // \p{Ll}
+	caseless                    // \p{Lm} and \p{Lo}
+	number                      // \p{N}
+	newline                     // \r and \n
+	blank                       // any other \s, which is Unicode's White_Space
+	combining                   // \p{M}
+	point                       // \p{P} and \p{S}
+	other                       // controls, formats, what is unassigned, bytes that are not UTF-8
 
-	upper     // of letters: \p{Lu} and \p{Lt}
-	lower     // \p{Ll}
-	caseless  // \p{Lm} and \p{Lo}
-	combining // of symbols: \p{M}
-	point     // \p{P} and \p{S}
-
-	end class = 0 // behind the text
+	end    class = 0 // behind the text
+	letter       = upper | lower | caseless
+	symbol       = combining | point | other
 )
 
-var asciiClass = func() (classes [utf8.RuneSelf]class) {
-	for c := range classes {
-		of := classOf(rune(c))
-		classes[c] = of | subclass(of, rune(c))
-	}
-	return classes
-}()
+// asciiKinds has of each byte the place of its kind in the list above. A string, because Go has constant strings but no constant arrays.
+const asciiKinds = "88888888854554888888888888888888" +
+	"57777777777777773333333333777777" +
+	"70000000000000000000000000077777" +
+	"71111111111111111111111111177778"
+
+func asciiClass(c byte) class { return 1 << (asciiKinds[c] - '0') }
 
 // scanner gives the length in bytes of the first piece of a text, which must not be empty. What comes before a piece never matters to it, so
 // a caller cuts the piece off and goes on.
@@ -174,7 +174,7 @@ func classAt(text string, i int) (c class, size int) {
 		return end, 0
 	}
 	if c := text[i]; c < utf8.RuneSelf {
-		return asciiClass[c], 1
+		return asciiClass(c), 1
 	}
 	return wideClass(text[i:])
 }
@@ -182,49 +182,52 @@ func classAt(text string, i int) (c class, size int) {
 // wideClass is classAt for a character outside ASCII. A byte that is not UTF-8 decodes to U+FFFD, a symbol, and size 1.
 func wideClass(text string) (c class, size int) {
 	r, size := utf8.DecodeRuneInString(text)
-	return classOf(r), size
-}
-
-func classOf(r rune) class {
 	switch {
 	case unicode.IsLetter(r):
-		return letter
+		return letter, size
 	case unicode.IsNumber(r):
-		return number
-	case r == '\r', r == '\n':
-		return newline
+		return number, size
 	case unicode.IsSpace(r):
-		return blank
+		return blank, size
 	}
-	return symbol
+	return symbol, size
 }
 
 // fineAt is classAt that tells letters and symbols apart.
-func fineAt(text string, i int) (c class, size int) {
+func fineAt(text string, i int) (kind class, size int) {
 	if i >= len(text) {
 		return end, 0
 	}
 	if c := text[i]; c < utf8.RuneSelf {
-		return asciiClass[c], 1
+		return asciiClass(c), 1
 	}
 	r, size := utf8.DecodeRuneInString(text[i:])
-	c = classOf(r)
-	return c | subclass(c, r), size
+	kind, _ = wideClass(text[i:])
+	switch kind {
+	case letter:
+		kind = letterKind(r)
+	case symbol:
+		kind = symbolKind(r)
+	}
+	return kind, size
 }
 
-// subclass is the kind of a letter or of a symbol.
-func subclass(c class, r rune) class {
+func letterKind(r rune) class {
 	switch {
-	case c == letter && unicode.IsLower(r):
+	case unicode.IsLower(r):
 		return lower
-	case c == letter && (unicode.IsUpper(r) || unicode.IsTitle(r)):
+	case unicode.IsUpper(r), unicode.IsTitle(r):
 		return upper
-	case c == letter:
-		return caseless
-	case c == symbol && unicode.IsMark(r):
+	}
+	return caseless
+}
+
+func symbolKind(r rune) class {
+	switch {
+	case unicode.IsMark(r):
 		return combining
-	case c == symbol && (unicode.IsPunct(r) || unicode.IsSymbol(r)):
+	case unicode.IsPunct(r), unicode.IsSymbol(r):
 		return point
 	}
-	return 0
+	return other
 }

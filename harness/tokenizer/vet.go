@@ -112,7 +112,7 @@ func vetEscape(text string) (int, error) {
 		return 2, nil
 	case (c == 'p' || c == 'P') && len(text) > 2 && text[2] == '{':
 		return vetProperty(text)
-	case c < utf8.RuneSelf && asciiClass[c]&symbol != 0:
+	case c < utf8.RuneSelf && asciiClass(c)&symbol != 0:
 		return 2, nil
 	}
 	return 0, fmt.Errorf("the escape %.2q is not supported", text)
