@@ -30,27 +30,38 @@ func efficiency(benchmarks []*results.Benchmark) chart.Chart {
 		x, y, ok := summary.Efficiency(l, gpus)
 		return chart.Point{X: x, Y: y, Label: l.Value(), N: requests(l, "output_sequence_length")}, ok
 	})
-	switch assumed := assumedGPUs(benchmarks); len(assumed) {
-	case 0:
-	case len(benchmarks):
-		c.YLabel += " (1 GPU assumed)"
-	default:
-		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
+	assumed, all := assumedGPUs(benchmarks)
+	if all {
+		c.YLabel, assumed = c.YLabel+" (1 GPU assumed)", ""
 	}
-	if note := doubts(benchmarks); note != "" {
-		c.Note += ". " + note
-	}
-	return c
+	return noted(c, assumed, doubts(benchmarks))
 }
 
-// assumedGPUs are the benchmarks of which the number of GPUs is not known.
-func assumedGPUs(benchmarks []*results.Benchmark) (names []string) {
+// assumedGPUs says of which benchmarks the number of GPUs is not known, "" of none; all: of all of them.
+func assumedGPUs(benchmarks []*results.Benchmark) (note string, all bool) {
+	var names []string
 	for _, b := range benchmarks {
 		if _, is := b.GPUs(); is {
 			names = append(names, b.Name)
 		}
 	}
-	return names
+	switch len(names) {
+	case 0:
+		return "", false
+	case len(benchmarks):
+		return "1 GPU is assumed", true
+	}
+	return "1 GPU is assumed for " + strings.Join(names, ", "), false
+}
+
+// noted is a chart with more sentences in its note, of which some may be empty.
+func noted(c chart.Chart, more ...string) chart.Chart {
+	for _, note := range more {
+		if note != "" {
+			c.Note += ". " + note
+		}
+	}
+	return c
 }
 
 // pareto is what a GPU delivers against what a user sees.
@@ -69,17 +80,8 @@ func pareto(benchmarks []*results.Benchmark) chart.Chart {
 		y, also := l.Figures.Get(total, "avg")
 		return chart.Point{X: x, Y: y / float64(gpus), Label: l.Value(), N: requests(l, perUser)}, ok && also
 	})
-	switch assumed := assumedGPUs(benchmarks); len(assumed) {
-	case 0:
-	case len(benchmarks):
-		c.Note += ". 1 GPU is assumed"
-	default:
-		c.Note += ". 1 GPU is assumed for " + strings.Join(assumed, ", ")
-	}
-	if note := doubts(benchmarks); note != "" {
-		c.Note += ". " + note
-	}
-	return c
+	assumed, _ := assumedGPUs(benchmarks)
+	return noted(c, assumed, doubts(benchmarks))
 }
 
 // latencyAgainstThroughput is the time to a first token, in an open loop from the schedule, against what is delivered.
@@ -103,8 +105,5 @@ func latencyAgainstThroughput(benchmarks []*results.Benchmark) chart.Chart {
 	if slices.ContainsFunc(benchmarks, (*results.Benchmark).Open) {
 		c.Note += "; of an open loop the time is from the schedule"
 	}
-	if note := doubts(benchmarks); note != "" {
-		c.Note += ". " + note
-	}
-	return c
+	return noted(c, doubts(benchmarks))
 }
